@@ -1,0 +1,1 @@
+//! Glue to the browser: socket, storage, scrolling.

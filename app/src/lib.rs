@@ -1,0 +1,29 @@
+//! What the server and the browser share.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`domain`] | names, messages, entries, cursors: validated on construction |
+//! | [`protocol`] | the frames of the WebSocket, their limits and codes |
+//! | [`timeline`] | a room's log as one client sees it: contiguous, forward only |
+//! | [`outbox`] | what this tab has sent and does not yet know the fate of |
+//! | [`page`] | what a page is rendered from, on the server and again when it hydrates |
+//! | [`rows`] | a timeline laid out: days, groups by sender |
+//! | [`clock`] | a moment in the reader's time zone |
+//! | [`i18n`] | every string a person reads, in Korean and English |
+//! | [`view`] | the pages and their components |
+//! | [`client`] | glue to the browser: socket, storage, scrolling (WASM only) |
+//!
+//! Nothing here knows the server: `src` depends on `app`, never the other way round.
+
+pub mod clock;
+pub mod domain;
+pub mod i18n;
+pub mod outbox;
+pub mod page;
+pub mod protocol;
+pub mod rows;
+pub mod timeline;
+pub mod view;
+
+#[cfg(feature = "hydrate")]
+pub mod client;

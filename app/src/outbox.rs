@@ -1,0 +1,1 @@
+//! What this tab has sent and does not yet know the fate of.

@@ -1,0 +1,106 @@
+//! What a page is rendered from.
+//!
+//! The server fills a [`PageData`] and renders the app from it; the browser reads the same value back out of the page
+//! and hydrates. Messages are not sent a second time: everything but [`RoomScreen::page`]'s entries travels as JSON in
+//! the page's head, the entries are read from the rendered rows (see [`crate::view::message`]).
+
+use crate::{
+    domain::{ProducerId, RoomKey, RoomName},
+    i18n::Lang,
+    protocol::{ErrorCode, Page, Person},
+};
+use serde::{Deserialize, Serialize};
+
+/// The id of the `<script type="application/json">` that carries the [`PageData`].
+pub const PAGE_DATA_ID: &str = "page-data";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageData {
+    pub lang: Lang,
+    /// IANA name of the reader's time zone; `UTC` until a cookie says otherwise.
+    pub zone: String,
+    /// Which build rendered the page; `hello` carries the server's.
+    pub build: String,
+    pub me: Option<Person>,
+    /// Path and query this page was asked for, so that choosing a language leads back to it.
+    pub here: String,
+    pub screen: Screen,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "screen", rename_all = "snake_case")]
+pub enum Screen {
+    Door(Door),
+    Room(Box<RoomScreen>),
+    Rooms(RoomsScreen),
+    Problem(Problem),
+}
+
+/// The sign-in form, with what was typed and what was wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Door {
+    pub name: String,
+    pub room: String,
+    pub name_error: Option<ErrorCode>,
+    pub room_error: Option<ErrorCode>,
+    /// Free names like the one that was taken.
+    pub suggestions: Vec<String>,
+    /// What went wrong with neither field, such as a store that does not answer.
+    pub error: Option<ErrorCode>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoomScreen {
+    pub room: RoomRef,
+    pub page: Page,
+    /// Whether `page` ends where the log ends; not so when paging back without JavaScript.
+    pub newest: bool,
+    /// The rooms of this person, this one included.
+    pub rooms: Vec<RoomRef>,
+    pub count: usize,
+    pub people: Vec<Person>,
+    pub post: Post,
+}
+
+/// The composer as a plain form. Its own producer makes a form that is sent twice count once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Post {
+    pub p: ProducerId,
+    /// What was typed into a form that was refused.
+    pub text: String,
+    pub error: Option<ErrorCode>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RoomRef {
+    pub key: RoomKey,
+    pub name: RoomName,
+}
+
+/// The directory of rooms, most recently active first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoomsScreen {
+    pub rooms: Vec<RoomLine>,
+    /// The rooms of this person.
+    pub mine: Vec<RoomRef>,
+    /// What was typed into the "create" form and refused.
+    pub create: String,
+    pub error: Option<ErrorCode>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoomLine {
+    pub room: RoomRef,
+    pub people: usize,
+    /// Milliseconds since 1970-01-01 UTC of the last message, or of the room's creation.
+    pub active_at: u64,
+}
+
+/// A page that says what went wrong and what to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    pub status: u16,
+    pub code: ErrorCode,
+    /// With `room_unknown`: the name to offer to create.
+    pub room: Option<String>,
+}

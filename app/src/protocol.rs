@@ -1,0 +1,336 @@
+//! The frames of the WebSocket at `/ws`. `docs/protocol.md` is the reference, with an example of each.
+//!
+//! Both sides ignore fields they do not know; a client ignores kinds of frame it does not know.
+
+use crate::domain::{Cursor, Entry, Epoch, ProducerId, RoomKey, RoomName, UserId, UserName};
+use serde::{Deserialize, Serialize};
+
+pub const SUBPROTOCOL: &str = "hubbub.v1";
+
+/// Largest frame either side may send, in bytes of UTF-8.
+pub const FRAME_MAX: usize = 64 * 1024;
+/// Rooms one socket may have joined at once.
+pub const ROOMS_MAX: usize = 200;
+/// Unacknowledged messages one producer may have under way in one room.
+pub const IN_FLIGHT_MAX: usize = 64;
+/// How many of a producer's latest numbers can be sent again and still get the answer they got before.
+pub const REPEAT_WINDOW: u64 = 64;
+/// Entries in a page: the first one of a room, and each older one.
+pub const PAGE_ENTRIES: usize = 50;
+/// A client further behind than this is moved to the newest page instead.
+pub const RESUME_MAX: u64 = 1_000;
+/// People listed in a frame; `count` is exact beyond it.
+pub const PEOPLE_MAX: usize = 50;
+/// The server closes a socket that was silent for this long.
+pub const SILENCE_SERVER_SECS: u64 = 60;
+/// A client that heard nothing for this long sends `ping` …
+pub const SILENCE_CLIENT_SECS: u64 = 40;
+/// … and gives the socket up after waiting this long for any frame.
+pub const PONG_WAIT_SECS: u64 = 5;
+
+/// What a client sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Follow a room from a cursor, or from its newest page without one.
+    Join {
+        room: RoomKey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<Cursor>,
+    },
+    /// Stop following a room and take it off this person's list.
+    Leave {
+        room: RoomKey,
+    },
+    /// Append a message. `n` is this producer's next number in this room.
+    Send {
+        room: RoomKey,
+        p: ProducerId,
+        n: u64,
+        text: String,
+    },
+    /// Use up `n` without a message, unless it became one already.
+    Void {
+        room: RoomKey,
+        p: ProducerId,
+        n: u64,
+    },
+    /// The page of entries before `before`.
+    History {
+        room: RoomKey,
+        epoch: Epoch,
+        before: u64,
+    },
+    Ping,
+}
+
+/// What the server sends. `E` is an entry: typed in a client, already encoded in the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case", bound(deserialize = "E: Deserialize<'de>"))]
+pub enum ServerFrame<E = Entry> {
+    /// First frame on every socket.
+    Hello {
+        me: Person,
+        build: String,
+    },
+    /// Answers `join`. `entries` follow the cursor given, or replace what the client had; see `how`.
+    Joined {
+        room: RoomKey,
+        name: RoomName,
+        how: JoinedHow,
+        page: Page<E>,
+        count: usize,
+        people: Vec<Person>,
+    },
+    /// Answers `leave`.
+    Left {
+        room: RoomKey,
+    },
+    /// One entry, in order.
+    Entry {
+        room: RoomKey,
+        entry: E,
+    },
+    /// The log is not what this client's cursor says: forget the room's entries and start from `page`.
+    Reset {
+        room: RoomKey,
+        how: JoinedHow,
+        page: Page<E>,
+    },
+    /// Answers `history`.
+    History {
+        room: RoomKey,
+        before: u64,
+        page: Page<E>,
+    },
+    /// Who is here, whenever it changed. `entered` and `left` are the change; they may be missed.
+    Presence {
+        room: RoomKey,
+        count: usize,
+        people: Vec<Person>,
+        entered: Vec<Person>,
+        left: Vec<Person>,
+    },
+    /// The message is committed as this entry.
+    Ack {
+        room: RoomKey,
+        p: ProducerId,
+        n: u64,
+        at: Cursor,
+    },
+    /// `n` is used up and is no message.
+    Voided {
+        room: RoomKey,
+        p: ProducerId,
+        n: u64,
+    },
+    /// A `send` or `void` that was not done. With `retry` the client sends the same again later.
+    Refused {
+        room: RoomKey,
+        p: ProducerId,
+        n: u64,
+        code: ErrorCode,
+        retry: bool,
+        /// With `out_of_order`: the last number the log has of this producer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last: Option<u64>,
+    },
+    /// Open another socket, resume there, then close this one; the server closes it after `within_ms`.
+    Move {
+        within_ms: u64,
+    },
+    Pong,
+    /// The frame that caused it was not done.
+    Error {
+        code: ErrorCode,
+        detail: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomKey>,
+        #[serde(default)]
+        retry: bool,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+/// A run of entries without a hole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<E = Entry> {
+    pub entries: Vec<E>,
+    /// The place after the last of `entries`.
+    pub cursor: Cursor,
+    /// Whether the log holds entries before the first of `entries`.
+    pub older: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinedHow {
+    /// No cursor was given: the newest page.
+    Newest,
+    /// `entries` follow the cursor; nothing is missing.
+    Resumed,
+    /// Too far behind: the newest page, with a gap before it that `history` can fill.
+    Jumped,
+    /// The cursor is not of this log: whatever was shown may be gone.
+    Reset,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Person {
+    pub id: UserId,
+    pub name: UserName,
+}
+
+/// What went wrong, as a stable word. The page turns it into a sentence in the reader's language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    NameEmpty,
+    NameTooLong,
+    NameInvalid,
+    NameTaken,
+    RoomEmpty,
+    RoomTooLong,
+    RoomInvalid,
+    RoomUnknown,
+    TextEmpty,
+    TextTooLong,
+    TextInvalid,
+    /// Not JSON, or a field is missing or has the wrong type.
+    BadFrame,
+    /// JSON with a `t` that this server does not know.
+    UnknownFrame,
+    /// A binary frame.
+    NotText,
+    NotJoined,
+    TooManyRooms,
+    TooManyInFlight,
+    /// `n` is neither the next number nor one of the latest.
+    OutOfOrder,
+    /// `n` was used before with other content.
+    Conflict,
+    /// The epoch in the request is not the log's.
+    EpochUnknown,
+    SessionExpired,
+    /// The request came from a page of another site.
+    OriginRefused,
+    /// The store does not answer, is full or is starting. Try again.
+    Unavailable,
+    #[serde(other)]
+    Internal,
+}
+
+impl ErrorCode {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NameEmpty => "name_empty",
+            Self::NameTooLong => "name_too_long",
+            Self::NameInvalid => "name_invalid",
+            Self::NameTaken => "name_taken",
+            Self::RoomEmpty => "room_empty",
+            Self::RoomTooLong => "room_too_long",
+            Self::RoomInvalid => "room_invalid",
+            Self::RoomUnknown => "room_unknown",
+            Self::TextEmpty => "text_empty",
+            Self::TextTooLong => "text_too_long",
+            Self::TextInvalid => "text_invalid",
+            Self::BadFrame => "bad_frame",
+            Self::UnknownFrame => "unknown_frame",
+            Self::NotText => "not_text",
+            Self::NotJoined => "not_joined",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::TooManyInFlight => "too_many_in_flight",
+            Self::OutOfOrder => "out_of_order",
+            Self::Conflict => "conflict",
+            Self::EpochUnknown => "epoch_unknown",
+            Self::SessionExpired => "session_expired",
+            Self::OriginRefused => "origin_refused",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
+    pub fn for_user_name(problem: crate::domain::NameProblem) -> Self {
+        use crate::domain::NameProblem;
+        match problem {
+            NameProblem::Empty => Self::NameEmpty,
+            NameProblem::TooLong => Self::NameTooLong,
+            _ => Self::NameInvalid,
+        }
+    }
+
+    pub fn for_room_name(problem: crate::domain::NameProblem) -> Self {
+        use crate::domain::NameProblem;
+        match problem {
+            NameProblem::Empty => Self::RoomEmpty,
+            NameProblem::TooLong => Self::RoomTooLong,
+            _ => Self::RoomInvalid,
+        }
+    }
+
+    pub fn for_text(problem: crate::domain::TextProblem) -> Self {
+        use crate::domain::TextProblem;
+        match problem {
+            TextProblem::Empty => Self::TextEmpty,
+            TextProblem::TooLong => Self::TextTooLong,
+            TextProblem::Control => Self::TextInvalid,
+        }
+    }
+}
+
+/// Why the server closed a socket: the code of the close frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// Frame larger than [`FRAME_MAX`] (RFC 6455).
+    TooBig = 1009,
+    /// Frame that is not UTF-8 (RFC 6455).
+    NotUtf8 = 1007,
+    /// The server is stopping: reconnect, to any instance (RFC 6455 registry, "service restart").
+    Restarting = 1012,
+    /// More sockets than this instance may have: reconnect later (registry, "try again later").
+    Busy = 1013,
+    /// The session ended. Do not reconnect before signing in again.
+    SessionEnded = 4001,
+    /// Nothing heard for [`SILENCE_SERVER_SECS`].
+    Silent = 4002,
+    /// Nothing could be written for 35 s.
+    Stalled = 4003,
+    /// The socket reached its lifetime after `move`.
+    Moved = 4004,
+}
+
+impl CloseCode {
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_ignores_kinds_and_fields_it_does_not_know() {
+        let frame: ServerFrame = serde_json::from_str(r#"{"t":"fireworks","colour":"red"}"#).unwrap();
+        assert_eq!(frame, ServerFrame::Unknown);
+        let frame: ServerFrame = serde_json::from_str(r#"{"t":"pong","at":5}"#).unwrap();
+        assert_eq!(frame, ServerFrame::Pong);
+    }
+
+    #[test]
+    fn a_code_reads_the_same_in_rust_and_on_the_wire() {
+        for code in [ErrorCode::NameTaken, ErrorCode::OutOfOrder, ErrorCode::Unavailable, ErrorCode::TooManyInFlight] {
+            assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{}\"", code.as_str()));
+        }
+        assert_eq!(serde_json::from_str::<ErrorCode>("\"from_the_future\"").unwrap(), ErrorCode::Internal);
+    }
+
+    #[test]
+    fn a_negative_seq_is_no_cursor() {
+        let join = r#"{"t":"join","room":"a","cursor":{"epoch":"00000000000000aa","seq":-1,"id":"0000000000000000"}}"#;
+        assert!(serde_json::from_str::<ClientFrame>(join).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! A room's log as one client sees it.

@@ -1,0 +1,109 @@
+//! The state the room page shows, as signals, and what a person can ask of it.
+//!
+//! On the server a [`Chat`] is filled once from [`PageData`](crate::page::PageData) and nothing ever changes it. In the
+//! browser `client` keeps it current and implements [`Actions`].
+
+use crate::{
+    domain::TextProblem,
+    page::{RoomRef, RoomScreen},
+    protocol::{ErrorCode, Person},
+    rows::Row,
+};
+use leptos::prelude::*;
+use std::sync::Arc;
+
+/// Handle to the signals of the room page; copied freely, provided as context.
+#[derive(Clone, Copy)]
+pub struct Chat {
+    pub me: StoredValue<Person>,
+    /// The room on screen.
+    pub room: RwSignal<RoomRef>,
+    /// Its timeline, laid out.
+    pub rows: RwSignal<Vec<Row>>,
+    pub older: RwSignal<Older>,
+    pub count: RwSignal<usize>,
+    pub people: RwSignal<Vec<Person>>,
+    /// This person's rooms.
+    pub rooms: RwSignal<Vec<SidebarRoom>>,
+    pub link: RwSignal<Link>,
+    /// A transient problem to tell about the open room, such as "the store does not answer".
+    pub trouble: RwSignal<Option<ErrorCode>>,
+    actions: StoredValue<Option<Arc<dyn Actions>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SidebarRoom {
+    pub room: RoomRef,
+    /// Others' messages that arrived while the room was not on screen.
+    pub unread: usize,
+}
+
+/// Whether there is more above the first row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Older {
+    No,
+    Yes,
+    Loading,
+}
+
+/// The state of the socket, as far as a person cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Not there yet, for less than two seconds.
+    Connecting,
+    Online,
+    /// Without a socket; the next try is in so many seconds.
+    Offline {
+        retry_in: u32,
+    },
+    /// The session ended: signing in again is the way on.
+    SignedOut,
+}
+
+/// What the page asks of whatever keeps the [`Chat`] current. All of it returns at once; the signals tell the rest.
+pub trait Actions: Send + Sync {
+    /// Queues a message for the open room.
+    ///
+    /// # Errors
+    /// Says what keeps `typed` from being a message; nothing was queued.
+    fn send(&self, typed: &str) -> Result<(), TextProblem>;
+    /// Shows another room of this person's without loading a page.
+    fn open(&self, room: &RoomRef);
+    /// Fetches the page of entries above the first row.
+    fn load_older(&self);
+    /// Tries the socket now instead of when its turn comes.
+    fn reconnect(&self);
+    /// Sends a refused message again, as a new one at the end.
+    fn retry(&self, n: u64);
+    /// Forgets a refused message.
+    fn discard(&self, n: u64);
+    /// Says whether the newest row is in view; rows that arrive meanwhile do not count as unread.
+    fn at_bottom(&self, yes: bool);
+}
+
+impl Chat {
+    pub fn new(me: Person, screen: &RoomScreen, rows: Vec<Row>) -> Self {
+        let rooms = screen.rooms.iter().map(|room| SidebarRoom { room: room.clone(), unread: 0 }).collect();
+        Self {
+            me: StoredValue::new(me),
+            room: RwSignal::new(screen.room.clone()),
+            rows: RwSignal::new(rows),
+            older: RwSignal::new(if screen.page.older { Older::Yes } else { Older::No }),
+            count: RwSignal::new(screen.count),
+            people: RwSignal::new(screen.people.clone()),
+            rooms: RwSignal::new(rooms),
+            link: RwSignal::new(Link::Connecting),
+            trouble: RwSignal::new(None),
+            actions: StoredValue::new(None),
+        }
+    }
+
+    pub fn set_actions(self, actions: Arc<dyn Actions>) {
+        self.actions.set_value(Some(actions));
+    }
+
+    /// `None` on the server and before the client has started: the plain forms do the work then.
+    pub fn actions(self) -> Option<Arc<dyn Actions>> {
+        self.actions.get_value()
+    }
+}

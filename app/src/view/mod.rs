@@ -1,0 +1,3 @@
+//! The pages and their components.
+
+pub mod chat;

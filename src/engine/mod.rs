@@ -1,0 +1,293 @@
+//! The port to the store, and its two implementations.
+//!
+//! | module | store | fan-out |
+//! |---|---|---|
+//! | [`embedded`] | one SQLite file | in process |
+//! | [`redis`] | streams and hashes | sharded pub/sub |
+//!
+//! An engine keeps rooms' logs, sessions and presence, and reports what happens to them, here or on another instance, to
+//! the one [`LiveSink`] attached to it. `tests/engine_contract.rs` says in code what both promise.
+
+pub mod embedded;
+pub mod redis;
+
+use app::{
+    domain::{Body, Cursor, EntryId, Epoch, MessageText, NameKey, ProducerId, RoomKey, RoomName, UserId, UserName},
+    page::{RoomLine, RoomRef},
+    protocol::Person,
+};
+use async_trait::async_trait;
+use serde::Serialize;
+use std::{fmt, sync::Arc};
+
+/// All of a store.
+pub trait Engine: RoomLog + Directory + Presence + Live {}
+impl<T: RoomLog + Directory + Presence + Live> Engine for T {}
+
+/// An entry as the log keeps it: its place, and its JSON exactly as clients receive it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub epoch: Epoch,
+    pub seq: u64,
+    pub id: EntryId,
+    pub prev: EntryId,
+    /// An [`app::domain::Entry`].
+    pub json: Arc<str>,
+}
+
+impl Record {
+    pub fn cursor(&self) -> Cursor {
+        Cursor { epoch: self.epoch, seq: self.seq, id: self.id }
+    }
+}
+
+/// A message on its way into the log.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub room: RoomRef,
+    pub by: Person,
+    pub p: ProducerId,
+    /// This producer's next number in this room; producers of different people are different, whatever their ids.
+    pub n: u64,
+    pub content: Content,
+}
+
+#[derive(Debug, Clone)]
+pub enum Content {
+    Message(MessageText),
+    /// Uses up `n` without an entry.
+    Void,
+}
+
+impl Draft {
+    /// Distinguishes contents under one number: the first 16 hexadecimal digits of their SHA-256.
+    pub fn digest(&self) -> String {
+        match &self.content {
+            Content::Message(text) => hex(&sha256(text.as_str().as_bytes())[..8]),
+            Content::Void => "void".to_owned(),
+        }
+    }
+
+    /// The part of an entry's JSON that is known before it has a place: everything from `by` on, without the brace that
+    /// opens the object. [`entry_json`] puts the place in front.
+    pub fn json_tail(&self) -> String {
+        #[derive(Serialize)]
+        struct Tail<'a> {
+            by: UserId,
+            name: &'a UserName,
+            p: ProducerId,
+            n: u64,
+            body: Body,
+        }
+        let body = match &self.content {
+            Content::Message(text) => Body::Message { text: text.clone() },
+            Content::Void => Body::Unknown,
+        };
+        let tail = Tail { by: self.by.id, name: &self.by.name, p: self.p, n: self.n, body };
+        let json = serde_json::to_string(&tail).unwrap_or_default();
+        json.strip_prefix('{').unwrap_or_default().to_owned()
+    }
+}
+
+/// An entry's JSON. The Redis script writes the same fields in the same order.
+pub fn entry_json(at: Cursor, prev: EntryId, time: u64, tail: &str) -> String {
+    let Cursor { epoch, seq, id } = at;
+    format!(r#"{{"epoch":"{epoch}","seq":{seq},"id":"{id}","prev":"{prev}","at":{time},{tail}"#)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// The message is this entry, now or since an earlier try.
+    Entry(Cursor),
+    /// The number is used up and is no entry.
+    Voided,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// `n` is neither `last + 1` nor one of the latest 64.
+    #[error("number out of order: the last one is {last}")]
+    OutOfOrder { last: u64 },
+    /// The number was used before, with other content.
+    #[error("number used before with other content")]
+    Conflict,
+    /// Nothing was written.
+    #[error("store unavailable: {0}")]
+    Unavailable(String),
+    /// It may or may not have been written; the same draft again will tell.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// The store did not answer, or not with what was asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("store: {0}")]
+pub struct StoreError(pub String);
+
+/// What follows a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// `records` follow it without a hole; `top` is the place of the log's last entry when it was read.
+    Entries { records: Vec<Record>, top: Cursor },
+    /// The cursor is not of this log: another epoch, another entry at its seq, or beyond the end.
+    Reset,
+}
+
+/// A run of records without a hole, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage {
+    pub records: Vec<Record>,
+    /// The place after the last of `records` (for an empty log, its origin).
+    pub cursor: Cursor,
+    /// Whether the log holds entries before the first of `records`.
+    pub older: bool,
+}
+
+/// The rooms' logs.
+#[async_trait]
+pub trait RoomLog: Send + Sync {
+    /// Appends, and answers after the commit. Drafts are taken up in the order in which the futures are first polled,
+    /// and nothing is awaited before that, so that one sender's messages stay in order without waiting for each answer.
+    /// Creates the log's epoch if the room has none.
+    async fn append(&self, draft: Draft) -> Result<Appended, AppendError>;
+
+    /// At most `limit` entries that follow `cursor`, whose own entry is checked by id.
+    async fn read_after(&self, room: &RoomKey, cursor: Cursor, limit: usize) -> Result<After, StoreError>;
+
+    /// The newest `limit` entries; `None` if there is no such room.
+    async fn newest(&self, room: &RoomKey, limit: usize) -> Result<Option<RecordPage>, StoreError>;
+
+    /// The `limit` entries before seq `before`; `None` if the room's epoch is another one.
+    async fn read_before(
+        &self,
+        room: &RoomKey,
+        epoch: Epoch,
+        before: u64,
+        limit: usize,
+    ) -> Result<Option<RecordPage>, StoreError>;
+
+    /// The place of the log's last entry; `None` if there is no such room.
+    async fn top(&self, room: &RoomKey) -> Result<Option<Cursor>, StoreError>;
+}
+
+/// SHA-256 of a session's token: the token itself is in the person's cookie and nowhere else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    pub fn of(token: &str) -> Self {
+        Self(sha256(token.as_bytes()))
+    }
+
+    pub fn to_hex(self) -> String {
+        hex(&self.0)
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenHash({}…)", hex(&self.0[..4]))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub token: TokenHash,
+    pub person: Person,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    #[error("somebody else has this name or one that looks like it")]
+    Taken,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Rooms, sessions, names, and who is a member of what.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Creates the room unless it exists; either way returns it as its creator named it.
+    async fn create_room(&self, name: &RoomName) -> Result<RoomRef, StoreError>;
+    async fn room(&self, key: &RoomKey) -> Result<Option<RoomRef>, StoreError>;
+    /// Rooms, the most recently active first.
+    async fn rooms(&self, limit: usize) -> Result<Vec<RoomLine>, StoreError>;
+
+    /// Claims the name for a new session with a new [`UserId`].
+    async fn open_session(&self, token: TokenHash, name: &UserName) -> Result<Session, OpenError>;
+    /// The session, which counts as used now; `None` after sign-out or once it was not used for its time to live.
+    async fn session(&self, token: TokenHash) -> Result<Option<Session>, StoreError>;
+    /// Ends the session, frees its name and reports it to every instance's sink. Ending it twice is no error.
+    async fn close_session(&self, token: TokenHash) -> Result<(), StoreError>;
+    /// Those of `tokens` whose session has ended.
+    async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Vec<TokenHash>, StoreError>;
+    async fn name_is_free(&self, key: &NameKey) -> Result<bool, StoreError>;
+
+    async fn add_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError>;
+    async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError>;
+    /// The rooms of a person, in the order in which they were joined.
+    async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomRef>, StoreError>;
+}
+
+/// Who is where now, over all instances that are alive.
+#[async_trait]
+pub trait Presence: Send + Sync {
+    /// This instance has a socket of `person` in `room`.
+    async fn enter(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError>;
+    /// This instance has no socket of `user` in `room` any more.
+    async fn leave(&self, room: &RoomKey, user: UserId) -> Result<(), StoreError>;
+    /// Everyone in the room, each person once, sorted by name and id; instances whose lease lapsed do not count.
+    async fn people(&self, room: &RoomKey) -> Result<Vec<Person>, StoreError>;
+}
+
+/// What happens to the store, as it happens.
+#[async_trait]
+pub trait Live: Send + Sync {
+    /// Sets where to report to; to be called once, before anything is followed.
+    fn attach(&self, sink: Arc<dyn LiveSink>);
+    /// After this returned, every later commit to `room` and change of its presence reaches the sink, unless
+    /// [`LiveSink::doubt`] says otherwise.
+    async fn follow(&self, room: &RoomKey) -> Result<(), StoreError>;
+    async fn unfollow(&self, room: &RoomKey);
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// Releases presence and finishes what was accepted.
+    async fn shutdown(&self);
+}
+
+/// Receives an engine's reports. Called from the engine's own tasks; must not block.
+pub trait LiveSink: Send + Sync {
+    /// An entry was committed. For one room the calls come in the order of seq, except after a [`doubt`](Self::doubt).
+    /// The embedded engine calls this before it answers the append.
+    fn committed(&self, room: &RoomKey, record: Record);
+    fn presence_changed(&self, room: &RoomKey);
+    fn session_ended(&self, token: TokenHash);
+    /// Commits may have been missed: in one room, or in all.
+    fn doubt(&self, room: Option<&RoomKey>);
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A random 64-bit number other than 0, for epochs, entries, people and instances.
+pub(crate) fn random_id() -> u64 {
+    loop {
+        let mut bytes = [0; 8];
+        // The operating system's generator fails only where nothing else would work either.
+        getrandom::fill(&mut bytes).unwrap_or_else(|error| panic!("no randomness from the operating system: {error}"));
+        let id = u64::from_ne_bytes(bytes);
+        if id != 0 {
+            return id;
+        }
+    }
+}

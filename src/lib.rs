@@ -1,0 +1,3 @@
+//! The Hubbub server.
+
+pub mod engine;
