@@ -1,0 +1,30 @@
+# Hubbub. The work is in scripts/; each does only what is left to do.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run build dev test lint docker clean
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+	  printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+run: ## Build if need be, then serve http://127.0.0.1:3000 (PORT=…, ARGS="…")
+	@scripts/run.sh $(ARGS)
+
+build: ## Make the release: dist/, the binary and its site/
+	@scripts/build.sh
+
+dev: ## Rebuild on every change and reload the page
+	@scripts/dev.sh $(ARGS)
+
+test: ## Every test: Rust, the release's files, then a real browser (ONLY=rust|dist|e2e)
+	@scripts/test.sh $(ONLY)
+
+lint: ## Formatting, lints, types, shell scripts
+	@scripts/lint.sh
+
+docker: ## Build the container image hubbub:latest
+	docker build --tag hubbub .
+
+clean: ## Remove what was built; tools, data and node_modules stay
+	rm -rf dist target end2end/test-results end2end/playwright-report

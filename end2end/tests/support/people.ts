@@ -1,0 +1,47 @@
+import type { Locator, Page } from '@playwright/test';
+import { expect } from '@playwright/test';
+
+let count = 0;
+
+/** A name that no other test uses. */
+export function unique(base: string): string {
+  return `${base} ${process.pid % 10_000}-${++count}`;
+}
+
+/** Signs in by the form on the first page. */
+export async function signIn(page: Page, url: string, name: string, room: string): Promise<void> {
+  await page.goto(`${url}/`);
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Room').fill(room);
+  await page.getByRole('button', { name: 'Enter', exact: true }).click();
+  await expect(page.getByRole('heading', { name: room })).toBeVisible();
+}
+
+/** Signs in and waits until the page is alive. */
+export async function enter(page: Page, url: string, name: string, room: string): Promise<void> {
+  await signIn(page, url, name, room);
+  await connected(page);
+}
+
+export async function connected(page: Page): Promise<void> {
+  await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
+}
+
+export function field(page: Page): Locator {
+  return page.getByLabel('Write a message');
+}
+
+export async function say(page: Page, text: string): Promise<void> {
+  await field(page).fill(text);
+  await field(page).press('Enter');
+}
+
+/** The texts in the list, oldest first, acknowledged or not. */
+export function texts(page: Page): Promise<string[]> {
+  return page.locator('.log .text').allInnerTexts();
+}
+
+/** Those that are in the log. */
+export function committed(page: Page): Promise<string[]> {
+  return page.locator('.log [data-seq] .text').allInnerTexts();
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs every test, or one part: scripts/test.sh [rust|dist|e2e]
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+only=${1:-}
+case $only in '' | rust | dist | e2e) ;; *) die "usage: scripts/test.sh [rust|dist|e2e]" ;; esac
+part() { [[ -z $only || $only == "$1" ]]; }
+
+scripts/setup.sh test
+
+if part rust; then
+  say "Rust tests"
+  cargo test
+fi
+if part dist || part e2e; then
+  scripts/build.sh
+fi
+if part dist; then
+  say "the release's files"
+  scripts/check-dist.sh
+fi
+if part e2e; then
+  say "browser tests"
+  npm --prefix end2end --silent test
+fi
