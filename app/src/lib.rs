@@ -6,8 +6,10 @@
 //! | [`protocol`] | the frames of the WebSocket, their limits and codes |
 //! | [`timeline`] | a room's log as one client sees it: contiguous, forward only |
 //! | [`outbox`] | what this tab has sent and does not yet know the fate of |
+//! | [`session`] | what a tab says and hears: its sockets, rooms, timelines and outboxes, without a browser |
 //! | [`page`] | what a page is rendered from, on the server and again when it hydrates |
 //! | [`rows`] | a timeline laid out: days, groups by sender |
+//! | [`links`] | web addresses in the text of a message |
 //! | [`clock`] | a moment in the reader's time zone |
 //! | [`i18n`] | every string a person reads, in Korean and English |
 //! | [`view`] | the pages and their components |
@@ -15,15 +17,23 @@
 //!
 //! Nothing here knows the server: `src` depends on `app`, never the other way round.
 
+// The type of a view nests as deep as its elements do.
+#![recursion_limit = "256"]
+
 pub mod clock;
 pub mod domain;
 pub mod i18n;
+pub mod links;
 pub mod outbox;
 pub mod page;
 pub mod protocol;
 pub mod rows;
+pub mod session;
 pub mod timeline;
 pub mod view;
 
 #[cfg(feature = "hydrate")]
 pub mod client;
+
+#[cfg(test)]
+mod testing;

@@ -2,7 +2,7 @@
 //!
 //! The server fills a [`PageData`] and renders the app from it; the browser reads the same value back out of the page
 //! and hydrates. Messages are not sent a second time: everything but [`RoomScreen::page`]'s entries travels as JSON in
-//! the page's head, the entries are read from the rendered rows (see [`crate::view::message`]).
+//! the page's head, the entries are read from the rendered rows (`PageData::from_document`).
 
 use crate::{
     domain::{ProducerId, RoomKey, RoomName},
@@ -19,6 +19,8 @@ pub struct PageData {
     pub lang: Lang,
     /// IANA name of the reader's time zone; `UTC` until a cookie says otherwise.
     pub zone: String,
+    /// Milliseconds since 1970-01-01 UTC when the page was rendered, so that both renders agree on what is "today".
+    pub now: u64,
     /// Which build rendered the page; `hello` carries the server's.
     pub build: String,
     pub me: Option<Person>,

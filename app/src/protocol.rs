@@ -205,7 +205,6 @@ pub enum ErrorCode {
     NotText,
     NotJoined,
     TooManyRooms,
-    TooManyInFlight,
     /// `n` is neither the next number nor one of the latest.
     OutOfOrder,
     /// `n` was used before with other content.
@@ -213,6 +212,8 @@ pub enum ErrorCode {
     /// The epoch in the request is not the log's.
     EpochUnknown,
     SessionExpired,
+    /// There is no such page.
+    NotFound,
     /// The request came from a page of another site.
     OriginRefused,
     /// The store does not answer, is full or is starting. Try again.
@@ -241,11 +242,11 @@ impl ErrorCode {
             Self::NotText => "not_text",
             Self::NotJoined => "not_joined",
             Self::TooManyRooms => "too_many_rooms",
-            Self::TooManyInFlight => "too_many_in_flight",
             Self::OutOfOrder => "out_of_order",
             Self::Conflict => "conflict",
             Self::EpochUnknown => "epoch_unknown",
             Self::SessionExpired => "session_expired",
+            Self::NotFound => "not_found",
             Self::OriginRefused => "origin_refused",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
@@ -322,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_code_reads_the_same_in_rust_and_on_the_wire() {
-        for code in [ErrorCode::NameTaken, ErrorCode::OutOfOrder, ErrorCode::Unavailable, ErrorCode::TooManyInFlight] {
+        for code in [ErrorCode::NameTaken, ErrorCode::OutOfOrder, ErrorCode::Unavailable] {
             assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{}\"", code.as_str()));
         }
         assert_eq!(serde_json::from_str::<ErrorCode>("\"from_the_future\"").unwrap(), ErrorCode::Internal);

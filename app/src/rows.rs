@@ -1,17 +1,20 @@
 //! A timeline laid out as the rows of a page: days, messages grouped by sender, notices, what is still unsent.
 
 use crate::{
-    clock::Day,
-    domain::Entry,
+    clock::{self, Day},
+    domain::{Entry, EntryId, Epoch},
     protocol::{ErrorCode, Person},
 };
 use std::sync::Arc;
 
+/// Messages of one sender closer together than this stand under one name.
+pub const GROUP_MS: u64 = 5 * 60 * 1_000;
+
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
-    /// The first message of a day follows.
-    Day(Day),
+    /// The first message of a day follows; `seq` is that message's.
+    Day { day: Day, seq: u64 },
     /// `head`: the first of a group, with the sender's avatar and name.
     Message { entry: Arc<Entry>, head: bool },
     /// This tab's own message that is not in the log yet.
@@ -22,8 +25,191 @@ pub enum Row {
     Gap { id: u64, reset: bool },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pending {
     Waiting,
     Failed(ErrorCode),
+}
+
+/// A message of this tab that is not in the log yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    pub n: u64,
+    pub text: String,
+    pub state: Pending,
+}
+
+/// A [`Row::Notice`] or [`Row::Gap`] shown after the entry `after_seq`, before the next one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    pub after_seq: u64,
+    pub row: Row,
+}
+
+/// What a row is to the page: rows with equal keys look the same, so that one is kept where the other stood.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    Day { day: Day, seq: u64 },
+    Message { epoch: Epoch, seq: u64, id: EntryId, head: bool },
+    Pending { n: u64, head: bool, state: Pending },
+    Notice { id: u64, entered: bool, people: usize },
+    Gap { id: u64, reset: bool },
+}
+
+impl Row {
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Day { day, seq } => Key::Day { day: *day, seq: *seq },
+            Self::Message { entry, head } => {
+                Key::Message { epoch: entry.epoch, seq: entry.seq, id: entry.id, head: *head }
+            }
+            Self::Pending { n, head, state, .. } => Key::Pending { n: *n, head: *head, state: *state },
+            Self::Notice { id, entered, people } => Key::Notice { id: *id, entered: *entered, people: people.len() },
+            Self::Gap { id, reset } => Key::Gap { id: *id, reset: *reset },
+        }
+    }
+}
+
+/// Lays out `entries` (a run in log order) for a reader in `zone`, `notes` between them (in order of `after_seq`; those
+/// before the run are left out) and what `me` has not sent yet at the end.
+pub fn layout(entries: &[Arc<Entry>], unsent: &[Unsent], notes: &[Note], zone: &str, me: &Person) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(entries.len() + unsent.len() + notes.len() + 4);
+    let first = entries.first().map_or(0, |entry| entry.seq);
+    let mut notes = notes.iter().skip_while(|note| note.after_seq + 1 < first).peekable();
+    // The message that the next one may join; none after anything that breaks a group.
+    let mut above: Option<&Entry> = None;
+    let mut today: Option<Day> = None;
+    for entry in entries {
+        while let Some(note) = notes.next_if(|note| note.after_seq < entry.seq) {
+            rows.push(note.row.clone());
+            above = None;
+        }
+        if entry.text().is_none() {
+            rows.push(Row::Message { entry: Arc::clone(entry), head: false });
+            continue;
+        }
+        let day = clock::local(entry.at, zone).day;
+        if today != Some(day) {
+            rows.push(Row::Day { day, seq: entry.seq });
+            today = Some(day);
+            above = None;
+        }
+        let joins = |above: &Entry| above.by == entry.by && entry.at.saturating_sub(above.at) < GROUP_MS;
+        rows.push(Row::Message { entry: Arc::clone(entry), head: !above.is_some_and(joins) });
+        above = Some(entry);
+    }
+    for note in notes {
+        rows.push(note.row.clone());
+        above = None;
+    }
+    let mut head = above.is_none_or(|above| above.by != me.id);
+    for Unsent { n, text, state } in unsent {
+        rows.push(Row::Pending { n: *n, text: text.clone(), head, state: *state });
+        head = false;
+    }
+    rows
+}
+
+#[cfg(test)]
+#[cfg(feature = "ssr")]
+mod tests {
+    use super::*;
+    use crate::domain::{Body, MessageText, ProducerId, UserId, UserName};
+    use std::collections::HashSet;
+
+    /// 2026-11-22T14:02Z
+    const AFTERNOON: u64 = 1_795_356_120_000;
+    const MINUTE: u64 = 60_000;
+
+    fn person(id: u64) -> Person {
+        Person { id: UserId(id), name: UserName::parse(&format!("p{id}")).unwrap() }
+    }
+
+    fn entry(seq: u64, by: u64, at: u64) -> Arc<Entry> {
+        Arc::new(Entry {
+            epoch: Epoch(1),
+            seq,
+            id: EntryId(seq * 100),
+            prev: EntryId((seq - 1) * 100),
+            at,
+            by: UserId(by),
+            name: person(by).name,
+            p: ProducerId(by),
+            n: seq,
+            body: Body::Message { text: MessageText::parse("안녕").unwrap() },
+        })
+    }
+
+    fn unsent(n: u64) -> Unsent {
+        Unsent { n, text: "아직".to_owned(), state: Pending::Waiting }
+    }
+
+    fn gap(after_seq: u64, id: u64) -> Note {
+        Note { after_seq, row: Row::Gap { id, reset: false } }
+    }
+
+    /// One letter a row: `D`ay, `H`ead, `m`essage, `P`ending head, `p`ending, `G`ap.
+    fn shape(rows: &[Row]) -> String {
+        let letter = |row: &Row| match row {
+            Row::Day { .. } => 'D',
+            Row::Message { head: true, .. } => 'H',
+            Row::Message { .. } => 'm',
+            Row::Pending { head: true, .. } => 'P',
+            Row::Pending { .. } => 'p',
+            Row::Notice { .. } => 'N',
+            Row::Gap { .. } => 'G',
+        };
+        rows.iter().map(letter).collect()
+    }
+
+    #[test]
+    fn one_senders_messages_stand_together_for_five_minutes() {
+        let at = |minutes: u64| AFTERNOON + minutes * MINUTE;
+        let entries =
+            [entry(1, 1, at(0)), entry(2, 1, at(4)), entry(3, 2, at(4)), entry(4, 1, at(4)), entry(5, 1, at(9))];
+        assert_eq!(shape(&layout(&entries, &[], &[], "UTC", &person(1))), "DHmHHH");
+    }
+
+    #[test]
+    fn a_day_begins_at_the_readers_midnight() {
+        // 23:58 and 00:01 in Seoul, both in the afternoon of one day in UTC.
+        let midnight = AFTERNOON + 58 * MINUTE;
+        let entries = [entry(1, 1, midnight - 2 * MINUTE), entry(2, 1, midnight + MINUTE)];
+        assert_eq!(shape(&layout(&entries, &[], &[], "Asia/Seoul", &person(1))), "DHDH");
+        assert_eq!(shape(&layout(&entries, &[], &[], "UTC", &person(1))), "DHm");
+    }
+
+    #[test]
+    fn notes_stand_after_their_entry_and_end_a_group() {
+        let entries = [entry(5, 1, AFTERNOON), entry(6, 1, AFTERNOON), entry(7, 1, AFTERNOON)];
+        let notes = [gap(2, 1), gap(4, 2), gap(5, 3), gap(9, 4)];
+        assert_eq!(shape(&layout(&entries, &[], &notes, "UTC", &person(1))), "GDHGHmG");
+        assert_eq!(shape(&layout(&[], &[], &notes, "UTC", &person(1))), "GGGG");
+    }
+
+    #[test]
+    fn what_is_unsent_stands_last_and_joins_ones_own_group() {
+        let entries = [entry(1, 1, AFTERNOON)];
+        assert_eq!(shape(&layout(&entries, &[unsent(1), unsent(2)], &[], "UTC", &person(1))), "DHpp");
+        assert_eq!(shape(&layout(&entries, &[unsent(1), unsent(2)], &[], "UTC", &person(2))), "DHPp");
+        assert_eq!(shape(&layout(&[], &[unsent(1)], &[], "UTC", &person(2))), "P");
+    }
+
+    #[test]
+    fn an_entry_of_an_unknown_kind_keeps_its_row_and_splits_nothing() {
+        let mut odd = (*entry(2, 2, AFTERNOON)).clone();
+        odd.body = Body::Unknown;
+        let entries = [entry(1, 1, AFTERNOON), Arc::new(odd), entry(3, 1, AFTERNOON)];
+        assert_eq!(shape(&layout(&entries, &[], &[], "UTC", &person(1))), "DHmm");
+    }
+
+    #[test]
+    fn no_two_rows_share_a_key_and_a_new_head_is_a_new_row() {
+        let entries: Vec<_> = (1..60).map(|seq| entry(seq, seq / 3, AFTERNOON + seq * 25 * MINUTE)).collect();
+        let rows = layout(&entries, &[unsent(1), unsent(2)], &[gap(3, 1), gap(3, 2)], "Asia/Seoul", &person(1));
+        let keys: HashSet<_> = rows.iter().map(Row::key).collect();
+        assert_eq!(keys.len(), rows.len());
+        let (one, other) = (entry(1, 1, AFTERNOON), entry(1, 1, AFTERNOON));
+        assert_ne!(Row::Message { entry: one, head: true }.key(), Row::Message { entry: other, head: false }.key());
+    }
 }

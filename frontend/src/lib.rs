@@ -1,7 +1,12 @@
 //! The WASM entry.
 
-use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 
 /// Takes over the page the server rendered.
+///
+/// # Errors
+/// Says what keeps it from doing so; the page's forms still work then.
 #[wasm_bindgen]
-pub fn hydrate() {}
+pub fn hydrate() -> Result<(), JsError> {
+    app::client::start().map_err(JsError::new)
+}

@@ -1,1 +1,158 @@
-//! Glue to the browser: socket, storage, scrolling.
+//! Glue between the [`Session`] and the browser: sockets, time, events of the window, the address bar.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `socket` | one WebSocket, as the session's commands want it |
+//! | `window` | what the browser tells the session: visible, online, back and forth |
+//! | `paint` | the session's state into the signals of the page, once per frame |
+//! | `actions` | what the page asks for |
+//!
+//! There is one client in a tab, and it is only ever entered through [`with`]. Signals are set outside of it, so that
+//! whatever they set off may come back in.
+
+mod actions;
+mod paint;
+mod socket;
+mod window;
+
+use crate::{
+    page::{PageData, RoomScreen},
+    session::{Command, Session, SocketId},
+    view::{App, chat::Chat},
+};
+use leptos::{mount::hydrate_body, prelude::*};
+use socket::Socket;
+use std::{cell::RefCell, sync::Arc, time::Duration};
+
+thread_local! {
+    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+}
+
+struct Client {
+    chat: Chat,
+    session: Session,
+    sockets: Vec<(SocketId, Socket)>,
+    clock: Clock,
+    /// The timer that is set, and when it goes off.
+    wake: Option<(u64, TimeoutHandle)>,
+    /// A repaint is due already.
+    painting: bool,
+}
+
+/// Hydrates the page.
+///
+/// # Errors
+/// Says what keeps the page from being read back; its forms still work then.
+pub fn start() -> Result<(), &'static str> {
+    std::panic::set_hook(Box::new(|panic| leptos::logging::error!("{panic}")));
+    let page = PageData::from_document()?;
+    hydrate_body(move || {
+        provide_context(page);
+        App()
+    });
+    Ok(())
+}
+
+/// Opens the socket and keeps `chat` current from now on.
+pub fn attach(chat: Chat, screen: &RoomScreen, _page: &PageData) {
+    let mut clock = Clock::start();
+    let mut session = Session::new(chat.me.get_value(), screen, clock.now(), Box::new(window::random));
+    session.set_visible(window::is_visible());
+    let client = Client { chat, session, sockets: Vec::new(), clock, wake: None, painting: false };
+    CLIENT.set(Some(client));
+    window::listen();
+    chat.set_actions(Arc::new(actions::Hand));
+    with(|_| ());
+}
+
+/// Lets the session act at the present moment and does what it commands. `None` before [`attach`], and if the client is
+/// being entered already.
+fn with<T>(act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+    CLIENT.with(|client| {
+        let mut client = client.try_borrow_mut().ok()?;
+        let client = client.as_mut()?;
+        let now = client.clock.now();
+        client.session.tick(now);
+        let answer = act(&mut client.session);
+        client.carry_out();
+        client.set_timer(now);
+        paint::soon(client);
+        Some(answer)
+    })
+}
+
+/// Drops a socket that closed.
+fn forget(id: SocketId) {
+    CLIENT.with_borrow_mut(|client| {
+        if let Some(client) = client {
+            client.sockets.retain(|(other, _)| *other != id);
+        }
+    });
+}
+
+impl Client {
+    fn carry_out(&mut self) {
+        loop {
+            let commands = self.session.commands();
+            if commands.is_empty() {
+                return;
+            }
+            for command in commands {
+                match command {
+                    Command::Open(id) => match Socket::open(id) {
+                        Some(socket) => self.sockets.push((id, socket)),
+                        None => self.session.closed(id, None),
+                    },
+                    Command::Send(id, frame) => {
+                        if let Some((_, socket)) = self.sockets.iter().find(|(other, _)| *other == id) {
+                            socket.send(&frame);
+                        }
+                    }
+                    Command::Close(id) => self.sockets.retain(|(other, _)| *other != id),
+                }
+            }
+        }
+    }
+
+    /// A timer that goes off too early costs less than setting it anew with each frame that arrives.
+    fn set_timer(&mut self, now: u64) {
+        let Some(at) = self.session.next_wake() else { return };
+        if let Some((set, timer)) = self.wake.take() {
+            if set <= at {
+                self.wake = Some((set, timer));
+                return;
+            }
+            timer.clear();
+        }
+        let go_off = || {
+            CLIENT.with_borrow_mut(|client| {
+                if let Some(client) = client {
+                    client.wake = None;
+                }
+            });
+            with(|_| ());
+        };
+        self.wake =
+            set_timeout_with_handle(go_off, Duration::from_millis(at.saturating_sub(now))).ok().map(|t| (at, t));
+    }
+}
+
+/// Milliseconds that passed, by the wall clock: it counts the time a laptop sleeps. Set back, it stands still for a
+/// moment.
+struct Clock {
+    last: u64,
+    passed: u64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { last: crate::clock::now(), passed: 0 }
+    }
+
+    fn now(&mut self) -> u64 {
+        let now = crate::clock::now();
+        self.passed += now.saturating_sub(self.last);
+        self.last = now;
+        self.passed
+    }
+}

@@ -119,7 +119,7 @@ mod parse {
         if typed.chars().count() > max * 4 {
             return Err(NameProblem::TooLong);
         }
-        if typed.chars().any(|c| c.is_control()) {
+        if typed.chars().any(char::is_control) {
             return Err(NameProblem::Invisible);
         }
         let spaced = typed.split_whitespace().collect::<Vec<_>>().join(" ");

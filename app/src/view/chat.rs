@@ -16,6 +16,8 @@ use std::sync::Arc;
 #[derive(Clone, Copy)]
 pub struct Chat {
     pub me: StoredValue<Person>,
+    /// IANA name of the reader's time zone, for [`layout`](crate::rows::layout).
+    pub zone: RwSignal<Arc<str>>,
     /// The room on screen.
     pub room: RwSignal<RoomRef>,
     /// Its timeline, laid out.
@@ -31,7 +33,7 @@ pub struct Chat {
     actions: StoredValue<Option<Arc<dyn Actions>>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SidebarRoom {
     pub room: RoomRef,
     /// Others' messages that arrived while the room was not on screen.
@@ -82,10 +84,11 @@ pub trait Actions: Send + Sync {
 }
 
 impl Chat {
-    pub fn new(me: Person, screen: &RoomScreen, rows: Vec<Row>) -> Self {
+    pub fn new(me: Person, screen: &RoomScreen, rows: Vec<Row>, zone: &str) -> Self {
         let rooms = screen.rooms.iter().map(|room| SidebarRoom { room: room.clone(), unread: 0 }).collect();
         Self {
             me: StoredValue::new(me),
+            zone: RwSignal::new(zone.into()),
             room: RwSignal::new(screen.room.clone()),
             rows: RwSignal::new(rows),
             older: RwSignal::new(if screen.page.older { Older::Yes } else { Older::No }),

@@ -1,0 +1,65 @@
+//! The session's state into the signals of the page.
+
+use super::{CLIENT, Client, window};
+use crate::{page::RoomRef, rows::Row, view::chat::Chat};
+use leptos::prelude::*;
+use std::time::Duration;
+
+/// Nobody sees a hidden page but for its title.
+const HIDDEN: Duration = Duration::from_millis(250);
+
+/// Repaints with the next frame, however much happens until then.
+pub(super) fn soon(client: &mut Client) {
+    if std::mem::replace(&mut client.painting, true) {
+        return;
+    }
+    if window::is_visible() {
+        request_animation_frame(now);
+    } else {
+        // Hidden pages have no frames.
+        set_timeout(now, HIDDEN);
+    }
+}
+
+/// Repaints what changed.
+pub(super) fn now() {
+    let Some(paint) = CLIENT.with(|client| client.try_borrow_mut().ok()?.as_mut().map(collect)) else { return };
+    paint();
+}
+
+/// Takes what is to be shown out of the client, so that it is free while the page reacts.
+fn collect(client: &mut Client) -> impl FnOnce() + use<> {
+    client.painting = false;
+    let chat = client.chat;
+    let session = &mut client.session;
+    let room = session.open_room().cloned();
+    let rows = session.take_rows_changed().then(|| session.rows(&chat.zone.get_untracked()));
+    let (older, count, people) = (session.older(), session.count(), session.people().to_vec());
+    let (rooms, link, trouble) = (session.rooms(), session.link(), session.trouble());
+    move || {
+        show_room(chat, room, rows);
+        update(chat.older, older);
+        update(chat.count, count);
+        update(chat.people, people);
+        update(chat.rooms, rooms);
+        update(chat.link, link);
+        update(chat.trouble, trouble);
+    }
+}
+
+fn show_room(chat: Chat, room: Option<RoomRef>, rows: Option<Vec<Row>>) {
+    match room {
+        Some(room) => update(chat.room, room),
+        // It was left, here or elsewhere: the server knows where to go from here.
+        None => return window::go("/"),
+    }
+    if let Some(rows) = rows {
+        update(chat.rows, rows);
+    }
+}
+
+fn update<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.with_untracked(|old| *old != value) {
+        signal.set(value);
+    }
+}

@@ -1,0 +1,68 @@
+//! What the browser tells the session, and the address bar.
+
+use super::{paint, with};
+use leptos::prelude::{document, window};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{Event, EventTarget};
+
+/// Listens for as long as the page lives.
+pub(super) fn listen() {
+    on(&window(), "online", look);
+    on(&window(), "pageshow", look);
+    on(&document(), "visibilitychange", || {
+        with(|session| session.set_visible(is_visible()));
+        if is_visible() {
+            look();
+        }
+        // The frame or timer that was asked for may be far away now.
+        paint::now();
+    });
+    on(&window(), "popstate", follow_address);
+}
+
+fn look() {
+    with(super::Session::nudge);
+}
+
+/// Back and forth in the history.
+fn follow_address() {
+    let Ok(path) = window().location().pathname() else { return };
+    let opened = with(|session| {
+        let room = session.rooms().into_iter().map(|line| line.room).find(|room| room.key.path() == path);
+        room.is_some_and(|room| session.open(&room.key))
+    });
+    if opened == Some(false) {
+        let _ = window().location().reload();
+    }
+    paint::now();
+}
+
+pub(super) fn is_visible() -> bool {
+    !document().hidden()
+}
+
+/// The address bar shows another room, and "back" leads back.
+pub(super) fn push_address(path: &str) {
+    if let Ok(history) = window().history() {
+        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(path));
+    }
+}
+
+/// Loads another page.
+pub(super) fn go(path: &str) {
+    let _ = window().location().assign(path);
+}
+
+/// A number nobody can guess.
+pub(super) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    if let Ok(crypto) = window().crypto() {
+        let _ = crypto.get_random_values_with_u8_array(&mut bytes);
+    }
+    u64::from_le_bytes(bytes)
+}
+
+fn on(target: &EventTarget, event: &str, listener: impl Fn() + 'static) {
+    let listener = Closure::<dyn FnMut(Event)>::new(move |_| listener()).into_js_value();
+    let _ = target.add_event_listener_with_callback(event, listener.unchecked_ref());
+}

@@ -1,1 +1,0 @@
-//! What this tab has sent and does not yet know the fate of.

@@ -1,0 +1,224 @@
+//! What this tab has sent to one room and does not yet know the fate of.
+//!
+//! The log accepts a producer's numbers 1, 2, 3 … in order, and answers a number it has again as it did before. So the
+//! outbox may send whatever is unanswered as often as it likes, in order, and each message becomes one entry. What it has
+//! to get right is when a number may change its content:
+//!
+//! - A number whose message was refused for good is sent again as a *void*: the log uses it up, and later numbers can
+//!   proceed. Should an earlier try have been committed after all, the answer to the void says so.
+//! - Trying a refused message again makes a new message at the end, but not before the void was answered: until then the
+//!   old number may still turn out to be that message.
+//!
+//! After any refusal only the head is sent, until it is answered: whatever was sent after it was refused for being out
+//! of order, and would be again.
+
+mod answers;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    domain::{Cursor, MessageText, ProducerId},
+    protocol::{ErrorCode, IN_FLIGHT_MAX},
+    rows::{Pending, Unsent},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// What a number is used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    Message { text: MessageText },
+    Void,
+}
+
+/// A `send` or `void` frame to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    pub p: ProducerId,
+    pub n: u64,
+    pub op: Op,
+}
+
+/// A `refused` frame without its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: ErrorCode,
+    pub retry: bool,
+    pub last: Option<u64>,
+}
+
+/// What a refusal asks of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Ask [`Outbox::next_to_send`] again.
+    Proceed,
+    /// Nothing is sent until [`Outbox::resume`]: wait a little, longer each time in a row.
+    Wait,
+    /// The store lost what it knew of this producer: [`Outbox::renumber`], with a new id.
+    ProducerLost,
+}
+
+/// One room's messages of one producer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Outbox {
+    p: ProducerId,
+    /// The number the next message gets.
+    next: u64,
+    /// The highest number known to be used up. The log's `last` was at least this when we learnt it.
+    used: u64,
+    /// Names the next message to the page. Unlike its number it never changes.
+    next_id: u64,
+    /// Unanswered, in the order of their numbers.
+    queue: VecDeque<Item>,
+    failed: Vec<Failed>,
+    /// Committed, the latest few: until the log shows them, and to tell should the log lose them.
+    landed: Vec<Landed>,
+    #[serde(skip)]
+    waiting: bool,
+    #[serde(skip)]
+    cautious: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Item {
+    id: u64,
+    n: u64,
+    op: Op,
+    /// Under way on the present socket; `used` as it was when this was sent. An answer that knows less is of a store that
+    /// lost something.
+    #[serde(skip)]
+    flight: Option<u64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Failed {
+    id: u64,
+    text: MessageText,
+    code: ErrorCode,
+    /// The number of the unanswered void in its place.
+    void: Option<u64>,
+    /// To be sent again once the void was answered.
+    again: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Landed {
+    id: u64,
+    text: MessageText,
+    at: Cursor,
+    shown: bool,
+    /// The log started over since, and it is not known yet whether it still has this.
+    doubted: bool,
+}
+
+impl Outbox {
+    pub fn new(p: ProducerId) -> Self {
+        Self {
+            p,
+            next: 1,
+            used: 0,
+            next_id: 1,
+            queue: VecDeque::new(),
+            failed: Vec::new(),
+            landed: Vec::new(),
+            waiting: false,
+            cautious: false,
+        }
+    }
+
+    pub fn producer(&self) -> ProducerId {
+        self.p
+    }
+
+    /// Queues a message and returns its id, by which [`retry`](Self::retry) and [`discard`](Self::discard) know it.
+    pub fn push(&mut self, text: MessageText) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.queue.push_back(Item { id, n: self.next, op: Op::Message { text }, flight: None });
+        self.next += 1;
+        id
+    }
+
+    /// What is to be sent now; the caller must send it, in this order, on the present socket.
+    pub fn next_to_send(&mut self) -> Vec<Outgoing> {
+        let Some(head) = self.queue.front().map(|item| item.n) else { return Vec::new() };
+        if self.waiting {
+            return Vec::new();
+        }
+        // Counted from the head rather than by what is under way, so that the head's answer is among those that the log
+        // still remembers.
+        let end = head + if self.cautious { 1 } else { IN_FLIGHT_MAX as u64 };
+        let (p, used) = (self.p, self.used);
+        let sendable = self.queue.iter_mut().take_while(|item| item.n < end).filter(|item| item.flight.is_none());
+        sendable
+            .map(|item| {
+                item.flight = Some(used);
+                Outgoing { p, n: item.n, op: item.op.clone() }
+            })
+            .collect()
+    }
+
+    /// The oldest number under way, to notice when nothing is answered any more.
+    pub fn awaited(&self) -> Option<(ProducerId, u64)> {
+        self.queue.iter().find(|item| item.flight.is_some()).map(|item| (self.p, item.n))
+    }
+
+    /// The socket is gone, or another one took over: everything unanswered is sent again.
+    pub fn disconnected(&mut self) {
+        for item in &mut self.queue {
+            item.flight = None;
+        }
+        self.waiting = false;
+        self.cautious = false;
+    }
+
+    /// Ends a [`Verdict::Wait`].
+    pub fn resume(&mut self) {
+        self.waiting = false;
+    }
+
+    /// Sends a failed message again, as a new one at the end.
+    pub fn retry(&mut self, id: u64) {
+        let Some(i) = self.failed.iter().position(|failed| failed.id == id) else { return };
+        if self.failed[i].void.is_some() {
+            self.failed[i].again = true;
+        } else {
+            let failed = self.failed.remove(i);
+            self.push(failed.text);
+        }
+    }
+
+    /// Forgets a failed message, or takes back one whose fate is unknown: it may still turn out to be an entry. What is
+    /// under way is awaited first, so that no number is ever under way twice.
+    pub fn discard(&mut self, id: u64) {
+        self.failed.retain(|failed| failed.id != id);
+        if let Some(item) = self.queue.iter_mut().find(|item| item.id == id) {
+            item.op = Op::Void;
+        }
+    }
+
+    /// Everything that needs a row after the log's entries, in the order in which it was written.
+    pub fn unsent(&self) -> Vec<Unsent> {
+        let row = |n: u64, text: &MessageText, state| Unsent { n, text: text.as_str().to_owned(), state };
+        let landed = self.landed.iter().filter(|landed| !landed.shown);
+        let landed = landed.map(|landed| row(landed.id, &landed.text, Pending::Waiting));
+        let queued = self.queue.iter().filter_map(|item| match &item.op {
+            Op::Message { text } => Some(row(item.id, text, Pending::Waiting)),
+            Op::Void => None,
+        });
+        let failed = self.failed.iter().map(|failed| {
+            let state = if failed.again { Pending::Waiting } else { Pending::Failed(failed.code) };
+            row(failed.id, &failed.text, state)
+        });
+        let mut rows: Vec<Unsent> = landed.chain(queued).chain(failed).collect();
+        rows.sort_by_key(|row| row.n);
+        rows
+    }
+
+    /// Whether every message is committed or failed.
+    pub fn is_settled(&self) -> bool {
+        let message = |item: &Item| item.op != Op::Void;
+        !self.queue.iter().any(message) && !self.failed.iter().any(|failed| failed.again)
+    }
+}

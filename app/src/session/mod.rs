@@ -1,0 +1,274 @@
+//! What a tab says and hears, without a browser: its sockets, the rooms it follows, their timelines and outboxes.
+//!
+//! A [`Session`] is told what happens (a socket opened, a frame arrived, a moment passed, the person did something) and
+//! answers with [`Command`]s. It touches no clock, no network and no page, so that tests and the fault injector can run
+//! thousands of them.
+//!
+//! Every room is followed by cursor. Whatever goes wrong with the live tail has one remedy: join again with the cursor.
+
+mod following;
+mod frames;
+mod room;
+#[cfg(test)]
+mod simulation;
+mod sockets;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    domain::{MessageText, ProducerId, RoomKey},
+    outbox::Outbox,
+    page::{RoomRef, RoomScreen},
+    protocol::{ClientFrame, CloseCode, ErrorCode, Person},
+    rows::{self, Row},
+    timeline::Timeline,
+    view::chat::{Link, Older, SidebarRoom},
+};
+use room::Room;
+use sockets::Sockets;
+use std::sync::Arc;
+
+/// Names a socket for the life of the session.
+pub type SocketId = u32;
+
+/// What the session wants done. To be carried out in order; what concerns a socket that is gone is skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Open a socket. Its frames go to [`Session::received`], its end to [`Session::closed`].
+    Open(SocketId),
+    Send(SocketId, ClientFrame),
+    /// Close a socket. Nothing needs to be reported of it any more.
+    Close(SocketId),
+}
+
+pub struct Session {
+    me: Person,
+    now: u64,
+    random: Box<dyn FnMut() -> u64>,
+    sockets: Sockets,
+    /// In the order of the sidebar.
+    rooms: Vec<Room>,
+    open: RoomKey,
+    visible: bool,
+    at_bottom: bool,
+    build: Option<String>,
+    next_note: u64,
+    rows_changed: bool,
+    commands: Vec<Command>,
+}
+
+impl Session {
+    /// Continues from the page that the server rendered. `now` is in milliseconds of any clock that never goes back;
+    /// `random` makes numbers nobody can guess.
+    pub fn new(me: Person, screen: &RoomScreen, now: u64, mut random: Box<dyn FnMut() -> u64>) -> Self {
+        let p = ProducerId(random());
+        let mut rooms: Vec<Room> = screen.rooms.iter().map(|room| Room::new(room.clone(), p)).collect();
+        if !screen.rooms.iter().any(|room| room.key == screen.room.key) {
+            rooms.push(Room::new(screen.room.clone(), p));
+        }
+        for room in rooms.iter_mut().filter(|room| room.which.key == screen.room.key) {
+            room.count = screen.count;
+            room.people.clone_from(&screen.people);
+            // A page further back is not the end of the log and cannot be continued.
+            room.timeline = if screen.newest { Timeline::newest(screen.page.clone()).ok() } else { None };
+        }
+        let mut session = Self {
+            me,
+            now,
+            random,
+            sockets: Sockets::new(now),
+            rooms,
+            open: screen.room.key.clone(),
+            visible: true,
+            at_bottom: true,
+            build: None,
+            next_note: 1,
+            rows_changed: false,
+            commands: Vec::new(),
+        };
+        session.tick(now);
+        session
+    }
+
+    /// What is to be done since the last call.
+    pub fn commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    /// When to call [`tick`](Self::tick) next; may be earlier than anything is due.
+    pub fn next_wake(&self) -> Option<u64> {
+        self.rooms.iter().filter_map(Room::next_wake).chain(self.sockets.next_wake(self.now)).min()
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, now: u64) {
+        self.now = self.now.max(now);
+        for hopeless in self.sockets.tick(self.now, &mut self.commands) {
+            self.give_up(hopeless);
+        }
+        if self.rooms.iter().any(|room| room.is_stuck(self.now)) {
+            self.sockets.primary().into_iter().for_each(|stuck| self.give_up(stuck));
+        }
+        for i in 0..self.rooms.len() {
+            self.rooms[i].tick(self.now);
+            self.flush(i);
+        }
+        self.join_rooms();
+    }
+
+    /// A socket ended, or could not be opened; `code` as in the close frame.
+    pub fn closed(&mut self, socket: SocketId, code: Option<u16>) {
+        let spread = (self.random)();
+        let was_primary = self.sockets.closed(socket, code, self.now, spread);
+        for room in &mut self.rooms {
+            room.following.remove(socket);
+        }
+        if code == Some(CloseCode::SessionEnded.code()) {
+            self.sign_out();
+        }
+        if was_primary {
+            self.hand_over();
+        }
+    }
+
+    /// There is reason to look after the sockets at once: the network came back, the page is shown, somebody asked.
+    pub fn nudge(&mut self) {
+        if let Some(hopeless) = self.sockets.nudge(self.now, &mut self.commands) {
+            self.give_up(hopeless);
+            self.sockets.nudge(self.now, &mut self.commands);
+        }
+    }
+
+    /// Whether anybody can see the page.
+    pub fn set_visible(&mut self, visible: bool) {
+        self.visible = visible;
+        self.mark_read();
+    }
+
+    /// Whether the newest row is in view.
+    pub fn set_at_bottom(&mut self, at_bottom: bool) {
+        self.at_bottom = at_bottom;
+        self.mark_read();
+    }
+
+    /// Shows another of the rooms; `false` if it is not among those that are followed.
+    pub fn open(&mut self, key: &RoomKey) -> bool {
+        let Some(i) = self.index(key).filter(|&i| !self.rooms[i].following.is_refused() && !self.rooms[i].leaving)
+        else {
+            return false;
+        };
+        self.open = self.rooms[i].which.key.clone();
+        self.at_bottom = true;
+        self.rows_changed = true;
+        self.mark_read();
+        true
+    }
+
+    /// Queues a message for the open room.
+    pub fn send(&mut self, text: MessageText) {
+        self.with_open_outbox(|outbox| {
+            outbox.push(text);
+        });
+    }
+
+    /// Sends a failed message of the open room again; `id` is its row's.
+    pub fn retry(&mut self, id: u64) {
+        self.with_open_outbox(|outbox| outbox.retry(id));
+    }
+
+    /// Forgets a failed message of the open room.
+    pub fn discard(&mut self, id: u64) {
+        self.with_open_outbox(|outbox| outbox.discard(id));
+    }
+
+    fn with_open_outbox(&mut self, change: impl FnOnce(&mut Outbox)) {
+        let Some(i) = self.index(&self.open) else { return };
+        change(&mut self.rooms[i].outbox);
+        self.rows_changed = true;
+        self.flush(i);
+    }
+
+    /// Asks for the page above the first row of the open room.
+    pub fn load_older(&mut self) {
+        let (Some(socket), Some(i)) = (self.sockets.primary(), self.index(&self.open)) else { return };
+        if let Some(frame) = self.rooms[i].ask_for_history(socket) {
+            self.transmit(socket, frame);
+        }
+    }
+
+    /// Takes a room off this person's list; it goes once the server confirmed.
+    pub fn leave(&mut self, key: &RoomKey) {
+        let Some(i) = self.index(key) else { return };
+        self.rooms[i].leaving = true;
+        self.rooms[i].following.clear();
+        self.join_rooms();
+    }
+
+    pub fn me(&self) -> &Person {
+        &self.me
+    }
+
+    /// The open room, unless it was left.
+    pub fn open_room(&self) -> Option<&RoomRef> {
+        self.current().map(|room| &room.which)
+    }
+
+    pub fn rooms(&self) -> Vec<SidebarRoom> {
+        self.rooms.iter().map(|room| SidebarRoom { room: room.which.clone(), unread: room.unread }).collect()
+    }
+
+    /// Others' unread messages in all rooms.
+    pub fn unread(&self) -> usize {
+        self.rooms.iter().map(|room| room.unread).sum()
+    }
+
+    pub fn link(&self) -> Link {
+        self.sockets.link(self.now)
+    }
+
+    /// The build of the server, once it said hello.
+    pub fn server_build(&self) -> Option<&str> {
+        self.build.as_deref()
+    }
+
+    pub fn older(&self) -> Older {
+        self.current().map_or(Older::No, Room::older)
+    }
+
+    pub fn count(&self) -> usize {
+        self.current().map_or(0, |room| room.count)
+    }
+
+    pub fn people(&self) -> &[Person] {
+        self.current().map_or(&[], |room| &room.people)
+    }
+
+    pub fn trouble(&self) -> Option<ErrorCode> {
+        self.current().and_then(|room| room.trouble)
+    }
+
+    /// The timeline of a room, once its first page arrived.
+    pub fn timeline(&self, key: &RoomKey) -> Option<&Timeline> {
+        self.index(key).and_then(|i| self.rooms[i].timeline.as_ref())
+    }
+
+    /// Whether the open room's rows are others than at the last call.
+    pub fn take_rows_changed(&mut self) -> bool {
+        std::mem::take(&mut self.rows_changed)
+    }
+
+    /// The open room laid out for a reader in `zone`.
+    pub fn rows(&self, zone: &str) -> Vec<Row> {
+        let Some(room) = self.current() else { return Vec::new() };
+        let entries: Vec<Arc<_>> = room.timeline.iter().flat_map(Timeline::entries).cloned().collect();
+        rows::layout(&entries, &room.outbox.unsent(), &room.notes, zone, &self.me)
+    }
+
+    fn current(&self) -> Option<&Room> {
+        self.index(&self.open).map(|i| &self.rooms[i])
+    }
+
+    fn index(&self, key: &RoomKey) -> Option<usize> {
+        self.rooms.iter().position(|room| room.which.key == *key)
+    }
+}

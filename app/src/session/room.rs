@@ -1,0 +1,345 @@
+//! One of the rooms of this person: its timeline, its outbox, and how each socket follows it.
+
+use super::{
+    SocketId,
+    following::{Followers, Following},
+    sockets::backoff,
+};
+use crate::{
+    domain::{Cursor, Entry, ProducerId, UserId},
+    outbox::Outbox,
+    page::RoomRef,
+    protocol::{ClientFrame, ErrorCode, JoinedHow, Page, Person},
+    rows::{Note, Row},
+    timeline::{Applied, Timeline, Unfit},
+    view::chat::Older,
+};
+
+/// Entries kept of a room whose end is in view; cut back to the smaller number now and then rather than with each entry.
+const WINDOW_MAX: usize = 400;
+const WINDOW: usize = 300;
+const NOTES_MAX: usize = 50;
+/// A message without any answer for this long means that the socket is worth nothing, however lively it looks.
+const ANSWER_WAIT_MS: u64 = 30_000;
+/// After this many doubts in a row the cursor itself is in doubt, and the room starts over from its newest page.
+const DOUBTS_MAX: u32 = 2;
+
+/// Who is reading, and how.
+pub(super) struct Reader {
+    pub me: UserId,
+    /// The room is on screen.
+    pub open: bool,
+    /// New entries come into view, so the oldest may go.
+    pub at_bottom: bool,
+    /// They are seen as they come.
+    pub reading: bool,
+}
+
+pub(super) struct Room {
+    pub which: RoomRef,
+    /// `None` until the first page came.
+    pub timeline: Option<Timeline>,
+    pub outbox: Outbox,
+    pub count: usize,
+    pub people: Vec<Person>,
+    /// Who was here before the socket broke, and has not been seen since: their coming back is no arrival.
+    missed: Vec<UserId>,
+    pub notes: Vec<Note>,
+    pub unread: usize,
+    pub trouble: Option<ErrorCode>,
+    pub leaving: bool,
+    pub following: Followers,
+    /// The seq before which a page of history is on its way.
+    history: Option<u64>,
+    /// Times in a row that the live tail did not fit the timeline.
+    doubts: u32,
+    /// Refusals in a row to be waited out, and the end of the wait.
+    waits: u32,
+    resend_at: Option<u64>,
+    /// The oldest number under way, and since when it is.
+    awaited: Option<(ProducerId, u64, u64)>,
+}
+
+impl Room {
+    pub fn new(which: RoomRef, p: ProducerId) -> Self {
+        Self {
+            which,
+            timeline: None,
+            outbox: Outbox::new(p),
+            count: 0,
+            people: Vec::new(),
+            missed: Vec::new(),
+            notes: Vec::new(),
+            unread: 0,
+            trouble: None,
+            leaving: false,
+            following: Followers::default(),
+            history: None,
+            doubts: 0,
+            waits: 0,
+            resend_at: None,
+            awaited: None,
+        }
+    }
+
+    /// The frame that makes a socket follow this room, or stop following it for good.
+    pub fn join(&self) -> ClientFrame {
+        let room = self.which.key.clone();
+        if self.leaving {
+            return ClientFrame::Leave { room };
+        }
+        let trusted = self.timeline.as_ref().filter(|_| self.doubts < DOUBTS_MAX);
+        ClientFrame::Join { room, cursor: trusted.map(Timeline::cursor) }
+    }
+
+    /// Asks for older entries after a reset, as long as the fate of an acknowledged message depends on them.
+    pub fn ask_for_doubted(&mut self, socket: SocketId) -> Option<ClientFrame> {
+        let doubted = self.timeline.as_ref().is_some_and(|timeline| self.outbox.look_up_doubted(timeline));
+        if doubted { self.ask_for_history(socket) } else { None }
+    }
+
+    pub fn ask_for_history(&mut self, socket: SocketId) -> Option<ClientFrame> {
+        let timeline = self.timeline.as_ref().filter(|timeline| timeline.older())?;
+        if self.history.is_some() || !self.following.has_joined(socket) {
+            return None;
+        }
+        let before = timeline.first_seq();
+        self.history = Some(before);
+        Some(ClientFrame::History { room: self.which.key.clone(), epoch: timeline.cursor().epoch, before })
+    }
+
+    pub fn older(&self) -> Older {
+        match &self.timeline {
+            _ if self.history.is_some() => Older::Loading,
+            Some(timeline) if timeline.older() => Older::Yes,
+            _ => Older::No,
+        }
+    }
+
+    /// Takes in one live entry.
+    pub fn take_entry(&mut self, entry: Entry, reader: &Reader) -> Applied {
+        let Some(timeline) = &mut self.timeline else { return Applied::Duplicate };
+        let applied = timeline.apply(entry);
+        if applied == Applied::Appended {
+            self.doubts = 0;
+            self.took(1, reader);
+        }
+        applied
+    }
+
+    /// Takes in the page that a join or a reset came with.
+    ///
+    /// # Errors
+    /// It does not fit, though it should.
+    pub fn take_page(&mut self, how: JoinedHow, page: Page, reader: &Reader, note_id: u64) -> Result<(), Unfit> {
+        let Some(timeline) = &mut self.timeline else {
+            let timeline = Timeline::newest(page)?;
+            self.timeline = Some(timeline);
+            self.took(0, reader);
+            return Ok(());
+        };
+        // Whatever the server calls it: a page that reaches the end of what is here and continues it leaves no hole. A
+        // reset is told on both sockets while one takes over from the other, and the second finds it done. One that ends
+        // earlier says that the rest is gone.
+        let continues = how == JoinedHow::Resumed || page.cursor.seq >= timeline.cursor().seq;
+        match if continues { timeline.resume(page.clone()) } else { Err(Unfit) } {
+            Ok(fresh) => {
+                if how == JoinedHow::Reset {
+                    self.outbox.reset(timeline);
+                }
+                self.took(fresh, reader);
+            }
+            Err(Unfit) if how == JoinedHow::Resumed => return Err(Unfit),
+            Err(Unfit) => {
+                let before = timeline.cursor();
+                timeline.reset(page)?;
+                let (after, first) = (timeline.cursor(), timeline.first_seq());
+                let lost = how == JoinedHow::Reset || after.epoch != before.epoch || after.seq <= before.seq;
+                self.outbox.reset(timeline);
+                self.history = None;
+                self.notes.clear();
+                self.note(first - 1, Row::Gap { id: note_id, reset: lost });
+                if !lost && !reader.reading {
+                    self.unread += usize::try_from(after.seq - before.seq).unwrap_or(usize::MAX);
+                }
+                self.saw_own(reader.me, usize::MAX);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a page of history; `false` if it contradicts the timeline.
+    pub fn take_history(&mut self, before: u64, page: Page) -> bool {
+        let Some(timeline) =
+            self.timeline.as_mut().filter(|_| self.history.take_if(|asked| *asked == before).is_some())
+        else {
+            return true;
+        };
+        // Trimmed or reset since it was asked for: nobody is waiting for it any more.
+        if timeline.first_seq() != before {
+            return true;
+        }
+        let filled = timeline.prepend(page).is_ok();
+        if filled {
+            let jump = |row: &Row| matches!(row, Row::Gap { reset: false, .. });
+            self.notes.retain(|note| note.after_seq + 1 != before || !jump(&note.row));
+        }
+        filled
+    }
+
+    pub fn forget_history(&mut self) -> bool {
+        self.history.take().is_some()
+    }
+
+    /// Who is here after a join. After an interruption the server may find them one by one.
+    pub fn met_again(&mut self, count: usize, people: Vec<Person>) {
+        let before = std::mem::replace(&mut self.people, people).into_iter().map(|person| person.id);
+        self.missed = before.filter(|id| !self.people.iter().any(|person| person.id == *id)).collect();
+        self.count = count;
+    }
+
+    pub fn was_here(&mut self, person: &Person) -> bool {
+        self.missed.extract_if(.., |id| *id == person.id).next().is_some()
+    }
+
+    /// Notes who came or went. Somebody who comes back before anything else happened never left.
+    pub fn take_arrivals(&mut self, entered: bool, mut people: Vec<Person>, note_id: u64) {
+        let Some(after) = self.timeline.as_ref().map(|timeline| timeline.cursor().seq) else { return };
+        let here = |note: &&mut Note| note.after_seq == after;
+        if let Some(Row::Notice { entered: was, people: known, .. }) =
+            self.notes.last_mut().filter(here).map(|n| &mut n.row)
+        {
+            if *was == entered {
+                people.retain(|person| !known.contains(person));
+                known.append(&mut people);
+                return;
+            }
+            if entered {
+                let back = |person: &Person| people.contains(person);
+                let (returned, gone) = std::mem::take(known).into_iter().partition::<Vec<_>, _>(back);
+                *known = gone;
+                if known.is_empty() {
+                    self.notes.pop();
+                }
+                people.retain(|person| !returned.contains(person));
+            }
+        }
+        if !people.is_empty() {
+            self.note(after, Row::Notice { id: note_id, entered, people });
+        }
+    }
+
+    /// The socket follows the room from here on.
+    pub fn joined(&mut self, socket: SocketId, reached: u64) {
+        self.following.set(socket, Following::Joined { reached });
+        self.relieved();
+        self.resend_at = None;
+        self.outbox.resume();
+    }
+
+    /// The live tail did not fit: the room is to be joined again, later if that did not help before.
+    pub fn doubt(&mut self, socket: SocketId, now: u64, spread: u64) {
+        self.doubts += 1;
+        if self.doubts > DOUBTS_MAX {
+            self.following.set(socket, Following::Later(now + backoff(self.doubts, spread)));
+        } else {
+            self.following.remove(socket);
+        }
+    }
+
+    /// Waits with joining again, longer each time in a row.
+    pub fn join_later(&mut self, socket: SocketId, now: u64, spread: u64) {
+        self.waits += 1;
+        self.following.set(socket, Following::Later(now + backoff(self.waits, spread)));
+    }
+
+    /// Waits with sending again, longer each time in a row.
+    pub fn send_later(&mut self, now: u64, spread: u64) {
+        if self.resend_at.is_none() {
+            self.waits += 1;
+            self.resend_at = Some(now + backoff(self.waits, spread));
+        }
+    }
+
+    /// Something worked.
+    pub fn relieved(&mut self) {
+        self.waits = 0;
+        self.trouble = None;
+    }
+
+    /// Another socket is the one to send on, or none: nothing that was under way will be answered. What only the old one
+    /// delivered may have vanished from the log unbeknown to the new one, which has to check.
+    pub fn handed_over(&mut self, to: Option<SocketId>) {
+        if let Some((socket, Following::Joined { reached })) = to.and_then(|to| Some((to, self.following.get(to)?)))
+            && self.timeline.as_ref().is_some_and(|timeline| reached < timeline.cursor().seq)
+        {
+            self.following.remove(socket);
+        }
+        self.outbox.disconnected();
+        (self.history, self.resend_at, self.awaited) = (None, None, None);
+    }
+
+    /// Ends the waits that are over.
+    pub fn tick(&mut self, now: u64) {
+        self.following.tick(now);
+        if self.resend_at.take_if(|at| now >= *at).is_some() {
+            self.outbox.resume();
+        }
+    }
+
+    /// Notes what is under way now.
+    pub fn watch(&mut self, now: u64) {
+        let awaited = self.outbox.awaited();
+        if awaited != self.awaited.map(|(p, n, _)| (p, n)) {
+            self.awaited = awaited.map(|(p, n)| (p, n, now));
+        }
+    }
+
+    pub fn is_stuck(&self, now: u64) -> bool {
+        self.awaited.is_some_and(|(_, _, since)| now >= since + ANSWER_WAIT_MS)
+    }
+
+    pub fn next_wake(&self) -> Option<u64> {
+        let answer = self.awaited.map(|(_, _, since)| since + ANSWER_WAIT_MS);
+        self.following.next_wake().into_iter().chain(self.resend_at).chain(answer).min()
+    }
+
+    /// The last `fresh` entries are new.
+    fn took(&mut self, fresh: usize, reader: &Reader) {
+        let Some(timeline) = &self.timeline else { return };
+        if !reader.reading {
+            let others = timeline.entries().rev().take(fresh).filter(|entry| entry.by != reader.me);
+            self.unread += others.filter(|entry| entry.text().is_some()).count();
+        }
+        self.saw_own(reader.me, fresh);
+        let may_trim = !reader.open || reader.at_bottom;
+        if let Some(timeline) = self.timeline.as_mut().filter(|it| may_trim && it.entries().len() > WINDOW_MAX) {
+            timeline.trim_front(WINDOW);
+        }
+    }
+
+    /// Own messages among the last `fresh` entries are answered.
+    fn saw_own(&mut self, me: UserId, fresh: usize) {
+        let Some(timeline) = &self.timeline else { return };
+        for entry in timeline.entries().rev().take(fresh).filter(|entry| entry.by == me) {
+            self.outbox.seen(entry.p, entry.n, entry.cursor());
+        }
+        self.outbox.shown_in(timeline);
+    }
+
+    pub fn acked(&mut self, p: ProducerId, n: u64, at: Cursor) {
+        if self.outbox.acked(p, n, at) {
+            self.relieved();
+        }
+        if let Some(timeline) = &self.timeline {
+            self.outbox.shown_in(timeline);
+        }
+    }
+
+    fn note(&mut self, after_seq: u64, row: Row) {
+        if self.notes.len() >= NOTES_MAX {
+            self.notes.remove(0);
+        }
+        self.notes.push(Note { after_seq, row });
+    }
+}

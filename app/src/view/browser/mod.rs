@@ -1,0 +1,145 @@
+//! What the room page does only in a browser: keyboard, scrolling, announcements. Each is attached once to the
+//! elements the server rendered; none of them outlives the page, so nothing is ever detached.
+
+mod announce;
+mod composer;
+mod scroll;
+
+use super::{
+    chat::{Chat, Older},
+    room::Handles,
+    strings,
+};
+use crate::{
+    clock,
+    domain::Entry,
+    page::{PageData, RoomScreen},
+    rows,
+};
+use announce::Announcer;
+use leptos::{
+    prelude::*,
+    tachys::dom::{document, window},
+};
+use std::sync::Arc;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure, convert::FromWasmAbi};
+use web_sys::{EventTarget, HtmlElement, KeyboardEvent, MouseEvent};
+
+/// Brings the page to life once it is hydrated.
+pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, entries: Vec<Arc<Entry>>) {
+    let mut once = Some((screen, page, entries));
+    Effect::new(move || {
+        let Some((screen, page, entries)) = once.take() else { return };
+        own_time_zone(chat, handles, &page, &entries);
+        let announcer = Announcer::new(handles);
+        scroll::keep(chat, handles, announcer);
+        composer::take_over(chat, handles);
+        drawer(chat, handles);
+        copy_link(chat, handles, announcer);
+        title(chat);
+        crate::client::attach(chat, &screen, &page);
+        if let Some(html) = document().document_element() {
+            let _ = html.set_attribute("data-script", "on");
+        }
+    });
+}
+
+/// The page was rendered for the zone the server knew. When that is not where the browser is, it is laid out again.
+fn own_time_zone(chat: Chat, handles: Handles, page: &PageData, entries: &[Arc<Entry>]) {
+    let zone = clock::zone();
+    if zone == page.zone {
+        return;
+    }
+    handles.today.set(clock::local(clock::now(), &zone).day);
+    chat.rows.set(rows::layout(entries, &[], &[], &zone, &chat.me.get_value()));
+    chat.zone.set(zone.into());
+}
+
+/// The sidebar on a narrow screen: Escape closes it, and so does choosing a room.
+fn drawer(chat: Chat, handles: Handles) {
+    let Some(drawer) = handles.drawer.get_untracked() else { return };
+    Effect::new({
+        let drawer = drawer.clone();
+        move || {
+            chat.room.track();
+            drawer.set_checked(false);
+        }
+    });
+    on(&document(), "keydown", move |ev: KeyboardEvent| {
+        if ev.key() == "Escape" && drawer.checked() && !ev.is_composing() {
+            drawer.set_checked(false);
+            let _ = drawer.focus();
+        }
+    });
+}
+
+fn copy_link(chat: Chat, handles: Handles, announcer: Announcer) {
+    let Some(button) = handles.copy.get_untracked() else { return };
+    let t = strings();
+    on(&button, "click", move |_: MouseEvent| {
+        let path = chat.room.with_untracked(|room| room.key.path());
+        let link = window().location().origin().unwrap_or_default() + &path;
+        let navigator = window().navigator();
+        // Pages served without TLS have no clipboard.
+        let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|it| it.is_truthy());
+        if has_clipboard {
+            // What becomes of the promise is the browser's business: it tells of a refusal itself.
+            let _ = navigator.clipboard().write_text(&link);
+            announcer.say(t.link_copied.to_owned());
+            flash(handles);
+        } else {
+            let _ = window().prompt_with_message_and_default(t.copy_link, &link);
+        }
+    });
+}
+
+/// Shows for two seconds that the link was copied.
+fn flash(handles: Handles) {
+    if let Some(button) = handles.copy.get_untracked() {
+        let _ = button.class_list().add_1("done");
+        set_timeout(move || drop(button.class_list().remove_1("done")), std::time::Duration::from_secs(2));
+    }
+}
+
+fn title(chat: Chat) {
+    Effect::new(move || {
+        let unread: usize = chat.rooms.with(|rooms| rooms.iter().map(|line| line.unread).sum());
+        let name = chat.room.with(|room| room.name.as_str().to_owned());
+        let count = if unread == 0 { String::new() } else { format!("({}) ", crate::i18n::Strings::badge(unread)) };
+        document().set_title(&[&count, name.as_str(), " · ", super::parts::BRAND].concat());
+    });
+}
+
+/// Asks for the page above, if there is one and it is not on its way.
+fn load_older(chat: Chat) {
+    if chat.older.get_untracked() == Older::Yes
+        && let Some(actions) = chat.actions()
+    {
+        actions.load_older();
+    }
+}
+
+/// Listens for as long as the page lives.
+fn on<E: FromWasmAbi + 'static>(target: &EventTarget, event: &str, listener: impl FnMut(E) + 'static) {
+    let listener = Closure::<dyn FnMut(E)>::new(listener).into_js_value();
+    let _ = target.add_event_listener_with_callback(event, listener.unchecked_ref());
+}
+
+fn matches_media(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
+}
+
+/// Whether nothing on the page has the focus.
+fn focus_is_free() -> bool {
+    document().active_element().is_none_or(|element| element.dyn_ref::<HtmlElement>() == document().body().as_ref())
+}
+
+/// Runs `f` whenever the size of one of `elements` changed, before the next paint.
+fn on_resize(elements: &[&web_sys::Element], mut f: impl FnMut() + 'static) {
+    let callback = Closure::<dyn FnMut(JsValue)>::new(move |_| f()).into_js_value();
+    if let Ok(observer) = web_sys::ResizeObserver::new(callback.unchecked_ref()) {
+        for element in elements {
+            observer.observe(element);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The line being read does not move.
+//!
+//! The list is laid out from its end (`column-reverse`), so `scrollTop` is 0 at the newest message and negative above
+//! it. While somebody reads further up, the first message in view is remembered with its place; whenever the list or
+//! its window changed size, for whatever reason, that message is put back there before the next paint.
+
+use super::{Announcer, load_older, on, on_resize};
+use crate::view::{chat::Chat, news::Seen, room::Handles};
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlDivElement, NodeList};
+
+/// This close to the end the list follows new messages, in pixels.
+const FOLLOWS: f64 = 100.0;
+/// This close to the top older messages are fetched.
+const FETCHES: f64 = 600.0;
+
+#[derive(Clone, Copy)]
+struct Keeper {
+    chat: Chat,
+    handles: Handles,
+    anchor: StoredValue<Option<Anchor>>,
+}
+
+/// The first message in view. It is held by its end: its beginning moves when older messages come before it and it is no
+/// longer the first of its group.
+#[derive(Clone)]
+struct Anchor {
+    seq: String,
+    /// How far its end is below the list's upper edge.
+    end: f64,
+    /// How far the list was scrolled up then.
+    below: f64,
+}
+
+pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
+    let Some(log) = handles.log.get_untracked() else { return };
+    let keeper = Keeper { chat, handles, anchor: StoredValue::new(None) };
+    on(&log, "scroll", move |_: web_sys::Event| keeper.scrolled());
+    let mut watched: Vec<&Element> = vec![&log];
+    let column = log.first_element_child();
+    watched.extend(&column);
+    on_resize(&watched, move || keeper.resized());
+    if let Some(jump) = handles.jump.get_untracked() {
+        on(&jump, "click", move |_: web_sys::MouseEvent| {
+            to_end(handles);
+            if let Some(field) = handles.field.get_untracked() {
+                let _ = field.focus();
+            }
+        });
+    }
+    news(chat, handles, announcer);
+    Effect::new(move |before: Option<_>| {
+        let room = chat.room.with(|room| room.key.clone());
+        if before.is_some_and(|before| before != room) {
+            to_end(handles);
+        }
+        room
+    });
+    Effect::new(move || {
+        let at_end = handles.at_end.get();
+        if at_end {
+            handles.fresh.set(0);
+        }
+        if let Some(actions) = chat.actions() {
+            actions.at_bottom(at_end);
+        }
+    });
+    keeper.look(&log);
+}
+
+/// Counts and announces what others write.
+fn news(chat: Chat, handles: Handles, announcer: Announcer) {
+    let me = chat.me.with_value(|me| me.id);
+    let room = StoredValue::new(None);
+    let seen = StoredValue::new(Seen::default());
+    Effect::new(move || {
+        let here = chat.room.with(|room| room.key.clone());
+        if room.get_value().as_ref() != Some(&here) {
+            room.set_value(Some(here));
+            seen.update_value(Seen::forget);
+        }
+        handles.today.set(crate::clock::local(crate::clock::now(), &chat.zone.get()).day);
+        chat.rows.with(|rows| {
+            let mut moved = seen.get_value();
+            let news = moved.advance(rows, me);
+            seen.set_value(moved);
+            if news.is_empty() {
+                return;
+            }
+            announcer.messages(&news);
+            if !handles.at_end.get_untracked() {
+                handles.fresh.update(|fresh| *fresh += news.len());
+            }
+        });
+    });
+}
+
+/// Shows the newest message and follows from there.
+pub fn to_end(handles: Handles) {
+    if let Some(log) = handles.log.get_untracked() {
+        log.set_scroll_top(0);
+    }
+    handles.at_end.set(true);
+}
+
+impl Keeper {
+    /// Scrolled: by the reader, or by [`Self::resized`].
+    fn scrolled(self) {
+        let Some(log) = self.handles.log.get_untracked() else { return };
+        // Rows may have come since the last look whose resize is still to be told.
+        self.hold(&log);
+        self.look(&log);
+    }
+
+    fn resized(self) {
+        let Some(log) = self.handles.log.get_untracked() else { return };
+        if self.handles.at_end.get_untracked() {
+            if log.scroll_top() != 0 {
+                log.set_scroll_top(0);
+            }
+        } else {
+            self.hold(&log);
+        }
+        self.look(&log);
+    }
+
+    /// Puts the anchor back to where it was, but for what the reader scrolled.
+    fn hold(self, log: &HtmlDivElement) {
+        let Some(Anchor { seq, end, below: then }) = self.anchor.get_value() else { return };
+        let Ok(Some(row)) = log.query_selector(&["[data-seq=\"", &seq, "\"]"].concat()) else { return };
+        let moved = end_of(&row, log) - end - (below(log) - then);
+        if moved.abs() >= 1.0 {
+            log.scroll_by_with_x_and_y(0.0, moved);
+        }
+    }
+
+    /// Takes note of what is in view.
+    fn look(self, log: &HtmlDivElement) {
+        let below = below(log);
+        let at_end = below <= FOLLOWS;
+        if at_end != self.handles.at_end.get_untracked() {
+            self.handles.at_end.set(at_end);
+        }
+        self.anchor.set_value(if at_end { None } else { first_in_view(log, below) });
+        if f64::from(log.scroll_height() - log.client_height()) - below < FETCHES {
+            load_older(self.chat);
+        }
+    }
+}
+
+/// How far the list is scrolled up from its end, in fractions of a pixel where the screen has them.
+fn below(log: &HtmlDivElement) -> f64 {
+    js_sys::Reflect::get(log, &"scrollTop".into()).ok().and_then(|top| top.as_f64()).map_or(0.0, |top| -top)
+}
+
+fn end_of(row: &Element, log: &HtmlDivElement) -> f64 {
+    row.get_bounding_client_rect().bottom() - log.get_bounding_client_rect().top()
+}
+
+/// The first message whose end is below the list's upper edge. Messages stand in order, so this is a bisection.
+fn first_in_view(log: &HtmlDivElement, below: f64) -> Option<Anchor> {
+    let rows = log.query_selector_all(".m[data-seq]").ok()?;
+    let edge = log.get_bounding_client_rect().top();
+    let row = |i| rows_item(&rows, i);
+    let (mut low, mut high) = (0, rows.length());
+    while low < high {
+        let middle = low.midpoint(high);
+        if row(middle)?.get_bounding_client_rect().bottom() > edge {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    let first = row(low)?;
+    Some(Anchor { seq: first.get_attribute("data-seq")?, end: end_of(&first, log), below })
+}
+
+fn rows_item(rows: &NodeList, i: u32) -> Option<Element> {
+    rows.item(i)?.dyn_into().ok()
+}

@@ -1,0 +1,106 @@
+//! The whole HTML document.
+
+use super::{
+    App,
+    parts::{BRAND, rcdata},
+};
+use crate::page::{PAGE_DATA_ID, PageData, Screen};
+use leptos::{config::LeptosOptions, hydration::AutoReload, nonce::Nonce, prelude::*};
+
+/// Where the built files are, and how a page under development learns that they changed.
+#[derive(Debug, Clone, Default)]
+pub struct Assets {
+    pub css: String,
+    pub js: String,
+    pub wasm: String,
+    /// Only `cargo leptos watch` answers there; without its environment variable nothing is put into the page.
+    pub reload: Option<LeptosOptions>,
+}
+
+/// Tells the server the reader's time zone from the next request on.
+const TIME_ZONE: &str = "try{document.cookie='tz='+Intl.DateTimeFormat().resolvedOptions().timeZone+\
+    ';path=/;max-age=31536000;SameSite=Lax'}catch{}";
+
+/// `page` as a view of the whole document; `nonce` is the one in the response's Content-Security-Policy.
+///
+/// Call it within an [`Owner`]; it provides `page` and `nonce` as context there.
+pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView + use<> {
+    let strings = page.lang.strings();
+    let lang = page.lang.tag();
+    let (title, indexed, scripts) = match &page.screen {
+        Screen::Door(_) => (strings.door_document.to_owned(), true, prefetch(assets).into_any()),
+        Screen::Room(room) => (titled(room.room.name.as_str()), false, scripts(&page, assets, &nonce).into_any()),
+        Screen::Rooms(_) => (titled(strings.rooms_title), true, ().into_any()),
+        Screen::Problem(problem) => {
+            (titled((strings.problem_title)(problem.status, problem.code)), false, ().into_any())
+        }
+    };
+    let zone_nonce = nonce.to_string();
+    provide_context(nonce);
+    let reload = assets.reload.clone().map(|options| view! { <AutoReload options/> });
+    provide_context(page);
+    view! {
+        <!DOCTYPE html>
+        <html lang=lang dir="ltr">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width,initial-scale=1,interactive-widget=resizes-content"/>
+                <title inner_html=rcdata(&title)></title>
+                <link rel="stylesheet" href=assets.css.clone()/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="theme-color" content="#fdfcf9" media="(prefers-color-scheme: light)"/>
+                <meta name="theme-color" content="#161210" media="(prefers-color-scheme: dark)"/>
+                {(!indexed).then(|| view! { <meta name="robots" content="noindex"/> })}
+                <script nonce=zone_nonce inner_html=TIME_ZONE></script>
+                {scripts}
+                {reload}
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+fn titled(what: &str) -> String {
+    format!("{what} · {BRAND}")
+}
+
+/// What a room needs to come alive. Without it, and when it fails, the forms go on working.
+fn scripts(page: &PageData, assets: &Assets, nonce: &Nonce) -> impl IntoView + use<> {
+    let (js, wasm) = (script_json(&assets.js), script_json(&assets.wasm));
+    let start = format!(
+        "import({js}).then(m=>m.default({{module_or_path:{wasm}}}).then(()=>m.hydrate()))\
+         .catch(e=>{{document.documentElement.dataset.script='failed';console.error(e)}})"
+    );
+    view! {
+        <link rel="modulepreload" href=assets.js.clone() nonce=nonce.to_string()/>
+        <link rel="preload" href=assets.wasm.clone() r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
+        <script type="application/json" id=PAGE_DATA_ID inner_html=script_json(&without_entries(page))></script>
+        <script type="module" nonce=nonce.to_string() inner_html=start></script>
+    }
+}
+
+/// The room that follows the door opens faster when its files are there already.
+fn prefetch(assets: &Assets) -> impl IntoView + use<> {
+    view! {
+        <link rel="prefetch" href=assets.js.clone()/>
+        <link rel="prefetch" href=assets.wasm.clone()/>
+    }
+}
+
+/// The entries are in the rendered rows already; see `restore`.
+fn without_entries(page: &PageData) -> PageData {
+    let mut page = page.clone();
+    if let Screen::Room(room) = &mut page.screen {
+        room.page.entries.clear();
+    }
+    page
+}
+
+/// JSON that cannot end the script element it stands in.
+fn script_json(value: &impl serde::Serialize) -> String {
+    // Strings, numbers and lists of them: nothing here can fail to serialise.
+    serde_json::to_string(value).unwrap_or_default().replace('<', "\\u003c")
+}

@@ -1,0 +1,98 @@
+//! Sign-in: a name and a room.
+
+use super::{
+    parts::{brand, field_problem, languages},
+    strings,
+};
+use crate::page::{Door, PageData};
+use leptos::prelude::*;
+
+pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
+    let t = strings();
+    let [one, two, three, four] = t.talk;
+    let room_help = if door.room_error.is_some() { "room-problem" } else { "room-help" };
+    // The first field that is still to be filled or mended.
+    let room_first = door.name_error.is_none() && !door.name.is_empty();
+    view! {
+        <div class="door">
+            <main class="sheet">
+                {brand()} <h1>{t.door_title}</h1> <p class="lead">{t.door_lead}</p>
+                {door.error.map(|code| view! { <p class="alert" role="alert" data-code=code.as_str()>{(t.error)(code)}</p> })}
+                <form method="post" action="/signin" novalidate>
+                    // Enter in a field presses the first button of the form, which must not be a suggestion.
+                    <button class="default" tabindex="-1" aria-hidden="true"></button>
+                    <label for="name">{t.name}</label>
+                    <input
+                        class="field"
+                        id="name"
+                        name="name"
+                        value=door.name
+                        autocomplete="nickname"
+                        autocapitalize="off"
+                        spellcheck="false"
+                        dir="auto"
+                        required
+                        autofocus=!room_first
+                        aria-invalid=door.name_error.map(|_| "true")
+                        aria-describedby=door.name_error.map(|_| "name-problem")
+                    />
+                    {field_problem("name-problem", door.name_error)}
+                    {(!door.suggestions.is_empty())
+                        .then(|| {
+                            let picks = door
+                                .suggestions
+                                .into_iter()
+                                .map(|name| {
+                                    let label = (t.enter_as)(&name);
+                                    let value = name.clone();
+                                    view! {
+                                        <button
+                                            class="pick"
+                                            name="pick"
+                                            value=value
+                                            aria-label=label
+                                        >
+                                            <bdi>{name}</bdi>
+                                        </button>
+                                    }
+                                })
+                                .collect_view();
+                            view! {
+                                <div class="picks">
+                                    <span class="help">{t.free_names}</span>
+                                    {picks}
+                                </div>
+                            }
+                        })} <label for="room">{t.room}</label>
+                    <input
+                        class="field"
+                        id="room"
+                        name="room"
+                        value=door.room
+                        autocomplete="off"
+                        autocapitalize="off"
+                        dir="auto"
+                        required
+                        autofocus=room_first
+                        aria-invalid=door.room_error.map(|_| "true")
+                        aria-describedby=room_help
+                    /> {field_problem("room-problem", door.room_error)}
+                    {door
+                        .room_error
+                        .is_none()
+                        .then(|| view! { <p class="help" id="room-help">{t.room_help}</p> })}
+                    <button class="go">{t.enter}</button>
+                </form> {languages(page)}
+            </main>
+            <aside class="stage" aria-hidden="true">
+                <div class="talk">
+                    <p class="bub">{one}</p>
+                    <p class="bub r">{two}</p>
+                    <p class="cut"></p>
+                    <p class="bub">{three}</p>
+                    <p class="bub r">{four}</p>
+                </div>
+            </aside>
+        </div>
+    }
+}

@@ -1,0 +1,77 @@
+//! Reads the [`PageData`] back out of the document it was rendered to.
+
+use crate::{
+    domain::{Body, Entry, EntryId, Epoch, MessageText, ProducerId, UserName},
+    page::{PAGE_DATA_ID, PageData, Screen},
+};
+use leptos::tachys::dom::document;
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value::Error},
+};
+use std::str::FromStr;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement};
+
+impl PageData {
+    /// What the server rendered this document from: the JSON in its head, and the entries from the rendered rows. Call
+    /// it before hydration.
+    ///
+    /// # Errors
+    /// Says what is missing or malformed; the document's forms still work then.
+    pub fn from_document() -> Result<Self, &'static str> {
+        let json = document().get_element_by_id(PAGE_DATA_ID).and_then(|script| script.text_content());
+        let json = json.ok_or("the document carries no page data")?;
+        let mut page: Self = serde_json::from_str(&json).map_err(|_| "the page data is not what this build expects")?;
+        if let Screen::Room(screen) = &mut page.screen {
+            screen.page.entries = entries(screen.page.cursor.epoch).ok_or("a row lacks something of its message")?;
+        }
+        Ok(page)
+    }
+}
+
+fn entries(epoch: Epoch) -> Option<Vec<Entry>> {
+    let rows = document().query_selector_all("[data-seq]").ok()?;
+    let mut entries: Vec<Entry> = Vec::with_capacity(rows.length() as usize);
+    for i in 0..rows.length() {
+        let row: HtmlElement = rows.item(i)?.dyn_into().ok()?;
+        let prev = match attribute(&row, "data-prev") {
+            Some(prev) => prev,
+            None => entries.last()?.id,
+        };
+        entries.push(entry(&row, epoch, prev)?);
+    }
+    Some(entries)
+}
+
+fn entry(row: &Element, epoch: Epoch, prev: EntryId) -> Option<Entry> {
+    let body = if row.has_attribute("hidden") {
+        Body::Unknown
+    } else {
+        let text = row.query_selector(".text").ok()??.text_content()?;
+        Body::Message { text: transparent::<MessageText>(&text)? }
+    };
+    Some(Entry {
+        epoch,
+        seq: attribute(row, "data-seq")?,
+        id: attribute(row, "data-id")?,
+        prev,
+        at: attribute(row, "data-at")?,
+        by: attribute(row, "data-by")?,
+        name: transparent::<UserName>(&row.get_attribute("data-name")?)?,
+        // Who produced it matters only until it is acknowledged, which an entry on a fresh page is.
+        p: ProducerId(0),
+        n: 0,
+        body,
+    })
+}
+
+fn attribute<T: FromStr>(row: &Element, name: &str) -> Option<T> {
+    row.get_attribute(name)?.parse().ok()
+}
+
+/// A value that was parsed by the server already and is taken at its word.
+fn transparent<'de, T: Deserialize<'de>>(text: &str) -> Option<T> {
+    let deserializer = IntoDeserializer::<Error>::into_deserializer(text.to_owned());
+    T::deserialize(deserializer).ok()
+}

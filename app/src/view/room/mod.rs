@@ -1,0 +1,154 @@
+//! A room: sidebar, list of messages, composer.
+
+mod composer;
+mod list;
+mod sidebar;
+
+use super::{
+    chat::{Chat, Link},
+    parts::{icon, icons},
+    strings,
+};
+use crate::{
+    clock,
+    page::{PageData, RoomScreen},
+    rows,
+};
+use leptos::{html, prelude::*};
+use std::sync::Arc;
+
+/// The id of the checkbox that opens the sidebar on a narrow screen.
+const DRAWER: &str = "drawer";
+
+/// What the browser's glue has to get hold of in the room page.
+#[derive(Clone, Copy)]
+pub struct Handles {
+    pub log: NodeRef<html::Div>,
+    pub field: NodeRef<html::Textarea>,
+    pub form: NodeRef<html::Form>,
+    pub drawer: NodeRef<html::Input>,
+    pub copy: NodeRef<html::Button>,
+    pub jump: NodeRef<html::Button>,
+    pub problem: RwSignal<Option<crate::protocol::ErrorCode>>,
+    /// Others' messages below the part of the list that is in view.
+    pub fresh: RwSignal<usize>,
+    /// Whether the end of the list is in view.
+    pub at_end: RwSignal<bool>,
+    pub today: RwSignal<clock::Day>,
+    /// Sentences for a screen reader to say, each with a number of its own.
+    pub said: RwSignal<Vec<(u64, String)>>,
+}
+
+pub fn room(screen: &RoomScreen, page: &PageData) -> impl IntoView + use<> {
+    let t = strings();
+    // Only somebody who is signed in is shown a room; a stranger would have nothing to sign in with here.
+    let Some(me) = page.me.clone() else {
+        return super::door::door(crate::page::Door::default(), page).into_any();
+    };
+    let entries: Vec<_> = screen.page.entries.iter().cloned().map(Arc::new).collect();
+    let chat = Chat::new(me.clone(), screen, rows::layout(&entries, &[], &[], &page.zone, &me), &page.zone);
+    provide_context(chat);
+    let handles = Handles {
+        log: NodeRef::new(),
+        field: NodeRef::new(),
+        form: NodeRef::new(),
+        drawer: NodeRef::new(),
+        copy: NodeRef::new(),
+        jump: NodeRef::new(),
+        problem: RwSignal::new(screen.post.error),
+        fresh: RwSignal::new(0),
+        at_end: RwSignal::new(true),
+        today: RwSignal::new(clock::local(page.now, &page.zone).day),
+        said: RwSignal::new(Vec::new()),
+    };
+    let newest = screen.newest;
+    // Erased, so that the type of the whole page stays within the compiler's limits.
+    let sidebar = sidebar::sidebar(chat, page).into_any();
+
+    #[cfg(feature = "hydrate")]
+    super::browser::start(chat, handles, screen.clone(), page.clone(), entries);
+
+    let room_path = move || chat.room.with(|room| room.key.path());
+    view! {
+        <div class="app">
+            <a class="skip" href="#text">{t.skip_to_composer}</a>
+            <input class="drawer" id=DRAWER type="checkbox" autocomplete="off" aria-label=t.menu node_ref=handles.drawer/>
+            {sidebar}
+            <label class="scrim" for=DRAWER aria-hidden="true"></label>
+            <main class="room">
+                <header class="head">
+                    <label class="icon menu" for=DRAWER aria-hidden="true" title=t.menu>{icon(icons::MENU)}</label>
+                    <h1><bdi>{move || chat.room.with(|room| room.name.as_str().to_owned())}</bdi></h1>
+                    <span class="meta">{move || (t.people)(chat.count.get())}</span>
+                    <div class="act">
+                        <button
+                            class="icon scripted"
+                            type="button"
+                            title=t.copy_link
+                            aria-label=t.copy_link
+                            node_ref=handles.copy
+                        >
+                            {icon(icons::LINK)}
+                        </button>
+                        <form method="post" action=move || format!("{}/leave", room_path())>
+                            <button class="icon" title=t.leave aria-label=t.leave>{icon(icons::LEAVE)}</button>
+                        </form>
+                    </div>
+                </header>
+                <div class="mid">
+                    {banner(chat).into_any()}
+                    {list::list(chat, handles, newest).into_any()}
+                </div>
+                {composer::composer(chat, handles, &screen.post).into_any()}
+            </main>
+            <div class="vh" role="status" aria-live="polite" aria-relevant="additions">
+                <For each=move || handles.said.get() key=|said| said.0 let:said>
+                    <p>{said.1}</p>
+                </For>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// What keeps messages from coming and going, and what to do about it.
+fn banner(chat: Chat) -> impl IntoView {
+    let t = strings();
+    let reconnect = move |_| {
+        if let Some(actions) = chat.actions() {
+            actions.reconnect();
+        }
+    };
+    // The seconds tick inside one banner; only another state makes another one.
+    let state = Memo::new(move |_| match chat.link.get() {
+        Link::Offline { .. } => 1,
+        Link::SignedOut => 2,
+        Link::Connecting | Link::Online => 0,
+    });
+    let seconds = move || match chat.link.get() {
+        Link::Offline { retry_in } => retry_in,
+        _ => 0,
+    };
+    view! {
+        {move || match state.get() {
+            1 => view! {
+                <div class="banner">
+                    <span>{move || (t.offline_banner)(seconds())}</span>
+                    <button class="plain" type="button" on:click=reconnect>{t.connect_now}</button>
+                </div>
+            }
+            .into_any(),
+            2 => view! {
+                <div class="banner" role="alert">
+                    <span>{t.signed_out_banner}</span>
+                    <a href=move || chat.room.with(|room| room.key.path())>{t.sign_in}</a>
+                </div>
+            }
+            .into_any(),
+            _ => ().into_any(),
+        }}
+        {move || {
+            chat.trouble.get().map(|code| view! { <div class="banner bad" role="alert">{(t.error)(code)}</div> })
+        }}
+    }
+}

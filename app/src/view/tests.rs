@@ -1,0 +1,236 @@
+//! What the rendered pages promise.
+
+use super::{Assets, document};
+use crate::{
+    domain::{Body, Entry, EntryId, Epoch, MessageText, ProducerId, RoomName, UserId, UserName},
+    i18n::Lang,
+    page::{Door, PAGE_DATA_ID, PageData, Post, Problem, RoomLine, RoomRef, RoomScreen, RoomsScreen, Screen},
+    protocol::{ErrorCode, Page, Person},
+};
+use leptos::{nonce::Nonce, prelude::*};
+
+/// 2026-11-22T14:12Z
+const NOW: u64 = 1_795_356_720_000;
+
+fn person(id: u64, name: &str) -> Person {
+    Person { id: UserId(id), name: UserName::parse(name).unwrap() }
+}
+
+fn room(name: &str) -> RoomRef {
+    let name = RoomName::parse(name).unwrap();
+    RoomRef { key: name.key(), name }
+}
+
+fn entries(texts: &[&str]) -> Vec<Entry> {
+    let mut seq = 10;
+    let one = |text: &&str| {
+        seq += 1;
+        Entry {
+            epoch: Epoch(9),
+            seq,
+            id: EntryId(seq * 16),
+            prev: EntryId((seq - 1) * 16),
+            at: NOW,
+            by: UserId(5),
+            name: UserName::parse("\"R&D\" <하은>").unwrap(),
+            p: ProducerId(1),
+            n: 1,
+            body: Body::Message { text: MessageText::parse(text).unwrap() },
+        }
+    };
+    texts.iter().map(one).collect()
+}
+
+fn room_screen(texts: &[&str]) -> RoomScreen {
+    let entries = entries(texts);
+    let cursor = entries.last().map_or_else(|| crate::domain::Cursor::origin(Epoch(9)), Entry::cursor);
+    RoomScreen {
+        room: room("디자인 리뷰"),
+        page: Page { entries, cursor, older: true },
+        newest: true,
+        rooms: vec![room("디자인 리뷰"), room("random")],
+        count: 70,
+        people: vec![person(1, "지우")],
+        post: Post { p: ProducerId(0xabc), text: String::new(), error: None },
+    }
+}
+
+fn page(screen: Screen) -> PageData {
+    PageData {
+        lang: Lang::Ko,
+        zone: "Asia/Seoul".to_owned(),
+        now: NOW,
+        build: "b1".to_owned(),
+        me: Some(person(1, "지우")),
+        here: "/r/a?before=3".to_owned(),
+        screen,
+    }
+}
+
+fn html(page: PageData) -> String {
+    let assets = Assets {
+        css: "/pkg/hubbub.css".to_owned(),
+        js: "/pkg/hubbub.js".to_owned(),
+        wasm: "/pkg/hubbub.wasm".to_owned(),
+        reload: None,
+    };
+    let html = Owner::new_root(None).with(|| document(page, &assets, Nonce::new()).to_html());
+    for element in ["title", "textarea"] {
+        for content in html.split(&format!("<{element}")).skip(1) {
+            assert!(!content.split("</").next().unwrap().contains("<!"), "comments are text there: {content}");
+        }
+    }
+    // Elsewhere the markers between nodes are nothing that anyone sees.
+    html.replace("<!>", "")
+}
+
+fn in_room(screen: RoomScreen) -> String {
+    html(page(Screen::Room(Box::new(screen))))
+}
+
+fn every_screen() -> Vec<String> {
+    let mut refused = room_screen(&["see https://example.com"]);
+    refused.post = Post { p: ProducerId(1), text: "\n<x>".to_owned(), error: Some(ErrorCode::TextTooLong) };
+    let screens = [
+        Screen::Door(Door {
+            name: "<지우>".to_owned(),
+            room: "\"방\"".to_owned(),
+            name_error: Some(ErrorCode::NameTaken),
+            room_error: Some(ErrorCode::RoomInvalid),
+            suggestions: vec!["지우 2".to_owned()],
+            error: Some(ErrorCode::Unavailable),
+        }),
+        Screen::Room(Box::new(refused)),
+        Screen::Rooms(RoomsScreen {
+            rooms: vec![RoomLine { room: room("a&b"), people: 3, active_at: NOW }],
+            mine: vec![room("a&b")],
+            create: "x/y".to_owned(),
+            error: Some(ErrorCode::RoomInvalid),
+        }),
+        Screen::Problem(Problem { status: 404, code: ErrorCode::RoomUnknown, room: Some("<b>".to_owned()) }),
+    ];
+    screens.into_iter().map(|screen| html(page(screen))).collect()
+}
+
+/// The value of `name` on the first element whose tag contains `of`.
+fn attribute<'a>(html: &'a str, of: &str, name: &str) -> Option<&'a str> {
+    let tag = html.split('<').find(|tag| tag.contains(of))?;
+    let value = &tag[tag.find(&format!(" {name}=\""))? + name.len() + 3..];
+    Some(&value[..value.find('"')?])
+}
+
+#[test]
+fn a_strict_content_security_policy_finds_nothing_to_refuse() {
+    for html in every_screen() {
+        assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
+        assert!(!html.contains(" style=") && !html.contains("<style"), "{html}");
+        assert!(!html.contains(" onclick") && !html.contains(" onload") && !html.contains("javascript:"), "{html}");
+        for script in html.split("<script").skip(1) {
+            let tag = &script[..script.find('>').unwrap()];
+            assert!(tag.contains(" nonce=\"") || tag.contains("application/json"), "{tag}");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_typed_becomes_html() {
+    let html = in_room(room_screen(&["<img src=x onerror=alert(1)>", "</script><b>x</b>"]));
+    assert!(!html.contains("<img") && !html.contains("<b>x"), "{html}");
+    assert!(html.contains("&lt;img src=x"));
+    let [door, _, _, problem] = &every_screen()[..] else { panic!("four screens") };
+    assert!(!door.contains("<지우>") && !problem.contains("<b>"), "{problem}");
+}
+
+#[test]
+fn messages_are_sent_once_as_rows_in_log_order() {
+    let html = in_room(room_screen(&["첫째 말", "둘째 말", "셋째 말"]));
+    let places: Vec<_> = ["첫째 말", "둘째 말", "셋째 말"].iter().map(|text| html.find(text).unwrap()).collect();
+    assert!(places.is_sorted());
+    assert_eq!(html.matches("둘째 말").count(), 1);
+    assert_eq!(html.matches("data-prev").count(), 1, "only the oldest row needs its predecessor's id");
+    assert_eq!(attribute(&html, "data-seq=\"11\"", "data-prev"), Some("00000000000000a0"));
+    assert_eq!(attribute(&html, "data-seq=\"12\"", "data-id"), Some("00000000000000c0"));
+    assert_eq!(attribute(&html, "data-seq=\"12\"", "data-by"), Some("0000000000000005"));
+    assert!(html.contains("오늘 · 11월 22일 일요일") && html.contains(">23:12</time>"), "in the reader's zone");
+    assert!(html.contains("href=\"/r/%EB%94%94%EC%9E%90%EC%9D%B8%20%EB%A6%AC%EB%B7%B0?before=11\""));
+}
+
+#[test]
+fn the_page_data_is_all_but_the_entries() {
+    let screen = room_screen(&["하나"]);
+    let html = in_room(screen.clone());
+    let start = html.find(PAGE_DATA_ID).unwrap();
+    let json = &html[start..];
+    let json = &json[json.find('>').unwrap() + 1..json.find("</script>").unwrap()];
+    assert!(!json.contains('<'));
+    let mut expected = page(Screen::Room(Box::new(screen)));
+    if let Screen::Room(room) = &mut expected.screen {
+        room.page.entries.clear();
+    }
+    assert_eq!(serde_json::from_str::<PageData>(json).unwrap(), expected);
+}
+
+#[test]
+fn a_refused_form_keeps_what_was_typed_and_says_what_is_wrong() {
+    let [door, room, rooms, problem] = &every_screen()[..] else { panic!("four screens") };
+    assert_eq!(attribute(door, "id=\"name\"", "value"), Some("&lt;지우&gt;"));
+    assert_eq!(attribute(door, "id=\"room\"", "value"), Some("&quot;방&quot;"));
+    assert_eq!(attribute(door, "id=\"name\"", "aria-invalid"), Some("true"));
+    assert_eq!(attribute(door, "id=\"name\"", "aria-describedby"), Some("name-problem"));
+    assert_eq!(attribute(door, "name=\"pick\"", "value"), Some("지우 2"));
+    assert!(door.find("class=\"default\"") < door.find("name=\"pick\""), "Enter must not pick a suggestion");
+    assert!(room.contains(">\n\n&lt;x></textarea>"), "{room}");
+    assert_eq!(attribute(room, "<textarea".trim_start_matches('<'), "aria-invalid"), Some("true"));
+    assert_eq!(attribute(room, "name=\"p\"", "value"), Some("0000000000000001"));
+    assert_eq!(attribute(rooms, "id=\"room\"", "value"), Some("x/y"));
+    assert_eq!(attribute(problem, "name=\"room\"", "value"), Some("&lt;b&gt;"));
+}
+
+#[test]
+fn an_untouched_composer_is_empty() {
+    let html = in_room(room_screen(&["a"]));
+    assert!(html.contains("></textarea>"), "{html}");
+    assert_eq!(attribute(&html, "textarea", "aria-invalid"), None);
+}
+
+#[test]
+fn links_open_elsewhere_and_tell_nothing() {
+    let html = in_room(room_screen(&["https://example.com/x에서"]));
+    assert!(
+        html.contains(
+            "<a href=\"https://example.com/x\" target=\"_blank\" rel=\"noopener noreferrer\">https://example.com/x</a>"
+        ),
+        "{html}"
+    );
+}
+
+#[test]
+fn an_entry_of_an_unknown_kind_keeps_its_place_unseen() {
+    let mut screen = room_screen(&["a", "b"]);
+    screen.page.entries[0].body = Body::Unknown;
+    let html = in_room(screen);
+    assert!(html.split('<').any(|tag| tag.contains("data-seq=\"11\"") && tag.contains(" hidden")));
+    assert!(!html.split('<').any(|tag| tag.contains("data-seq=\"12\"") && tag.contains(" hidden")));
+}
+
+#[test]
+fn search_engines_find_the_door_but_no_room() {
+    let [door, room, rooms, problem] = &every_screen()[..] else { panic!("four screens") };
+    assert!(room.contains("noindex") && problem.contains("noindex"));
+    assert!(!door.contains("noindex") && !rooms.contains("noindex"));
+}
+
+#[test]
+fn a_language_link_leads_back_to_the_page() {
+    let html = in_room(room_screen(&["a"]));
+    assert_eq!(attribute(&html, "hreflang=\"en\"", "href"), Some("/lang/en?next=/r/a%3Fbefore%3D3"));
+    assert!(html.contains("<html lang=\"ko\" dir=\"ltr\">"));
+}
+
+#[test]
+fn a_stranger_is_shown_the_door_instead_of_a_room() {
+    let mut page = page(Screen::Room(Box::new(room_screen(&["secret"]))));
+    page.me = None;
+    let html = html(page);
+    assert!(html.contains("action=\"/signin\"") && !html.contains("secret"));
+}
