@@ -1,0 +1,174 @@
+//! Appending: the rule of a producer's numbers, and an entry's place in its log.
+
+use super::{
+    now::now,
+    reports::Reports,
+    rooms::create_room,
+    writer::{Fate, Job},
+};
+use crate::engine::{AppendError, Appended, Content, Draft, Record, entry_json, random_id};
+use app::{
+    domain::{Cursor, EntryId, Epoch, ProducerId, UserId},
+    page::RoomRef,
+    protocol::REPEAT_WINDOW,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+pub(super) struct Append {
+    room: RoomRef,
+    by: UserId,
+    p: ProducerId,
+    n: u64,
+    void: bool,
+    digest: String,
+    tail: String,
+    outcome: Option<Result<Appended, AppendError>>,
+    record: Option<Record>,
+    ack: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+impl Append {
+    /// Encodes the draft here, so that the writer does not have to.
+    pub fn new(draft: Draft, ack: oneshot::Sender<Result<Appended, AppendError>>) -> Self {
+        let void = matches!(draft.content, Content::Void);
+        let tail = if void { String::new() } else { draft.json_tail() };
+        let digest = draft.digest();
+        let Draft { room, by, p, n, .. } = draft;
+        Self { room, by: by.id, p, n, void, digest, tail, outcome: None, record: None, ack }
+    }
+
+    fn append(&mut self, db: &Connection) -> rusqlite::Result<Result<Appended, AppendError>> {
+        let found = Found::load(db, self)?;
+        let last = found.as_ref().and_then(|found| found.producer).map_or(0, |(_, last)| last);
+        if last.checked_add(1) != Some(self.n) {
+            return match found {
+                Some(Found { epoch, producer: Some((producer, _)), .. })
+                    if (1..=last).contains(&self.n) && last - self.n < REPEAT_WINDOW =>
+                {
+                    self.repeat(db, epoch, producer)
+                }
+                _ => Ok(Err(AppendError::OutOfOrder { last })),
+            };
+        }
+        let now = now();
+        let found = match found {
+            Some(found) => found,
+            None => Found::create(db, &self.room, now)?,
+        };
+        let producer = self.advance(db, &found, now)?;
+        if self.void {
+            return Ok(Ok(Appended::Voided));
+        }
+        self.insert(db, &found, producer, now).map(|at| Ok(Appended::Entry(at)))
+    }
+
+    /// Answers a number that was used already as it was answered then.
+    fn repeat(&self, db: &Connection, epoch: Epoch, producer: i64) -> rusqlite::Result<Result<Appended, AppendError>> {
+        let entry = db
+            .prepare_cached("SELECT seq, id, digest FROM entries WHERE producer = ?1 AND n = ?2")?
+            .query_row([producer, self.n.cast_signed()], |row| {
+                let (seq, id) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+                Ok((Cursor { epoch, seq, id: EntryId(id) }, row.get_ref(2)?.as_str()? == self.digest))
+            })
+            .optional()?;
+        Ok(match entry {
+            // Too late to void what was sent.
+            Some((at, same)) if same || self.void => Ok(Appended::Entry(at)),
+            None if self.void => Ok(Appended::Voided),
+            _ => Err(AppendError::Conflict),
+        })
+    }
+
+    /// Uses up `n`; returns the producer's row.
+    fn advance(&self, db: &Connection, found: &Found, now: i64) -> rusqlite::Result<i64> {
+        let last = self.n.cast_signed();
+        if let Some((producer, _)) = found.producer {
+            db.prepare_cached("UPDATE producers SET last = ?2, seen_at = ?3 WHERE id = ?1")?
+                .execute([producer, last, now])?;
+            return Ok(producer);
+        }
+        let (by, p) = (self.by.0.cast_signed(), self.p.0.cast_signed());
+        db.prepare_cached("INSERT INTO producers (room, user, p, last, seen_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .insert([found.room, by, p, last, now])
+    }
+
+    fn insert(&mut self, db: &Connection, found: &Found, producer: i64, now: i64) -> rusqlite::Result<Cursor> {
+        let at = Cursor { epoch: found.epoch, seq: found.seq + 1, id: EntryId(random_id()) };
+        let time = now.max(found.active_at);
+        let json = entry_json(at, found.top, time.cast_unsigned(), &self.tail);
+        let (seq, id, n) = (at.seq.cast_signed(), at.id.0.cast_signed(), self.n.cast_signed());
+        db.prepare_cached(
+            "INSERT INTO entries (room, seq, id, producer, n, digest, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![found.room, seq, id, producer, n, self.digest, json])?;
+        db.prepare_cached("UPDATE rooms SET seq = ?2, top_id = ?3, active_at = ?4 WHERE id = ?1")?
+            .execute([found.room, seq, id, time])?;
+        self.record = Some(Record { epoch: at.epoch, seq: at.seq, id: at.id, prev: found.top, json: json.into() });
+        Ok(at)
+    }
+}
+
+impl Job for Append {
+    fn run(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.outcome = Some(self.append(db)?);
+        Ok(())
+    }
+
+    fn report(&mut self, reports: &Reports) {
+        if let Some(record) = self.record.take() {
+            reports.committed(&self.room.key, record);
+        }
+    }
+
+    fn answer(self: Box<Self>, fate: &Fate) {
+        let answer = match fate {
+            Fate::Committed => self.outcome.unwrap_or_else(|| Err(AppendError::Unavailable("not done".to_owned()))),
+            Fate::RolledBack(error) => Err(AppendError::Unavailable(error.clone())),
+            Fate::Unclear(error) => Err(AppendError::Unknown(error.clone())),
+        };
+        // The sender may have gone; its next tab will learn from the log.
+        let _ = self.ack.send(answer);
+    }
+}
+
+/// The end of the room's log, and where its producer is.
+struct Found {
+    room: i64,
+    epoch: Epoch,
+    seq: u64,
+    top: EntryId,
+    active_at: i64,
+    /// Row and last number.
+    producer: Option<(i64, u64)>,
+}
+
+impl Found {
+    fn load(db: &Connection, draft: &Append) -> rusqlite::Result<Option<Self>> {
+        db.prepare_cached(
+            "SELECT rooms.id, epoch, seq, top_id, active_at, producers.id, last
+             FROM rooms LEFT JOIN producers ON room = rooms.id AND user = ?2 AND p = ?3 WHERE key = ?1",
+        )?
+        .query_row(params![draft.room.key.as_str(), draft.by.0.cast_signed(), draft.p.0.cast_signed()], |row| {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            let producer = match (row.get(5)?, row.get::<_, Option<i64>>(6)?) {
+                (Some(id), Some(last)) => Some((id, last.cast_unsigned())),
+                _ => None,
+            };
+            Ok(Self {
+                room: row.get(0)?,
+                epoch: Epoch(number(1)?),
+                seq: number(2)?,
+                top: EntryId(number(3)?),
+                active_at: row.get(4)?,
+                producer,
+            })
+        })
+        .optional()
+    }
+
+    fn create(db: &Connection, room: &RoomRef, now: i64) -> rusqlite::Result<Self> {
+        let (room, epoch) = create_room(db, room, now)?;
+        Ok(Self { room, epoch, seq: 0, top: EntryId(0), active_at: now, producer: None })
+    }
+}

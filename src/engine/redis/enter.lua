@@ -1,0 +1,10 @@
+#!lua
+-- Notes people in a room and tells whoever follows it, if they are new there.
+--
+-- KEYS: people, the room's channel
+-- ARGV: what to say on the channel, then fields and names in turn (some hundreds at most: unpack has a limit)
+local new = redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+if new > 0 then
+  redis.call('SPUBLISH', KEYS[2], ARGV[1])
+end
+return new

@@ -1,0 +1,13 @@
+#!lua
+-- Takes people off a room and tells whoever follows it, if they were there.
+--
+-- KEYS: people, the room's channel
+-- ARGV: what to say on the channel, then fields
+local gone = 0
+for i = 2, #ARGV do
+  gone = gone + redis.call('HDEL', KEYS[1], ARGV[i])
+end
+if gone > 0 then
+  redis.call('SPUBLISH', KEYS[2], ARGV[1])
+end
+return gone

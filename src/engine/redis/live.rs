@@ -1,0 +1,53 @@
+//! What happens elsewhere, and the engine's end.
+
+use super::{APPENDS_MAX, Redis};
+use crate::engine::{Live, LiveSink, StoreError};
+use app::domain::RoomKey;
+use async_trait::async_trait;
+use fred::prelude::ClientLike;
+use std::{sync::Arc, time::Duration};
+use tracing::warn;
+
+/// How long each step of a shutdown may take; the whole process has ten seconds.
+const STEP: Duration = Duration::from_secs(2);
+
+#[async_trait]
+impl Live for Redis {
+    fn attach(&self, sink: Arc<dyn LiveSink>) {
+        self.subscriptions.attach(sink);
+    }
+
+    async fn follow(&self, room: &RoomKey) -> Result<(), StoreError> {
+        self.subscriptions.follow(room).await
+    }
+
+    async fn unfollow(&self, room: &RoomKey) {
+        self.subscriptions.unfollow(room).await;
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        tokio::try_join!(self.client.ping::<()>(None), self.appends.ping::<()>(None))?;
+        Ok(())
+    }
+
+    async fn shutdown(&self) {
+        if tokio::time::timeout(STEP, self.under_way.acquire_many(APPENDS_MAX)).await.is_err() {
+            warn!("shutting down with messages whose outcome Redis has not told");
+        }
+        self.under_way.close();
+        // Before the presence is released, so that nothing renews it afterwards.
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STEP, self.tasks.wait()).await.is_err() {
+            warn!("a background task did not end in time");
+        }
+        if tokio::time::timeout(STEP, self.here.release()).await.is_err() {
+            warn!("presence was not released in time; it ends with its lease");
+        }
+        let closing = async { tokio::join!(self.appends.quit(), self.client.quit(), self.subscriptions.close()) };
+        if tokio::time::timeout(STEP, closing).await.is_err() {
+            warn!("the connections to Redis were not closed in time");
+        }
+        self.closed.cancel();
+    }
+}

@@ -1,0 +1,109 @@
+//! The Redis engine: many instances share one Redis 7 (a server, behind Sentinels, or a Cluster).
+//!
+//! | module | what |
+//! |---|---|
+//! | `connection` | the clients, and what must be set for them to be safe |
+//! | `keys` | the name of everything |
+//! | `script` | the Lua scripts beside these files |
+//! | `log` | appending and reading: [`RoomLog`](super::RoomLog) |
+//! | `directory`, `sessions` | rooms, members, sessions, names: [`Directory`](super::Directory) |
+//! | `presence` | who is where, leased by instance: [`Presence`](super::Presence) |
+//! | `live`, `subscriptions` | what happens elsewhere: [`Live`](super::Live) |
+
+mod connection;
+mod directory;
+mod keys;
+mod live;
+mod log;
+mod presence;
+mod script;
+mod sessions;
+mod subscriptions;
+
+pub use connection::ConnectError;
+
+use directory::Touches;
+use fred::prelude::Client;
+use presence::Here;
+use script::Reloading;
+use std::{sync::Arc, time::Duration};
+use subscriptions::Subscriptions;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Appends that may be under way at once in one instance; more are refused before anything is sent.
+const APPENDS_MAX: u32 = 16_384;
+
+/// One instance's view of the store. Dropping it without [`shutdown`](super::Live::shutdown) is a crash as far as the
+/// others are concerned: its presence ends with its lease.
+pub struct Redis {
+    appends: Client,
+    client: Client,
+    under_way: Semaphore,
+    reloading: Reloading,
+    session_ttl: Duration,
+    touches: Touches,
+    subscriptions: Arc<Subscriptions>,
+    here: Arc<Here>,
+    tasks: TaskTracker,
+    /// Ends the background tasks; the connections stay.
+    stop: CancellationToken,
+    /// Closes the connections and ends everything.
+    closed: CancellationToken,
+}
+
+/// How long things last.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// A session that was not used for this long ends.
+    pub session_ttl: Duration,
+    /// An instance that was silent for this long counts as dead.
+    pub lease: Duration,
+}
+
+impl Times {
+    pub fn with_session_ttl(session_ttl: Duration) -> Self {
+        Self { session_ttl, lease: Duration::from_secs(15) }
+    }
+}
+
+impl Redis {
+    /// Opens the store at `url`: `redis://`, `rediss://` (TLS), `redis-sentinel://`, `redis-cluster://` (and their
+    /// `rediss-` forms) or `redis+unix://`.
+    pub async fn connect(url: &str, session_ttl: Duration) -> Result<Arc<Self>, ConnectError> {
+        Self::connect_with(url, Times::with_session_ttl(session_ttl)).await
+    }
+
+    pub async fn connect_with(url: &str, times: Times) -> Result<Arc<Self>, ConnectError> {
+        let tasks = TaskTracker::new();
+        // From here on, leaving early ends the tasks and closes the connections.
+        let closed = CancellationToken::new();
+        let guard = closed.clone().drop_guard();
+        let stop = closed.child_token();
+        let clients = connection::connect(url, &closed).await?;
+        script::load_all(&clients.client).await.map_err(|error| ConnectError::Unusable(error.into()))?;
+        let subscriptions = Arc::new(Subscriptions::new(clients.subscriber));
+        subscriptions.start(&tasks, &stop).await.map_err(ConnectError::Unusable)?;
+        let here = Arc::new(Here::new(clients.client.clone(), times.lease));
+        here.start(subscriptions.clone(), &tasks, &stop).await.map_err(ConnectError::Unusable)?;
+        Ok(Arc::new(Self {
+            appends: clients.appends,
+            client: clients.client,
+            under_way: Semaphore::new(APPENDS_MAX as usize),
+            reloading: Reloading::default(),
+            session_ttl: times.session_ttl,
+            touches: Touches::default(),
+            subscriptions,
+            here,
+            tasks,
+            stop,
+            closed: guard.disarm(),
+        }))
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}

@@ -1,0 +1,271 @@
+//! Who is where: each instance writes down who is at its sockets, under an id whose lease it keeps renewing.
+//!
+//! What this instance wrote can be trusted only as long as every write succeeded and the lease never lapsed. After
+//! either it takes another id and enters everyone again; what stands under the old id counts for nothing.
+
+use super::{
+    Redis,
+    keys::{INSTANCES, PRESENCE_CHANGED, RoomKeys},
+    script::{ENTER, LEAVE, LIVE_INSTANCES, RENEW_LEASE},
+    subscriptions::Subscriptions,
+};
+use crate::engine::{Presence, StoreError, random_id};
+use app::{
+    domain::{RoomKey, UserId, UserName},
+    protocol::Person,
+};
+use async_trait::async_trait;
+use fred::prelude::{Client, HashesInterface, Value};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::RwLock;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use super::directory::stored;
+
+/// People entered or removed by one command.
+const BATCH: usize = 250;
+
+#[async_trait]
+impl Presence for Redis {
+    async fn enter(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError> {
+        self.here.enter(room, person).await
+    }
+
+    async fn leave(&self, room: &RoomKey, user: UserId) -> Result<(), StoreError> {
+        self.here.leave(room, user).await
+    }
+
+    async fn people(&self, room: &RoomKey) -> Result<Vec<Person>, StoreError> {
+        self.here.people(&RoomKeys::of(room)).await
+    }
+}
+
+type Rooms = HashMap<RoomKey, HashMap<UserId, UserName>>;
+
+/// The presence of this instance.
+pub struct Here {
+    client: Client,
+    lease: Duration,
+    /// Written only while everyone is entered anew under it.
+    instance: RwLock<Instance>,
+    /// The truth about this instance, whatever Redis knows of it.
+    rooms: Mutex<Rooms>,
+    /// Redis may say something else than `rooms`.
+    doubtful: AtomicBool,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Instance(String);
+
+impl Instance {
+    fn new() -> Self {
+        Self(format!("{:016x}", random_id()))
+    }
+
+    fn field(&self, user: UserId) -> String {
+        format!("{}:{user}", self.0)
+    }
+}
+
+impl Here {
+    pub fn new(client: Client, lease: Duration) -> Self {
+        Self {
+            client,
+            lease,
+            instance: RwLock::new(Instance::new()),
+            rooms: Mutex::default(),
+            doubtful: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes out the lease and keeps it.
+    pub async fn start(
+        self: &Arc<Self>,
+        subscriptions: Arc<Subscriptions>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let first = self.instance.read().await.clone();
+        let (_, alive) = self.renew(&first, true, None).await?;
+        let (here, stop) = (self.clone(), stop.clone());
+        tasks.spawn(async move {
+            let mut alive = alive;
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(here.lease / 3) => {}
+                }
+                match here.keep().await {
+                    Ok(now) => {
+                        // Nobody else notices for us: a dead instance tells no one.
+                        if alive.difference(&now).next().is_some() {
+                            subscriptions.report_presence_everywhere();
+                        }
+                        alive = now;
+                    }
+                    Err(error) => warn!(%error, "this instance's presence could not be renewed; trying again"),
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Renews the lease; returns the instances that are alive.
+    async fn keep(&self) -> Result<HashSet<String>, StoreError> {
+        let instance = self.instance.read().await.clone();
+        if !self.doubtful.load(Ordering::Acquire) {
+            let (held, alive) = self.renew(&instance, false, None).await?;
+            if held {
+                return Ok(alive);
+            }
+            info!("this instance's lease lapsed; entering everyone again");
+        }
+        self.enter_everyone_again().await
+    }
+
+    async fn enter_everyone_again(&self) -> Result<HashSet<String>, StoreError> {
+        let mut instance = self.instance.write().await;
+        let (old, new) = (instance.clone(), Instance::new());
+        self.doubtful.store(true, Ordering::Release);
+        *instance = new.clone();
+        let (_, alive) = self.renew(&new, true, Some(&old)).await?;
+        let rooms = self.rooms().clone();
+        for (room, people) in rooms {
+            let people: Vec<_> = people.into_iter().collect();
+            for some in people.chunks(BATCH) {
+                self.write_entered(&new, &room, some).await?;
+            }
+        }
+        self.doubtful.store(false, Ordering::Release);
+        Ok(alive)
+    }
+
+    async fn renew(
+        &self,
+        instance: &Instance,
+        first: bool,
+        old: Option<&Instance>,
+    ) -> Result<(bool, HashSet<String>), StoreError> {
+        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        let args = vec![
+            instance.0.as_str().into(),
+            lease.to_string().into(),
+            if first { "first" } else { "again" }.into(),
+            old.map_or("", |old| &old.0).into(),
+        ];
+        let answer: Vec<String> = RENEW_LEASE.run(&self.client, vec![INSTANCES.to_owned()], args).await?;
+        let mut answer = answer.into_iter();
+        Ok((answer.next().as_deref() == Some("held"), answer.collect()))
+    }
+
+    async fn enter(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError> {
+        let instance = self.instance.read().await;
+        self.rooms().entry(room.clone()).or_default().insert(person.id, person.name.clone());
+        let written = self.write_entered(&instance, room, &[(person.id, person.name.clone())]).await;
+        self.doubt_if_failed(written)
+    }
+
+    async fn leave(&self, room: &RoomKey, user: UserId) -> Result<(), StoreError> {
+        let instance = self.instance.read().await;
+        {
+            let mut rooms = self.rooms();
+            if let Some(people) = rooms.get_mut(room) {
+                people.remove(&user);
+                if people.is_empty() {
+                    rooms.remove(room);
+                }
+            }
+        }
+        let keys = RoomKeys::of(room);
+        let args = vec![PRESENCE_CHANGED.into(), instance.field(user).into()];
+        let written = LEAVE.run::<()>(&self.client, vec![keys.people(), keys.channel()], args).await;
+        self.doubt_if_failed(written.map_err(StoreError::from))
+    }
+
+    async fn write_entered(
+        &self,
+        instance: &Instance,
+        room: &RoomKey,
+        people: &[(UserId, UserName)],
+    ) -> Result<(), StoreError> {
+        let keys = RoomKeys::of(room);
+        let mut args: Vec<Value> = vec![PRESENCE_CHANGED.into()];
+        for (user, name) in people {
+            args.extend([instance.field(*user).into(), name.as_str().into()]);
+        }
+        Ok(ENTER.run::<()>(&self.client, vec![keys.people(), keys.channel()], args).await?)
+    }
+
+    /// A write that failed may still have happened, or will be missing: the next renewal sets it right.
+    fn doubt_if_failed(&self, written: Result<(), StoreError>) -> Result<(), StoreError> {
+        if written.is_err() {
+            self.doubtful.store(true, Ordering::Release);
+        }
+        written
+    }
+
+    pub async fn people(&self, room: &RoomKeys) -> Result<Vec<Person>, StoreError> {
+        let fields: HashMap<String, String> = self.client.hgetall(room.people()).await?;
+        let own = self.instance.read().await.0.clone();
+        let mut alive = HashSet::from([own]);
+        if fields.keys().any(|field| !is_of(field, &alive)) {
+            // Asked after the fields were read: an instance has its lease before it writes its first field.
+            let others: Vec<String> = LIVE_INSTANCES.run(&self.client, vec![INSTANCES.to_owned()], vec![]).await?;
+            alive.extend(others);
+        }
+        let (live, dead): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(field, _)| is_of(field, &alive));
+        if !dead.is_empty() {
+            let dead: Vec<String> = dead.into_iter().map(|(field, _)| field).collect();
+            if let Err(error) = self.client.hdel::<(), _, _>(room.people(), dead).await {
+                warn!(%error, "the presence of a dead instance was not removed");
+            }
+        }
+        let mut people = BTreeMap::new();
+        for (field, name) in live {
+            let user = field.split_once(':').and_then(|(_, user)| user.parse::<UserId>().ok());
+            if let Some(id) = user {
+                people.insert((name.clone(), id), Person { id, name: stored(name)? });
+            }
+        }
+        Ok(people.into_values().collect())
+    }
+
+    /// Takes this instance and its people away.
+    pub async fn release(&self) {
+        let instance = self.instance.write().await;
+        let rooms = std::mem::take(&mut *self.rooms());
+        for (room, people) in rooms {
+            let keys = RoomKeys::of(&room);
+            let fields: Vec<Value> = people.into_keys().map(|user| instance.field(user).into()).collect();
+            for some in fields.chunks(BATCH) {
+                let args = [&[PRESENCE_CHANGED.into()], some].concat();
+                if let Err(error) = LEAVE.run::<()>(&self.client, vec![keys.people(), keys.channel()], args).await {
+                    // The lease ends it all the same.
+                    warn!(%error, "presence could not be released");
+                    return;
+                }
+            }
+        }
+        let gone = Instance(String::new());
+        let lapsed = self.renew(&gone, false, Some(&instance)).await;
+        if let Err(error) = lapsed {
+            warn!(%error, "this instance's lease could not be released");
+        }
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_of(field: &str, instances: &HashSet<String>) -> bool {
+    field.split_once(':').is_some_and(|(instance, _)| instances.contains(instance))
+}

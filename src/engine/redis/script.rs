@@ -1,0 +1,92 @@
+//! Lua scripts, called by hash and sent whole when the server does not have them.
+
+use fred::{
+    bytes_utils::Str,
+    prelude::{Client, Error, FromValue, LuaInterface, Value},
+    util::sha1_hash,
+};
+use std::{
+    sync::{LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+pub struct Script {
+    source: Str,
+    sha1: Str,
+}
+
+impl Script {
+    fn new(source: &'static str) -> Self {
+        Self { source: Str::from_static(source), sha1: sha1_hash(source).into() }
+    }
+
+    /// Runs the script. The command is queued when the future is first polled.
+    pub async fn run<R: FromValue>(&self, client: &Client, keys: Vec<String>, args: Vec<Value>) -> Result<R, Error> {
+        self.run_or_reload(client, keys, args, || ()).await
+    }
+
+    /// Runs the script, and says so first if the server turned out not to have it: then the call is queued anew, behind
+    /// others that were made after it.
+    pub async fn run_or_reload<R: FromValue>(
+        &self,
+        client: &Client,
+        keys: Vec<String>,
+        args: Vec<Value>,
+        reloading: impl FnOnce() + Send,
+    ) -> Result<R, Error> {
+        match client.evalsha(self.sha1.clone(), keys.clone(), args.clone()).await {
+            // EVAL, unlike SCRIPT LOAD and EVALSHA, is one command: nothing can come between and flush again.
+            Err(error) if error.details().starts_with("NOSCRIPT") => {
+                reloading();
+                client.eval(self.source.clone(), keys, args).await
+            }
+            result => result,
+        }
+    }
+}
+
+/// Whether calls made in order may have run out of order, because the server lately lacked the script.
+#[derive(Default)]
+pub struct Reloading(Mutex<Option<Instant>>);
+
+impl Reloading {
+    /// How long commands may still overtake each other.
+    const LASTS: Duration = Duration::from_secs(2);
+
+    pub fn begin(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    pub fn is_going_on(&self) -> bool {
+        let began = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        began.is_some_and(|at| at.elapsed() < Self::LASTS)
+    }
+}
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        $($(#[$doc])* pub static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));)*
+
+        /// Gives the server (every node of a Cluster) all scripts, so that the first calls need not.
+        pub async fn load_all(client: &Client) -> Result<(), Error> {
+            $(client.script_load_cluster::<(), _>($name.source.clone()).await?;)*
+            Ok(())
+        }
+    };
+}
+
+scripts! {
+    APPEND = "append.lua";
+    READ = "read.lua";
+    CREATE_ROOM = "create_room.lua";
+    TOUCH_ROOM = "touch_room.lua";
+    LIST_ROOMS = "list_rooms.lua";
+    OPEN_SESSION = "open_session.lua";
+    EXTEND_NAME = "extend_name.lua";
+    RELEASE_NAME = "release_name.lua";
+    ADD_MEMBER = "add_member.lua";
+    RENEW_LEASE = "renew_lease.lua";
+    LIVE_INSTANCES = "live_instances.lua";
+    ENTER = "enter.lua";
+    LEAVE = "leave.lua";
+}

@@ -1,0 +1,131 @@
+//! Sessions and the names they hold.
+//!
+//! In a Cluster a session and its name live on different nodes, so no script can write both. Instead the name is claimed
+//! for a short time, the session is written, and the name is kept for as long as the session; whatever breaks in between
+//! undoes itself. A session's time to live is always renewed before its name's, so that the name never goes first.
+
+use super::{
+    Redis,
+    directory::{MEMBERS_KEPT, stored},
+    keys,
+    script::{EXTEND_NAME, OPEN_SESSION, RELEASE_NAME},
+};
+use crate::engine::{OpenError, Session, StoreError, TokenHash, random_id};
+use app::{
+    domain::{UserId, UserName},
+    protocol::Person,
+};
+use fred::prelude::{Expiration, HashesInterface, KeysInterface, PubsubInterface, SetOptions};
+use std::time::Duration;
+use tracing::warn;
+
+/// For how long a name is claimed before its session is written.
+const CLAIM: Duration = Duration::from_secs(10);
+
+impl Redis {
+    pub(super) async fn claim_and_open(&self, token: TokenHash, name: &UserName) -> Result<Session, OpenError> {
+        let held = keys::name_hash(&name.key());
+        let person = Person { id: UserId(random_id()), name: name.clone() };
+        self.claim(token, &held).await?;
+        match self.write_session(token, &person, &held).await {
+            Ok(()) => Ok(Session { token, person }),
+            Err(error) => {
+                // What cannot be undone now, because the store is away, ends with the claim.
+                let undone = tokio::try_join!(self.release(token, &held), self.delete_session(token));
+                if let Err(undoing) = undone {
+                    warn!(%undoing, "a session that could not be opened was not removed");
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn claim(&self, token: TokenHash, held: &str) -> Result<(), OpenError> {
+        let key = keys::name(held);
+        let expire = Some(Expiration::PX(millis(CLAIM)));
+        let set: Option<String> = self
+            .client
+            .set(&key, token.to_hex(), expire, Some(SetOptions::NX), false)
+            .await
+            .map_err(StoreError::from)?;
+        if set.is_some() {
+            return Ok(());
+        }
+        // The claim may have been repeated after its first answer was lost.
+        let holder: Option<String> = self.client.get(key).await.map_err(StoreError::from)?;
+        if holder == Some(token.to_hex()) { Ok(()) } else { Err(OpenError::Taken) }
+    }
+
+    async fn write_session(&self, token: TokenHash, person: &Person, held: &str) -> Result<(), StoreError> {
+        let args = vec![
+            person.id.to_string().into(),
+            person.name.as_str().into(),
+            held.into(),
+            millis(self.session_ttl).into(),
+        ];
+        OPEN_SESSION.run::<()>(&self.client, vec![keys::session(token)], args).await?;
+        if self.extend(token, held).await? {
+            return Ok(());
+        }
+        Err(StoreError("the claim of a name lapsed before its session was written".to_owned()))
+    }
+
+    pub(super) async fn use_session(&self, token: TokenHash) -> Result<Option<Session>, StoreError> {
+        let key = keys::session(token);
+        let (fields, left): (Vec<Option<String>>, i64) =
+            tokio::try_join!(self.client.hmget(&key, vec!["user", "name", "held"]), self.client.pttl(&key))?;
+        let [Some(user), Some(name), Some(held)] = fields.as_slice() else { return Ok(None) };
+        let id = user.parse().map_err(|_| StoreError("a session's user is not readable".to_owned()))?;
+        let session = Session { token, person: Person { id, name: stored(name.clone())? } };
+        let ttl = millis(self.session_ttl);
+        if left > ttl - ttl / 24 {
+            return Ok(Some(session));
+        }
+        let there: bool = self.client.pexpire(&key, ttl, None).await?;
+        if !there {
+            return Ok(None);
+        }
+        if !self.extend(token, held).await? {
+            // Signed out meanwhile, or the name was lost: either way there is no session without its name.
+            self.delete_session(token).await?;
+            return Ok(None);
+        }
+        let kept = MEMBERS_KEPT.as_secs().try_into().unwrap_or(i64::MAX);
+        self.client.expire::<(), _>(keys::rooms_of(id), kept, None).await?;
+        Ok(Some(session))
+    }
+
+    pub(super) async fn end_session(&self, token: TokenHash) -> Result<(), StoreError> {
+        // The name first: while the session is there, a second try finds out which name it is.
+        let held: Option<String> = self.client.hget(keys::session(token), "held").await?;
+        if let Some(held) = held {
+            self.release(token, &held).await?;
+        }
+        self.delete_session(token).await?;
+        self.subscriptions.report_ended(token);
+        // The session is gone; an instance that does not hear of it asks for ended sessions by itself.
+        let told = self.client.spublish::<(), _, _>(keys::CONTROL_CHANNEL, self.subscriptions.ended(token)).await;
+        if let Err(error) = told {
+            warn!(%error, "the other instances were not told that a session ended");
+        }
+        Ok(())
+    }
+
+    async fn extend(&self, token: TokenHash, held: &str) -> Result<bool, StoreError> {
+        let args = vec![token.to_hex().into(), millis(self.session_ttl).into()];
+        Ok(EXTEND_NAME.run(&self.client, vec![keys::name(held)], args).await?)
+    }
+
+    async fn release(&self, token: TokenHash, held: &str) -> Result<(), StoreError> {
+        let args = vec![token.to_hex().into()];
+        Ok(RELEASE_NAME.run(&self.client, vec![keys::name(held)], args).await?)
+    }
+
+    async fn delete_session(&self, token: TokenHash) -> Result<(), StoreError> {
+        Ok(self.client.del(keys::session(token)).await?)
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    time.as_millis().try_into().unwrap_or(i64::MAX)
+}

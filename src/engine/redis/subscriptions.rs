@@ -1,0 +1,301 @@
+//! The one connection on which this instance hears of everything that happens to rooms it follows.
+//!
+//! Nothing is assumed to arrive: whenever something may have been missed (a reconnect, a slow reader, a late answer to a
+//! ping) every subscription is made again and confirmed, and then the sink is told to doubt.
+
+use super::{
+    connection::COMMAND_TIMEOUT,
+    keys::{CONTROL_CHANNEL, PRESENCE_CHANGED, RoomKeys},
+    log::record,
+};
+use crate::engine::{LiveSink, StoreError, TokenHash, hex, random_id};
+use app::domain::RoomKey;
+use fred::{
+    clients::SubscriberClient,
+    prelude::{ClientLike, EventInterface, Options, PubsubInterface},
+    types::Message,
+};
+use futures_util::{StreamExt, stream};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast::error::RecvError};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
+
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// An answer that took longer leaves time for something to have gone wrong.
+const PING_LATE: Duration = Duration::from_secs(2);
+/// A node of a Cluster that gives a slot away ends its subscriptions, which fred does not report: they are made again.
+const CLUSTER_SWEEP: Duration = Duration::from_secs(10);
+const RESUBSCRIBE_AT_ONCE: usize = 16;
+const RETRY: Duration = Duration::from_millis(250);
+
+pub struct Subscriptions {
+    client: SubscriberClient,
+    /// Marks what this instance said itself on the control channel.
+    origin: String,
+    sink: OnceLock<Arc<dyn LiveSink>>,
+    followed: Mutex<HashMap<String, Arc<Followed>>>,
+    resubscribe: Notify,
+}
+
+struct Followed {
+    room: RoomKey,
+    /// Whether messages are passed on: from before the subscription is asked for until it is given up.
+    on: AtomicBool,
+    /// One change at a time, in the order asked for.
+    gate: AsyncMutex<()>,
+}
+
+impl Subscriptions {
+    pub fn new(client: SubscriberClient) -> Self {
+        Self {
+            client,
+            origin: format!("{:016x}", random_id()),
+            sink: OnceLock::new(),
+            followed: Mutex::default(),
+            resubscribe: Notify::new(),
+        }
+    }
+
+    pub fn attach(&self, sink: Arc<dyn LiveSink>) {
+        if self.sink.set(sink).is_err() {
+            warn!("a second sink was attached and is ignored");
+        }
+    }
+
+    /// Hears the control channel and starts the tasks.
+    pub async fn start(self: &Arc<Self>, tasks: &TaskTracker, stop: &CancellationToken) -> Result<(), StoreError> {
+        let stop = || stop.clone();
+        tasks.spawn(self.clone().hear(stop()));
+        tasks.spawn(self.clone().make_again(stop()));
+        tasks.spawn(self.clone().ping(stop()));
+        Ok(self.client.ssubscribe(CONTROL_CHANNEL).await?)
+    }
+
+    pub async fn follow(&self, room: &RoomKey) -> Result<(), StoreError> {
+        let channel = RoomKeys::of(room).channel();
+        let followed = {
+            let new =
+                || Arc::new(Followed { room: room.clone(), on: AtomicBool::new(false), gate: AsyncMutex::default() });
+            self.followed().entry(channel.clone()).or_insert_with(new).clone()
+        };
+        let _turn = followed.gate.lock().await;
+        followed.on.store(true, Ordering::Release);
+        // Again even if it was followed already: the confirmation is the promise.
+        match self.client.ssubscribe(channel.as_str()).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.give_up(&channel, &followed);
+                Err(error.into())
+            }
+        }
+    }
+
+    pub async fn unfollow(&self, room: &RoomKey) {
+        let channel = RoomKeys::of(room).channel();
+        let Some(followed) = self.followed().get(&channel).cloned() else { return };
+        let _turn = followed.gate.lock().await;
+        self.give_up(&channel, &followed);
+        if let Err(error) = self.client.sunsubscribe(channel.as_str()).await {
+            // What still arrives is passed to nobody.
+            debug!(%error, "a room could not be unsubscribed");
+        }
+    }
+
+    /// Passes nothing on any more, and forgets the room unless somebody waits for their turn with it.
+    fn give_up(&self, channel: &str, mine: &Arc<Followed>) {
+        mine.on.store(false, Ordering::Release);
+        let mut followed = self.followed();
+        // One reference is the map's, one the caller's; others are taken under this lock.
+        if Arc::strong_count(mine) == 2 {
+            followed.remove(channel);
+        }
+    }
+
+    /// What to say on the control channel of a session that ended here.
+    pub fn ended(&self, token: TokenHash) -> String {
+        format!("{} {}", self.origin, token.to_hex())
+    }
+
+    pub fn report_ended(&self, token: TokenHash) {
+        self.report(|sink| sink.session_ended(token));
+    }
+
+    /// Presence may have changed in any room: an instance died.
+    pub fn report_presence_everywhere(&self) {
+        for (_, followed) in self.all_followed() {
+            self.report(|sink| sink.presence_changed(&followed.room));
+        }
+    }
+
+    fn report(&self, what: impl FnOnce(&dyn LiveSink)) {
+        if let Some(sink) = self.sink.get() {
+            what(&**sink);
+        }
+    }
+
+    /// Closes the connection.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        Ok(self.client.quit().await?)
+    }
+
+    async fn hear(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let mut messages = self.client.message_rx();
+            let mut reconnects = self.client.reconnect_rx();
+            let mut moves = self.client.cluster_change_rx();
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    message = messages.recv() => match message {
+                        Ok(message) => self.pass_on(&message),
+                        Err(RecvError::Lagged(missed)) => {
+                            warn!(missed, "messages from Redis came faster than they were read; reading the logs");
+                            self.report(|sink| sink.doubt(None));
+                        }
+                        // The client replaces its channels when it is closed.
+                        Err(RecvError::Closed) => break,
+                    },
+                    reconnect = reconnects.recv() => match reconnect {
+                        Err(RecvError::Closed) => break,
+                        _ => self.resubscribe.notify_one(),
+                    },
+                    moved = moves.recv() => match moved {
+                        Err(RecvError::Closed) => break,
+                        _ => self.resubscribe.notify_one(),
+                    },
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+            self.resubscribe.notify_one();
+        }
+    }
+
+    fn pass_on(&self, message: &Message) {
+        let Some(text) = message.value.as_str() else { return };
+        if &*message.channel == CONTROL_CHANNEL {
+            if let Some(token) = ended_elsewhere(&text, &self.origin) {
+                self.report_ended(token);
+            }
+            return;
+        }
+        let Some(followed) = self.followed().get(&*message.channel).cloned() else { return };
+        if !followed.on.load(Ordering::Acquire) {
+            return;
+        }
+        if text == PRESENCE_CHANGED {
+            self.report(|sink| sink.presence_changed(&followed.room));
+        } else if let Some(record) = record(&text) {
+            self.report(|sink| sink.committed(&followed.room, record));
+        } else {
+            // From a later version, or not from Hubbub at all: the log has the truth.
+            debug!("a message on a room's channel is not readable");
+            self.report(|sink| sink.doubt(Some(&followed.room)));
+        }
+    }
+
+    /// Makes every subscription again when asked to, until all are confirmed.
+    async fn make_again(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            let swept = if self.client.is_clustered() { CLUSTER_SWEEP } else { Duration::MAX };
+            let sweep = tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.resubscribe.notified() => false,
+                () = tokio::time::sleep(swept) => true,
+            };
+            while !self.subscribe_all().await {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(RETRY) => {}
+                }
+            }
+            if !sweep {
+                info!("subscribed again after a reconnection to Redis");
+                self.report(|sink| sink.doubt(None));
+            }
+        }
+    }
+
+    async fn subscribe_all(&self) -> bool {
+        let control = self.client.ssubscribe(CONTROL_CHANNEL).await;
+        let rooms = stream::iter(self.all_followed())
+            .map(|(channel, followed)| async move {
+                let _turn = followed.gate.lock().await;
+                if !followed.on.load(Ordering::Acquire) {
+                    return Ok(());
+                }
+                self.client.ssubscribe(channel.as_str()).await
+            })
+            .buffer_unordered(RESUBSCRIBE_AT_ONCE)
+            .collect::<Vec<_>>()
+            .await;
+        let failed = rooms.into_iter().chain([control]).find_map(Result::err);
+        if let Some(error) = &failed {
+            debug!(%error, "a room could not be subscribed again; trying again");
+        }
+        failed.is_none()
+    }
+
+    /// Keeps the connection from being idle, so that a dead one is noticed.
+    async fn ping(self: Arc<Self>, stop: CancellationToken) {
+        let mut late = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(PING_EVERY) => {}
+            }
+            match tokio::time::timeout(PING_LATE, self.ping_all()).await {
+                Ok(Ok(())) if late => {
+                    late = false;
+                    self.resubscribe.notify_one();
+                }
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => late = true,
+            }
+        }
+    }
+
+    async fn ping_all(&self) -> Result<(), fred::error::Error> {
+        for server in self.client.active_connections() {
+            let options = Options {
+                cluster_node: self.client.is_clustered().then_some(server),
+                timeout: Some(COMMAND_TIMEOUT),
+                ..Options::default()
+            };
+            self.client.with_options(&options).ping::<()>(None).await?;
+        }
+        Ok(())
+    }
+
+    fn all_followed(&self) -> Vec<(String, Arc<Followed>)> {
+        let on = |(channel, followed): (&String, &Arc<Followed>)| {
+            followed.on.load(Ordering::Acquire).then(|| (channel.clone(), followed.clone()))
+        };
+        self.followed().iter().filter_map(on).collect()
+    }
+
+    fn followed(&self) -> MutexGuard<'_, HashMap<String, Arc<Followed>>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session that another instance reported.
+fn ended_elsewhere(text: &str, own: &str) -> Option<TokenHash> {
+    let (origin, token) = text.split_once(' ')?;
+    if origin == own || token.len() != 64 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(token.as_bytes().as_chunks::<2>().0) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    debug_assert_eq!(hex(&bytes), token);
+    Some(TokenHash(bytes))
+}

@@ -1,0 +1,70 @@
+//! The engine on Redis: the common promises on one server and on a Cluster, those between instances, and what holds
+//! while something fails.
+
+mod faults;
+
+use crate::{
+    contract::{Fixture, promises, promises_between_instances},
+    support::redis::RedisServer,
+};
+use hubbub::engine::{Engine, redis::Redis};
+use std::{sync::Arc, time::Duration};
+
+pub struct Store {
+    server: RedisServer,
+    session_ttl: Duration,
+}
+
+impl Fixture for Store {
+    async fn start(session_ttl: Duration) -> Self {
+        Self { server: RedisServer::start(&[]), session_ttl }
+    }
+
+    async fn engine(&self) -> Arc<dyn Engine> {
+        Redis::connect(&self.server.url(), self.session_ttl).await.unwrap()
+    }
+}
+
+promises!(Store);
+promises_between_instances!(Store);
+
+/// A Cluster of one node refuses scripts that touch several slots as one of many nodes does. It needs two seconds to
+/// start, so here are only the promises that touch each script and channel.
+mod cluster {
+    use super::{Arc, Duration, Engine, Fixture, Redis, RedisServer};
+    use crate::contract::each_promise;
+
+    pub struct Cluster {
+        server: RedisServer,
+        session_ttl: Duration,
+    }
+
+    impl Fixture for Cluster {
+        async fn start(session_ttl: Duration) -> Self {
+            Self { server: RedisServer::start_cluster(), session_ttl }
+        }
+
+        async fn engine(&self) -> Arc<dyn Engine> {
+            let url = self.server.tcp_url().replace("redis://", "redis-cluster://");
+            Redis::connect(&url, self.session_ttl).await.unwrap()
+        }
+    }
+
+    each_promise! { Cluster, append: concurrent_senders_keep_their_own_order }
+    each_promise! { Cluster, read: a_read_in_steps_sees_everything_once, paging_back_reaches_the_first_entry }
+    each_promise! { Cluster, live: every_commit_to_a_followed_room_is_reported_once_in_order }
+    each_promise! { Cluster, directory:
+        rooms_are_listed_by_their_last_activity,
+        a_room_is_listed_with_its_people,
+        a_session_in_use_lives_on,
+        ended_sessions_are_told_from_living_ones,
+        rooms_of_a_person_are_in_the_order_of_joining,
+    }
+    each_promise! { Cluster, shared:
+        instances_appending_at_once_make_one_log,
+        people_of_all_instances_are_listed_once,
+        a_session_and_its_name_hold_on_every_instance,
+        a_sign_out_is_reported_to_every_instance,
+        the_people_of_an_instance_that_shut_down_are_gone,
+    }
+}

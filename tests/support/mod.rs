@@ -1,0 +1,5 @@
+//! What several test programs need.
+#![allow(dead_code, reason = "each of them needs a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod redis;

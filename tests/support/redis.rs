@@ -1,0 +1,123 @@
+//! A real `redis-server` of its own for a test.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Listens on a unix socket and a port of this machine; keeps nothing on disk unless its arguments say so.
+pub struct RedisServer {
+    dir: TempDir,
+    port: u16,
+    args: Vec<String>,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts a server and waits until it answers. `extra_args` are as on its command line.
+    pub fn start(extra_args: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let args = extra_args.iter().map(|&arg| arg.to_owned()).collect();
+        let mut server = Self { dir, port: 0, args, process: None };
+        // Somebody else may take a port between finding it free and using it.
+        let deadline = Instant::now() + DEADLINE;
+        while server.process.is_none() {
+            server.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            server.try_spawn(deadline);
+        }
+        server
+    }
+
+    /// Starts the only node of a Cluster.
+    pub fn start_cluster() -> Self {
+        let server = Self::start(&["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"]);
+        server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        let deadline = Instant::now() + DEADLINE;
+        while !server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+            assert!(Instant::now() < deadline, "the Cluster does not get ready");
+            thread::sleep(Duration::from_millis(5));
+        }
+        server
+    }
+
+    /// Through the unix socket.
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    pub fn tcp_url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again, with the same data directory, after [`kill`](Self::kill).
+    pub fn restart(&mut self) {
+        self.kill();
+        let deadline = Instant::now() + DEADLINE;
+        while self.process.is_none() {
+            self.try_spawn(deadline);
+        }
+    }
+
+    /// Ends it without letting it write anything.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// What `redis-cli` prints for a command.
+    pub fn cli(&self, args: &[&str]) -> String {
+        let output = Command::new("redis-cli").arg("-s").arg(self.socket()).args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("redis.sock")
+    }
+
+    fn try_spawn(&mut self, deadline: Instant) {
+        let _ = std::fs::remove_file(self.socket());
+        let mut process = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()])
+            .arg("--unixsocket")
+            .arg(self.socket())
+            .arg("--dir")
+            .arg(self.dir.path())
+            .args(&self.args)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        while process.try_wait().unwrap().is_none() {
+            if self.answers() {
+                self.process = Some(process);
+                return;
+            }
+            assert!(Instant::now() < deadline, "redis-server does not answer");
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(Instant::now() < deadline, "redis-server does not start");
+    }
+
+    fn answers(&self) -> bool {
+        let Ok(mut socket) = UnixStream::connect(self.socket()) else { return false };
+        let mut answer = [0; 4];
+        let asked = socket.set_read_timeout(Some(Duration::from_secs(1))).and_then(|()| socket.write_all(b"PING\r\n"));
+        // While it loads it says so; with a password it asks for it, which is an answer too.
+        asked.and_then(|()| socket.read_exact(&mut answer)).is_ok() && matches!(&answer, b"+PON" | b"-NOA")
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
