@@ -2,4 +2,6 @@
 #![allow(dead_code, reason = "each of them needs a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod person;
 pub mod redis;
+pub mod server;

@@ -1,0 +1,125 @@
+//! HTTP: pages, forms, files, health, and the door to the socket.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`pages`] | what is rendered for a GET |
+//! | [`forms`] | what a POST does; all of it works without JavaScript |
+//! | [`render`] | a screen as a page, with its security headers |
+//! | [`visitor`] | who asks: session, language, time zone |
+//! | [`origin`] | which pages may send requests here |
+//! | [`assets`] | the files of the page |
+
+mod assets;
+mod forms;
+mod origin;
+mod pages;
+mod render;
+mod visitor;
+
+use crate::{config::Config, hub::Hub, socket::Sockets};
+use app::protocol::{CloseCode, ErrorCode};
+use axum::{
+    Router,
+    extract::{
+        MatchedPath, State,
+        ws::{CloseFrame, Message, WebSocketUpgrade},
+    },
+    http::{HeaderMap, Request, StatusCode},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use std::{path::Path, sync::Arc, time::Duration};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
+use visitor::Visitor;
+
+pub use assets::Site;
+
+/// What every handler may need.
+#[derive(Clone)]
+pub struct AppState {
+    pub hub: Arc<Hub>,
+    pub config: Arc<Config>,
+    pub site: Arc<Site>,
+}
+
+/// The whole of the server's HTTP. A request passes the layers from the last to the first.
+pub fn router(state: AppState) -> Router {
+    let files = assets::service(&state.site.dir, state.clone());
+    let log = TraceLayer::new_for_http().make_span_with(|request: &Request<_>| {
+        // The route, not the path: a path holds what a person typed.
+        let route = request.extensions().get::<MatchedPath>().map_or("file", MatchedPath::as_str);
+        tracing::debug_span!("request", method = %request.method(), route)
+    });
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/rooms", get(pages::rooms).post(forms::create_room))
+        .route("/r/{room}", get(pages::room).post(forms::post_message))
+        .route("/r/{room}/", get(pages::room))
+        .route("/r/{room}/leave", post(forms::leave_room))
+        .route("/signin", get(pages::home).post(forms::sign_in))
+        .route("/signout", post(forms::sign_out))
+        .route("/lang/{lang}", get(pages::choose_language))
+        .route("/ws", get(socket))
+        .fallback_service(files)
+        // Only whole answers to browsers are worth compressing; the socket and health are beyond it by their size.
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(state.clone(), origin::check_forms))
+        .route("/health/live", get(|| async { "ok" }))
+        .route("/health/ready", get(ready))
+        .layer(middleware::map_response(render::common_headers))
+        .layer(CatchPanicLayer::new())
+        .layer(log)
+        .with_state(state)
+}
+
+/// Whether this instance should be sent people: the store answers and it is not stopping.
+async fn ready(State(state): State<AppState>) -> Response {
+    if state.hub.stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
+    }
+    match tokio::time::timeout(Duration::from_secs(2), state.hub.engine.ping()).await {
+        Ok(Ok(())) => "ok".into_response(),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer").into_response(),
+    }
+}
+
+async fn socket(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if !origin::allowed(&state.config, &headers) {
+        return (StatusCode::FORBIDDEN, ErrorCode::OriginRefused.as_str()).into_response();
+    }
+    match visitor.session {
+        _ if state.hub.stopping() => refuse(upgrade, CloseCode::Restarting, "server is stopping"),
+        Ok(Some(session)) => {
+            let build = state.site.build.clone();
+            let sockets = Sockets { hub: state.hub.clone(), build, lifetime: state.config.socket_lifetime };
+            crate::socket::serve(upgrade, sockets, session)
+        }
+        // A script sees a refused upgrade as any other loss of the network, so it is told in a close frame.
+        Ok(None) => refuse(upgrade, CloseCode::SessionEnded, "sign in first"),
+        Err(_) => refuse(upgrade, CloseCode::Busy, "the store does not answer"),
+    }
+}
+
+fn refuse(upgrade: WebSocketUpgrade, code: CloseCode, reason: &'static str) -> Response {
+    upgrade.protocols([app::protocol::SUBPROTOCOL]).read_buffer_size(1024).on_upgrade(move |mut socket| async move {
+        let close = CloseFrame { code: code.code(), reason: reason.into() };
+        let closing = async {
+            socket.send(Message::Close(Some(close))).await.ok();
+            while let Some(Ok(_)) = socket.recv().await {}
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
+    })
+}
+
+/// A folder that holds the page's files, where the settings name none: `site` beside the executable, as in a release,
+/// else where cargo-leptos builds it.
+pub fn find_site() -> std::path::PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("site")));
+    beside.filter(|dir| dir.is_dir()).unwrap_or_else(|| Path::new("target/site").to_owned())
+}

@@ -1,0 +1,224 @@
+//! What is rendered for a GET. None of it changes anything.
+
+use super::{
+    AppState, render,
+    visitor::{self, Visitor},
+};
+use crate::engine::{RecordPage, StoreError};
+use app::{
+    domain::{Entry, NameProblem, ProducerId, RoomName},
+    i18n::Lang,
+    page::{Door, Post, RoomRef, RoomScreen, RoomsScreen, Screen},
+    protocol::{ErrorCode, PAGE_ENTRIES, Page, Person},
+};
+use axum::{
+    extract::{Path, Query, RawQuery, State},
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+/// Rooms listed in the directory.
+const DIRECTORY_MAX: usize = 200;
+
+#[derive(Deserialize)]
+pub struct HomeQuery {
+    room: Option<String>,
+}
+
+/// The door, or for those inside the room they joined last.
+pub async fn home(State(state): State<AppState>, visitor: Visitor, Query(query): Query<HomeQuery>) -> Response {
+    match &visitor.session {
+        Ok(Some(session)) => match state.hub.engine.rooms_of(session.person.id).await {
+            Ok(rooms) => {
+                let path = rooms.last().map_or_else(|| "/rooms".to_owned(), |room| room.key.path());
+                render::see_other(&path)
+            }
+            Err(error) => render::unavailable(&state, &visitor, &error).await,
+        },
+        Ok(None) => {
+            let door = Door { room: query.room.unwrap_or_default(), ..Door::default() };
+            render::screen(&state, &visitor, StatusCode::OK, Screen::Door(door)).await
+        }
+        Err(error) => render::unavailable(&state, &visitor, error).await,
+    }
+}
+
+/// What a path names as a room.
+pub enum Named {
+    Room(RoomName),
+    /// No name: what to say about it.
+    Wrong(NameProblem),
+}
+
+/// The room that the segment after `/r/` names, as it stands in the request: percent-encoded, or not quite.
+pub fn named(uri: &Uri) -> Named {
+    let segment = uri.path().split('/').nth(2).unwrap_or_default();
+    match percent_decode_str(segment).decode_utf8() {
+        Ok(typed) => RoomName::parse(&typed).map_or_else(Named::Wrong, Named::Room),
+        Err(_) => Named::Wrong(NameProblem::Invisible),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct RoomQuery {
+    before: Option<u64>,
+}
+
+pub async fn room(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    uri: Uri,
+    RawQuery(raw): RawQuery,
+    query: Result<Query<RoomQuery>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let name = match named(&uri) {
+        Named::Room(name) => name,
+        Named::Wrong(problem) => {
+            let code = ErrorCode::for_room_name(problem);
+            return render::problem_for(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, code, None).await;
+        }
+    };
+    let path = name.key().path();
+    if uri.path() != path {
+        let query = raw.map(|raw| format!("?{raw}")).unwrap_or_default();
+        return match HeaderValue::try_from(path + &query) {
+            Ok(location) => (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response(),
+            Err(_) => StatusCode::BAD_REQUEST.into_response(),
+        };
+    }
+    let me = match &visitor.session {
+        Ok(Some(session)) => session.person.clone(),
+        Ok(None) => {
+            // Someone with a link: the room is filled in, in its creator's spelling if it exists.
+            let known = state.hub.engine.room(&name.key()).await.ok().flatten();
+            let room = known.map_or_else(|| name.as_str().to_owned(), |room| room.name.as_str().to_owned());
+            let door = Door { room, ..Door::default() };
+            return render::screen(&state, &visitor, StatusCode::OK, Screen::Door(door)).await;
+        }
+        Err(error) => return render::unavailable(&state, &visitor, error).await,
+    };
+    // A `before` that is no number is as good as none: the newest page.
+    let before = query.ok().and_then(|Query(query)| query.before);
+    let post = Post { p: ProducerId(crate::engine::random_id()), text: String::new(), error: None };
+    show_room(&state, &visitor, &me, &name, before, StatusCode::OK, post).await
+}
+
+/// The page of a room, for a GET or for a form that was refused.
+pub async fn show_room(
+    state: &AppState,
+    visitor: &Visitor,
+    me: &Person,
+    name: &RoomName,
+    before: Option<u64>,
+    status: StatusCode,
+    post: Post,
+) -> Response {
+    match load_room(state, me, name, before, post).await {
+        Ok(Some(screen)) => render::screen(state, visitor, status, Screen::Room(Box::new(screen))).await,
+        Ok(None) => {
+            let room = Some(name.as_str().to_owned());
+            render::problem_for(state, visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await
+        }
+        Err(error) => render::unavailable(state, visitor, &error).await,
+    }
+}
+
+async fn load_room(
+    state: &AppState,
+    me: &Person,
+    name: &RoomName,
+    before: Option<u64>,
+    post: Post,
+) -> Result<Option<RoomScreen>, StoreError> {
+    let engine = &state.hub.engine;
+    let key = name.key();
+    let Some(room) = engine.room(&key).await? else { return Ok(None) };
+    let Some(mut page) = engine.newest(&key, PAGE_ENTRIES).await? else { return Ok(None) };
+    let mut newest = true;
+    if let Some(before) = before.filter(|before| *before <= page.cursor.seq) {
+        let older = engine.read_before(&key, page.cursor.epoch, before, PAGE_ENTRIES).await?;
+        if let Some(older) = older.filter(|older| !older.records.is_empty()) {
+            (page, newest) = (older, false);
+        }
+    }
+    let people = engine.people(&key).await?;
+    let mut rooms = engine.rooms_of(me.id).await?;
+    if rooms.iter().all(|other| other.key != key) {
+        rooms.push(room.clone());
+    }
+    Ok(Some(RoomScreen {
+        room,
+        page: typed(&page)?,
+        newest,
+        rooms,
+        count: people.len(),
+        people: crate::hub::presence::first(&people),
+        post,
+    }))
+}
+
+fn typed(page: &RecordPage) -> Result<Page, StoreError> {
+    let entries = page.records.iter().map(|record| serde_json::from_str::<Entry>(&record.json));
+    let entries =
+        entries.collect::<Result<_, _>>().map_err(|error| StoreError(format!("an entry is no entry: {error}")))?;
+    Ok(Page { entries, cursor: page.cursor, older: page.older })
+}
+
+pub async fn rooms(State(state): State<AppState>, visitor: Visitor) -> Response {
+    show_rooms(&state, &visitor, StatusCode::OK, String::new(), None).await
+}
+
+/// The directory, for a GET or for a form that was refused.
+pub async fn show_rooms(
+    state: &AppState,
+    visitor: &Visitor,
+    status: StatusCode,
+    create: String,
+    error: Option<ErrorCode>,
+) -> Response {
+    let me = match &visitor.session {
+        Ok(Some(session)) => session.person.id,
+        Ok(None) => return render::screen(state, visitor, StatusCode::OK, Screen::Door(Door::default())).await,
+        Err(error) => return render::unavailable(state, visitor, error).await,
+    };
+    let load = async {
+        let mine: Vec<RoomRef> = state.hub.engine.rooms_of(me).await?;
+        Ok::<_, StoreError>(RoomsScreen { rooms: state.hub.engine.rooms(DIRECTORY_MAX).await?, mine, create, error })
+    };
+    match load.await {
+        Ok(screen) => render::screen(state, visitor, status, Screen::Rooms(screen)).await,
+        Err(error) => render::unavailable(state, visitor, &error).await,
+    }
+}
+
+#[derive(Deserialize)]
+pub struct LanguageQuery {
+    next: Option<String>,
+}
+
+/// Remembers a language and leads back.
+pub async fn choose_language(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Path(tag): Path<String>,
+    Query(query): Query<LanguageQuery>,
+) -> Response {
+    let Some(lang) = Lang::from_tag(&tag) else {
+        return render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None).await;
+    };
+    // Only a path of this server: anything else would make this an open redirect. Browsers skip tabs when they read it.
+    let local = |next: &String| {
+        next.starts_with('/') && !next[1..].starts_with(['/', '\\']) && !next.contains(|c: char| c.is_control())
+    };
+    let next = query.next.filter(local).unwrap_or_else(|| "/".to_owned());
+    let mut response = render::see_other(&next);
+    let secure = state.config.secure_cookies();
+    response.headers_mut().append(header::SET_COOKIE, visitor::remember_language(lang, secure));
+    response
+}
+
+pub async fn not_found(State(state): State<AppState>, visitor: Visitor) -> Response {
+    render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None).await
+}

@@ -1,0 +1,305 @@
+//! Between the engine and the sockets of this instance.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`ring`] | a room's recent frames, each encoded once |
+//! | [`room`] | a room on this instance: ring, sockets, people |
+//! | [`presence`] | who came, who went, who is here |
+//! | [`upkeep`] | the background tasks: presence, refills, sessions, idle rooms |
+//!
+//! A socket holds no queue: it has a cursor per room, is woken when a ring changed, and takes what follows its cursor.
+
+pub mod presence;
+pub mod ring;
+pub mod room;
+mod upkeep;
+
+use crate::engine::{Engine, LiveSink, Record, Session, StoreError, TokenHash};
+use app::{
+    domain::{RoomKey, UserId},
+    protocol::Person,
+};
+use presence::Local;
+use ring::Push;
+use room::{Budget, Life, Room, Wake};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{runtime::Handle, sync::Notify};
+use tokio_util::task::TaskTracker;
+
+/// How many times within its time to live a session is said to be used while it has a socket.
+const SESSION_USES: u32 = 48;
+
+pub struct Hub {
+    pub engine: Arc<dyn Engine>,
+    /// How often an open socket counts as use of its session.
+    session_use: Duration,
+    budget: Arc<Budget>,
+    rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
+    sessions: Mutex<HashMap<TokenHash, Vec<Arc<Wake>>>>,
+    sockets: AtomicUsize,
+    /// Presence of one person in one room that the engine has to be told of.
+    unsaid: Work<(RoomKey, UserId)>,
+    /// Rooms whose presence changed somewhere.
+    stale: Work<RoomKey>,
+    stopping: AtomicBool,
+    stop: Notify,
+    tasks: TaskTracker,
+    /// For tasks that are started from an engine's own thread.
+    runtime: Handle,
+}
+
+/// A set of things to do; a thing put in twice before it is done is done once.
+struct Work<T> {
+    todo: Mutex<HashSet<T>>,
+    some: Notify,
+}
+
+impl<T: Eq + std::hash::Hash> Work<T> {
+    fn new() -> Self {
+        Self { todo: Mutex::new(HashSet::new()), some: Notify::new() }
+    }
+
+    fn add(&self, thing: T) {
+        lock(&self.todo).insert(thing);
+        self.some.notify_one();
+    }
+
+    async fn take(&self) -> HashSet<T> {
+        loop {
+            let todo = std::mem::take(&mut *lock(&self.todo));
+            if !todo.is_empty() {
+                return todo;
+            }
+            self.some.notified().await;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every critical section below is a single map operation; a panic elsewhere leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a room cannot be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum EnterError {
+    #[error("there is no such room")]
+    Unknown,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Hub {
+    /// A hub attached to `engine`, with its background tasks started.
+    pub fn start(engine: Arc<dyn Engine>, ring_bytes: usize, session_ttl: Duration) -> Arc<Self> {
+        let hub = Arc::new(Self {
+            engine,
+            session_use: session_ttl / SESSION_USES,
+            budget: Arc::new(Budget::new(ring_bytes)),
+            rooms: Mutex::default(),
+            sessions: Mutex::default(),
+            sockets: AtomicUsize::new(0),
+            unsaid: Work::new(),
+            stale: Work::new(),
+            stopping: AtomicBool::new(false),
+            stop: Notify::new(),
+            tasks: TaskTracker::new(),
+            runtime: Handle::current(),
+        });
+        hub.engine.attach(Arc::new(Sink(Arc::downgrade(&hub))));
+        upkeep::start(&hub);
+        hub
+    }
+
+    /// The room, followed from now on, with a socket of `person` counted in it.
+    ///
+    /// # Errors
+    /// There is no such room, or the store did not answer.
+    pub async fn enter(
+        self: &Arc<Self>,
+        key: &RoomKey,
+        person: &Person,
+        wake: &Arc<Wake>,
+    ) -> Result<Arc<Room>, EnterError> {
+        loop {
+            let room = match self.known(key) {
+                Some(room) => room,
+                None => self.learn(key).await?,
+            };
+            let mut life = room.life.lock().await;
+            match *life {
+                Life::Retired => continue,
+                Life::Live => {}
+                Life::Idle => {
+                    self.go_live(&room).await?;
+                    *life = Life::Live;
+                }
+            }
+            room.add_wake(wake);
+            self.count_in(&room, person);
+            drop(life);
+            return Ok(room);
+        }
+    }
+
+    /// A socket of `user` left the room. `for_good`: by a word, not by losing its connection.
+    pub fn exit(&self, room: &Room, user: UserId, wake: &Arc<Wake>, for_good: bool) {
+        room.remove_wake(wake);
+        let mut presence = room.presence();
+        let Some(local) = presence.here.get_mut(&user) else { return };
+        local.sockets = local.sockets.saturating_sub(1);
+        if local.sockets > 0 {
+            return;
+        }
+        if for_good {
+            presence.here.remove(&user);
+            drop(presence);
+            self.unsaid.add((room.key().clone(), user));
+        } else {
+            local.gone = Some(Instant::now());
+        }
+    }
+
+    fn count_in(&self, room: &Room, person: &Person) {
+        let mut presence = room.presence();
+        let local = presence.here.entry(person.id).or_insert_with(|| {
+            self.unsaid.add((room.key().clone(), person.id));
+            Local { person: person.clone(), sockets: 0, gone: None }
+        });
+        local.sockets += 1;
+        local.gone = None;
+    }
+
+    fn known(&self, key: &RoomKey) -> Option<Arc<Room>> {
+        lock(&self.rooms).get(key).cloned()
+    }
+
+    async fn learn(&self, key: &RoomKey) -> Result<Arc<Room>, EnterError> {
+        let room = self.engine.room(key).await?.ok_or(EnterError::Unknown)?;
+        let fresh = || Arc::new(Room::new(room, self.budget.clone()));
+        Ok(lock(&self.rooms).entry(key.clone()).or_insert_with(fresh).clone())
+    }
+
+    /// Follow, then read where the log ends: whatever is committed in between waits in the room and is merged by seq.
+    async fn go_live(self: &Arc<Self>, room: &Arc<Room>) -> Result<(), EnterError> {
+        self.engine.follow(room.key()).await?;
+        let read = async {
+            let top = self.engine.top(room.key()).await?.ok_or(EnterError::Unknown)?;
+            Ok((top, self.engine.people(room.key()).await?))
+        };
+        match read.await {
+            Ok((top, people)) => {
+                if room.seed(top) == Push::Gap {
+                    self.refill(room);
+                }
+                room.set_people(people, false);
+                Ok(())
+            }
+            Err(error) => {
+                self.engine.unfollow(room.key()).await;
+                room.unseed();
+                Err(error)
+            }
+        }
+    }
+
+    /// Registers a socket, so that the end of its session and of the server reach it.
+    pub fn add_socket(&self, session: &Session, wake: &Arc<Wake>) {
+        lock(&self.sessions).entry(session.token).or_default().push(wake.clone());
+        self.sockets.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn remove_socket(&self, session: &Session, wake: &Arc<Wake>) {
+        let mut sessions = lock(&self.sessions);
+        if let Some(wakes) = sessions.get_mut(&session.token) {
+            wakes.retain(|other| !Arc::ptr_eq(other, wake));
+            if wakes.is_empty() {
+                sessions.remove(&session.token);
+            }
+        }
+        self.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Tells every socket to close; they flush their acknowledgements first.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.stop.notify_waiters();
+        for wake in lock(&self.sessions).values().flatten() {
+            wake.notify.notify_one();
+        }
+    }
+
+    /// Waits until the last socket is gone.
+    pub async fn drained(&self) {
+        while self.sockets.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn end_session(&self, token: TokenHash) {
+        for wake in lock(&self.sessions).get(&token).into_iter().flatten() {
+            wake.end();
+        }
+    }
+
+    fn all_rooms(&self) -> Vec<Arc<Room>> {
+        lock(&self.rooms).values().cloned().collect()
+    }
+
+    fn tokens(&self) -> Vec<TokenHash> {
+        lock(&self.sessions).keys().copied().collect()
+    }
+
+    /// Reads the room's log from the ring's end on, once for all its sockets; see [`upkeep`].
+    pub fn refill(self: &Arc<Self>, room: &Arc<Room>) {
+        room.refill.again.store(true, Ordering::Release);
+        if !room.refill.running.swap(true, Ordering::AcqRel) {
+            self.tasks.spawn_on(upkeep::refill(self.clone(), room.clone()), &self.runtime);
+        }
+    }
+}
+
+/// The engine's way into the hub. Weak, because the hub owns the engine.
+struct Sink(Weak<Hub>);
+
+impl LiveSink for Sink {
+    fn committed(&self, key: &RoomKey, record: Record) {
+        let Some(hub) = self.0.upgrade() else { return };
+        let Some(room) = hub.known(key) else { return };
+        if matches!(room.committed(record), Push::Gap | Push::Diverged) {
+            hub.refill(&room);
+        }
+    }
+
+    fn presence_changed(&self, key: &RoomKey) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.stale.add(key.clone());
+        }
+    }
+
+    fn session_ended(&self, token: TokenHash) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.end_session(token);
+        }
+    }
+
+    fn doubt(&self, key: Option<&RoomKey>) {
+        let Some(hub) = self.0.upgrade() else { return };
+        let rooms = key.map_or_else(|| hub.all_rooms(), |key| hub.known(key).into_iter().collect());
+        for room in rooms {
+            hub.refill(&room);
+            hub.stale.add(room.key().clone());
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! One room as this instance sees it: the ring of recent frames, the sockets to wake, who is here.
+
+use super::{
+    presence::{Local, View},
+    ring::{Push, Ring, Take},
+};
+use crate::engine::Record;
+use app::{
+    domain::{Cursor, RoomKey, UserId},
+    page::RoomRef,
+    protocol::Person,
+};
+use axum::extract::ws::Utf8Bytes;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::Notify;
+
+/// Most frames and bytes one room keeps, whatever the budget of all rooms allows. A reader further behind reads the log.
+const RING_FRAMES: u64 = 1_024;
+const RING_BYTES: usize = 1024 * 1024;
+const RING_BYTES_MIN: usize = 32 * 1024;
+
+/// How a socket's task is told that there may be something to do.
+#[derive(Debug, Default)]
+pub struct Wake {
+    pub notify: Notify,
+    /// The session ended: the socket has to close.
+    pub ended: AtomicBool,
+}
+
+impl Wake {
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+}
+
+/// The memory that the rings of all rooms share.
+#[derive(Debug)]
+pub struct Budget {
+    pub max_bytes: usize,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, used: AtomicUsize::new(0) }
+    }
+
+    pub fn exceeded(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.max_bytes
+    }
+}
+
+#[derive(Debug)]
+pub struct Room {
+    pub room: RoomRef,
+    budget: Arc<Budget>,
+    /// An entry frame up to the entry: the same for every frame of the room.
+    frame_head: String,
+    /// Rises with every change of the ring, so that a socket can tell without the lock that nothing is new.
+    log_version: AtomicU64,
+    /// Rises whenever the ring was started anew, possibly on another log.
+    generation: AtomicU64,
+    presence_version: AtomicU64,
+    log: Mutex<Log>,
+    wakes: Mutex<Vec<Arc<Wake>>>,
+    pub(super) presence: Mutex<Presence>,
+    /// Held while the room starts or stops being followed; sockets enter and are counted under it.
+    pub(super) life: tokio::sync::Mutex<Life>,
+    pub(super) refill: Refill,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Not followed yet.
+    Idle,
+    Live,
+    /// Taken off the hub's list: whoever still holds it has to ask the hub again.
+    Retired,
+}
+
+/// One refill at a time per room; `again` asks for another round.
+#[derive(Debug, Default)]
+pub struct Refill {
+    pub running: AtomicBool,
+    pub again: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Log {
+    ring: Option<Ring>,
+    /// What was committed after the room was followed and before the ring had a place to start.
+    early: Vec<Record>,
+    written: Instant,
+}
+
+#[derive(Debug, Default)]
+pub struct Presence {
+    pub here: HashMap<UserId, Local>,
+    pub view: Arc<View>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that runs under these locks can leave them half changed: a panic elsewhere must not take the room down.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Room {
+    pub fn new(room: RoomRef, budget: Arc<Budget>) -> Self {
+        let key = serde_json::to_string(&room.key).unwrap_or_default();
+        Self {
+            room,
+            budget,
+            frame_head: format!(r#"{{"t":"entry","room":{key},"entry":"#),
+            log_version: AtomicU64::new(1),
+            generation: AtomicU64::new(1),
+            presence_version: AtomicU64::new(1),
+            log: Mutex::new(Log { ring: None, early: Vec::new(), written: Instant::now() }),
+            wakes: Mutex::default(),
+            presence: Mutex::default(),
+            life: tokio::sync::Mutex::new(Life::Idle),
+            refill: Refill::default(),
+        }
+    }
+
+    pub fn key(&self) -> &RoomKey {
+        &self.room.key
+    }
+
+    /// An entry as the frame every client receives.
+    pub fn encode(&self, entry: &str) -> Utf8Bytes {
+        let mut text = String::with_capacity(self.frame_head.len() + entry.len() + 1);
+        text.push_str(&self.frame_head);
+        text.push_str(entry);
+        text.push('}');
+        text.into()
+    }
+
+    pub fn log_version(&self) -> u64 {
+        self.log_version.load(Ordering::Acquire)
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub fn presence_version(&self) -> u64 {
+        self.presence_version.load(Ordering::Acquire)
+    }
+
+    pub fn wake_all(&self) {
+        for wake in lock(&self.wakes).iter() {
+            wake.notify.notify_one();
+        }
+    }
+
+    pub fn add_wake(&self, wake: &Arc<Wake>) {
+        lock(&self.wakes).push(wake.clone());
+    }
+
+    pub fn remove_wake(&self, wake: &Arc<Wake>) {
+        let mut wakes = lock(&self.wakes);
+        if let Some(at) = wakes.iter().position(|other| Arc::ptr_eq(other, wake)) {
+            wakes.swap_remove(at);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        lock(&self.wakes).is_empty()
+    }
+
+    /// Starts the ring at the log's `top`, then takes what was committed meanwhile.
+    pub fn seed(&self, top: Cursor) -> Push {
+        let mut log = lock(&self.log);
+        self.clear(&mut log);
+        log.ring = Some(Ring::new(top));
+        self.generation.fetch_add(1, Ordering::Release);
+        let early = std::mem::take(&mut log.early);
+        let worst = early.iter().map(|record| self.push(&mut log, record)).find(|push| matches!(push, Push::Gap));
+        drop(log);
+        self.changed();
+        worst.unwrap_or(Push::Pushed)
+    }
+
+    /// Back to what it was before it was followed.
+    pub fn unseed(&self) {
+        let mut log = lock(&self.log);
+        self.clear(&mut log);
+        log.ring = None;
+        log.early.clear();
+    }
+
+    fn clear(&self, log: &mut Log) {
+        if let Some(ring) = &log.ring {
+            self.budget.used.fetch_sub(ring.bytes(), Ordering::Relaxed);
+        }
+    }
+
+    /// Gives the memory of a room that nobody writes in back to the others.
+    pub fn trim_if_quiet_since(&self, then: Instant) {
+        let mut log = lock(&self.log);
+        if log.written < then
+            && let Some(ring) = &mut log.ring
+        {
+            while let Some(bytes) = ring.pop() {
+                self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub fn top(&self) -> Option<Cursor> {
+        lock(&self.log).ring.as_ref().map(Ring::top)
+    }
+
+    /// A commit as the engine reports it.
+    pub fn committed(&self, record: Record) -> Push {
+        let mut log = lock(&self.log);
+        if log.ring.is_none() {
+            log.early.push(record);
+            return Push::Pushed;
+        }
+        let push = self.push(&mut log, &record);
+        drop(log);
+        if push == Push::Pushed {
+            self.changed();
+        }
+        push
+    }
+
+    /// A run of records read from the log.
+    pub fn refilled(&self, records: &[Record]) -> Push {
+        let mut log = lock(&self.log);
+        let mut last = Push::Known;
+        for record in records {
+            last = self.push(&mut log, record);
+            if matches!(last, Push::Gap | Push::Diverged) {
+                break;
+            }
+        }
+        drop(log);
+        self.changed();
+        last
+    }
+
+    fn push(&self, log: &mut Log, record: &Record) -> Push {
+        let Some(ring) = &mut log.ring else { return Push::Gap };
+        let before = ring.bytes();
+        let push = ring.push(record, |json| self.encode(json));
+        self.budget.used.fetch_add(ring.bytes() - before, Ordering::Relaxed);
+        // A room in which somebody writes keeps a few frames even then: without any, each message would be a read of the
+        // log for each of its sockets. Upkeep takes from the quiet rooms.
+        let short = |ring: &Ring| self.budget.exceeded() && ring.bytes() > RING_BYTES_MIN;
+        while ring.count() > RING_FRAMES || ring.bytes() > RING_BYTES || short(ring) {
+            let Some(bytes) = ring.pop() else { break };
+            self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        log.written = Instant::now();
+        push
+    }
+
+    fn changed(&self) {
+        self.log_version.fetch_add(1, Ordering::Release);
+        self.wake_all();
+    }
+
+    /// See [`Ring::take`]. A room that has no ring yet has nothing to give.
+    pub fn take(&self, cursor: Cursor, max_bytes: usize, sink: impl FnMut(Utf8Bytes)) -> Take {
+        lock(&self.log).ring.as_ref().map_or(Take::Nothing, |ring| ring.take(cursor, max_bytes, sink))
+    }
+
+    /// Whether what follows `cursor` is all in the ring.
+    pub fn holds(&self, cursor: Cursor) -> bool {
+        lock(&self.log).ring.as_ref().is_some_and(|ring| ring.holds(cursor))
+    }
+
+    pub fn view(&self) -> Arc<View> {
+        lock(&self.presence).view.clone()
+    }
+
+    pub(super) fn presence(&self) -> MutexGuard<'_, Presence> {
+        lock(&self.presence)
+    }
+
+    /// Takes over who is here now and tells the sockets, if that is news.
+    pub fn set_people(&self, people: Vec<Person>, announce: bool) {
+        let mut presence = lock(&self.presence);
+        let Some(view) = View::next(&presence.view, &self.room.key, people, announce) else { return };
+        presence.view = Arc::new(view);
+        drop(presence);
+        self.presence_version.fetch_add(1, Ordering::Release);
+        self.wake_all();
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.unseed();
+    }
+}

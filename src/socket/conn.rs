@@ -1,0 +1,469 @@
+//! The task of one socket.
+
+use super::{
+    Sockets,
+    end::{End, patiently},
+    joined::Joined,
+    reply::{self, Frame, Number},
+    request::{self, Done, Found},
+};
+use crate::{
+    engine::Session,
+    hub::{ring::Take, room::Wake},
+};
+use app::{
+    domain::RoomKey,
+    protocol::{
+        ClientFrame, CloseCode, ErrorCode, FRAME_MAX, IN_FLIGHT_MAX, Page, ROOMS_MAX, SILENCE_SERVER_SECS, ServerFrame,
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Bytes of entries taken for one write, over all rooms.
+const TAKE_BYTES: usize = 32 * 1024;
+const SILENCE: Duration = Duration::from_secs(SILENCE_SERVER_SECS);
+/// A client that only reads is asked for a sign of life by a protocol ping, which browsers answer by themselves.
+const PING_AFTER: Duration = Duration::from_secs(45);
+/// How long a socket that was told to move may stay.
+const MOVE_WITHIN: Duration = Duration::from_mins(1);
+/// Over how long an instance that stops spreads the closing of its sockets.
+const STOP_SPREAD_MS: u64 = 2_000;
+/// How much longer than that an acknowledgement under way is waited for.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+/// Requests for pages of entries under way at a time.
+const PAGES_MAX: usize = 4;
+/// Requests read before their answers are written.
+const READ_BATCH: usize = 64;
+
+struct Conn {
+    ws: WebSocket,
+    sockets: Sockets,
+    session: Session,
+    wake: Arc<Wake>,
+    rooms: Vec<Joined>,
+    /// Rooms whose join is under way, with the token of that join.
+    joining: Vec<(RoomKey, u64)>,
+    next_token: u64,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// How much of the work is appends, which a server that stops waits for.
+    appends: usize,
+    /// How much of it ends in a page of entries, which is memory until it is written.
+    pages: usize,
+    /// Which room is served first, so that a busy one does not starve the others.
+    turn: usize,
+    heard: Instant,
+    pinged: bool,
+    moves_at: Instant,
+    told_to_move: bool,
+    stops_at: Option<Instant>,
+}
+
+pub async fn run(ws: WebSocket, sockets: Sockets, session: Session) {
+    let now = Instant::now();
+    let lifetime = sockets.lifetime;
+    let jitter = lifetime.mul_f64(spread() / 10.0);
+    let mut conn = Conn {
+        ws,
+        wake: Arc::default(),
+        rooms: Vec::new(),
+        joining: Vec::new(),
+        next_token: 1,
+        work: FuturesUnordered::new(),
+        appends: 0,
+        pages: 0,
+        turn: 0,
+        heard: now,
+        pinged: false,
+        moves_at: now + lifetime - jitter,
+        told_to_move: false,
+        stops_at: None,
+        sockets,
+        session,
+    };
+    let hub = conn.sockets.hub.clone();
+    hub.add_socket(&conn.session, &conn.wake);
+    let end = conn.serve().await;
+    // Requests under way hold a place in their rooms: let them finish, unseen, so that it is given back.
+    for joined in conn.rooms.drain(..) {
+        let for_good = conn.wake.ended.load(Ordering::Acquire);
+        hub.exit(&joined.room, conn.session.person.id, &conn.wake, for_good);
+    }
+    if !matches!(end, Err(End::Gone)) {
+        let closing = async {
+            if let Err(End::Close(code, reason)) = end {
+                let frame = CloseFrame { code: code.code(), reason: Utf8Bytes::from_static(reason) };
+                conn.ws.send(Message::Close(Some(frame))).await.ok();
+            }
+            // Reading on sends or awaits the close frame that ends the handshake.
+            while let Some(Ok(_)) = conn.ws.recv().await {}
+        };
+        let _ = timeout(Duration::from_secs(2), closing).await;
+    }
+    let (me, wake) = (conn.session.person.id, conn.wake.clone());
+    while let Some(done) = conn.work.next().await {
+        if let Done::Joined { joined, .. } = done {
+            hub.exit(&joined.room, me, &wake, false);
+        }
+    }
+    hub.remove_socket(&conn.session, &conn.wake);
+}
+
+/// A number from 0 to 1, to spread what would otherwise happen at once. Not a secret.
+fn spread() -> f64 {
+    f64::from(u32::try_from(crate::engine::random_id() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+impl Conn {
+    async fn serve(&mut self) -> Result<(), End> {
+        let me = self.session.person.clone();
+        self.say(&ServerFrame::Hello { me, build: self.sockets.build.to_string() }).await?;
+        loop {
+            self.check_stop()?;
+            let more = self.write().await?;
+            let wake = self.wake.clone();
+            let (deadline, busy) = (self.deadline(), self.is_busy());
+            tokio::select! {
+                message = self.ws.next(), if !busy => {
+                    self.read(message).await?;
+                    for _ in 1..READ_BATCH {
+                        if self.is_busy() { break }
+                        let Some(message) = self.ws.next().now_or_never() else { break };
+                        self.read(message).await?;
+                    }
+                }
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done).await?,
+                () = wake.notify.notified() => {}
+                () = sleep_until(deadline) => self.on_time().await?,
+                // There is more to write; the others get their turn first if they are ready.
+                () = std::future::ready(()), if more => {}
+            }
+            while let Some(Some(done)) = self.work.next().now_or_never() {
+                self.done(done).await?;
+            }
+        }
+    }
+
+    /// Whether the client has to wait: nothing more is read until some of the work is done.
+    fn is_busy(&self) -> bool {
+        self.work.len() >= IN_FLIGHT_MAX || self.pages >= PAGES_MAX
+    }
+
+    /// When the clock alone makes something happen next.
+    fn deadline(&self) -> Instant {
+        let silent = self.heard + if self.pinged { SILENCE } else { PING_AFTER };
+        let moving = if self.told_to_move { self.moves_at + MOVE_WITHIN } else { self.moves_at };
+        let soonest = silent.min(moving);
+        let stopping = |stop| if Instant::now() < stop { stop } else { stop + STOP_PATIENCE };
+        self.stops_at.map_or(soonest, |stop| soonest.min(stopping(stop)))
+    }
+
+    async fn on_time(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if now >= self.heard + SILENCE {
+            if self.is_busy() {
+                // Nobody listened.
+                self.heard = now;
+            } else if let Some(message) = self.ws.next().now_or_never() {
+                return self.read(message).await;
+            } else {
+                return Err(End::Close(CloseCode::Silent, "nothing heard for 60 s"));
+            }
+        }
+        if now >= self.heard + PING_AFTER && !self.pinged {
+            self.pinged = true;
+            self.feed(Message::Ping(Bytes::new())).await?;
+        }
+        if self.told_to_move && now >= self.moves_at + MOVE_WITHIN {
+            return Err(End::Close(CloseCode::Moved, "told to move"));
+        }
+        if !self.told_to_move && now >= self.moves_at {
+            self.told_to_move = true;
+            let within_ms = u64::try_from(MOVE_WITHIN.as_millis()).unwrap_or(u64::MAX);
+            self.say(&ServerFrame::Move { within_ms }).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the session has ended.
+    fn alive(&self) -> Result<(), End> {
+        if self.wake.ended.load(Ordering::Acquire) { Err(End::SIGNED_OUT) } else { Ok(()) }
+    }
+
+    /// Whether the session or the server has ended. A server that stops lets acknowledgements under way go out first.
+    fn check_stop(&mut self) -> Result<(), End> {
+        self.alive()?;
+        if self.sockets.hub.stopping() {
+            let pause = Duration::from_millis(STOP_SPREAD_MS).mul_f64(spread());
+            let stop = *self.stops_at.get_or_insert_with(|| Instant::now() + pause);
+            let now = Instant::now();
+            if now >= stop + STOP_PATIENCE || (now >= stop && self.appends == 0) {
+                return Err(End::Close(CloseCode::Restarting, "server is stopping"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.alive()?;
+        let message = message.ok_or(End::Gone)??;
+        self.heard = Instant::now();
+        self.pinged = false;
+        match message {
+            Message::Text(text) if text.len() > FRAME_MAX => {
+                Err(End::Close(CloseCode::TooBig, "frame larger than 64 KiB"))
+            }
+            Message::Text(text) => match request::parse(&text) {
+                Ok(frame) => self.request(frame).await,
+                Err(error) => self.say(&error).await,
+            },
+            Message::Binary(_) => self.say(&reply::error(ErrorCode::NotText, "frames are JSON text", None)).await,
+            Message::Close(_) => Err(End::Closed),
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+        }
+    }
+
+    async fn request(&mut self, frame: ClientFrame) -> Result<(), End> {
+        let hub = self.sockets.hub.clone();
+        let me = self.session.person.clone();
+        match frame {
+            ClientFrame::Ping => self.say(&ServerFrame::Pong).await,
+            ClientFrame::Join { room: key, cursor } => {
+                if let Some(reply) = self.cannot_join(&key) {
+                    return self.say(&reply).await;
+                }
+                if let Some(at) = self.rooms.iter().position(|joined| *joined.room.key() == key) {
+                    // Joined again: it starts anew, from wherever the client says it is.
+                    let joined = self.rooms.swap_remove(at);
+                    hub.exit(&joined.room, me.id, &self.wake, false);
+                }
+                let token = self.next_token;
+                self.next_token += 1;
+                self.joining.push((key.clone(), token));
+                self.pages += 1;
+                self.begin(request::join(hub, me, self.wake.clone(), key, cursor, token)).await
+            }
+            ClientFrame::Leave { room: key } => {
+                if let Some(at) = self.rooms.iter().position(|joined| *joined.room.key() == key) {
+                    let joined = self.rooms.swap_remove(at);
+                    hub.exit(&joined.room, me.id, &self.wake, true);
+                }
+                // A join still under way finds that it is not wanted any more.
+                self.joining.retain(|(other, _)| *other != key);
+                self.begin(request::leave(hub, me, key)).await
+            }
+            ClientFrame::History { room: key, epoch, before } => match self.joined(&key) {
+                Some(_) => {
+                    self.pages += 1;
+                    self.begin(request::history(hub, key, epoch, before)).await
+                }
+                None => self.say(&reply::error(ErrorCode::NotJoined, "join the room first", Some(key))).await,
+            },
+            ClientFrame::Send { room, p, n, text } => self.append(Number { room, p, n }, Some(&text)).await,
+            ClientFrame::Void { room, p, n } => self.append(Number { room, p, n }, None).await,
+        }
+    }
+
+    fn cannot_join(&self, key: &RoomKey) -> Option<Frame> {
+        let room = Some(key.clone());
+        match RoomKey::parse(key.as_str()) {
+            Err(problem) => {
+                return Some(reply::error(ErrorCode::for_room_name(problem), "that is no name of a room", room));
+            }
+            Ok(parsed) if parsed != *key => {
+                return Some(reply::error(ErrorCode::RoomInvalid, "rooms are joined by their normalised name", room));
+            }
+            Ok(_) => {}
+        }
+        if self.is_joining(key) {
+            return Some(reply::error(ErrorCode::BadFrame, "a join of this room is under way", room));
+        }
+        (self.joined(key).is_none() && self.rooms.len() + self.joining.len() >= ROOMS_MAX)
+            .then(|| reply::error(ErrorCode::TooManyRooms, "leave a room first", room))
+    }
+
+    async fn append(&mut self, number: Number, text: Option<&str>) -> Result<(), End> {
+        let Some(room) = self.joined(&number.room).map(|joined| joined.room.room.clone()) else {
+            return self.say(&number.refused(ErrorCode::NotJoined, None)).await;
+        };
+        match request::content(text) {
+            Ok(content) => {
+                let (hub, me) = (self.sockets.hub.clone(), self.session.person.clone());
+                self.appends += 1;
+                self.begin(request::append(hub, me, room, number, content)).await
+            }
+            Err(code) => self.say(&number.refused(code, None)).await,
+        }
+    }
+
+    /// Starts work on a request at once, so that appends reach the engine in the order they were read in.
+    async fn begin(&mut self, work: impl Future<Output = Done> + Send + 'static) -> Result<(), End> {
+        let mut work = work.boxed();
+        match futures_util::poll!(&mut work) {
+            std::task::Poll::Ready(done) => self.done(done).await,
+            std::task::Poll::Pending => {
+                self.work.push(work);
+                Ok(())
+            }
+        }
+    }
+
+    async fn done(&mut self, done: Done) -> Result<(), End> {
+        match done {
+            Done::Nothing => Ok(()),
+            Done::Reply(reply) => self.say(&reply).await,
+            Done::Appended(reply) => {
+                self.appends -= 1;
+                self.say(&reply).await
+            }
+            Done::History(reply) => {
+                self.pages -= 1;
+                self.say(&reply).await
+            }
+            Done::Joined { joined, reply } => {
+                self.pages -= 1;
+                let Some(at) = self.joining.iter().position(|(_, token)| *token == joined.token) else {
+                    self.unwanted(&joined);
+                    return Ok(());
+                };
+                self.joining.swap_remove(at);
+                self.rooms.push(joined);
+                self.say(&reply).await
+            }
+            Done::NotJoined { token, reply } => {
+                self.pages -= 1;
+                self.joining.retain(|(_, other)| *other != token);
+                self.say(&reply).await
+            }
+            Done::CaughtUp { token, found } => self.caught_up(token, found).await,
+            Done::Behind { token } => {
+                if let Some(joined) = self.by_token(token) {
+                    joined.reading = false;
+                    joined.seen_log = 0;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A join that was left before it was done.
+    fn unwanted(&mut self, joined: &Joined) {
+        let (hub, me) = (self.sockets.hub.clone(), self.session.person.clone());
+        hub.exit(&joined.room, me.id, &self.wake, true);
+        let key = joined.room.key().clone();
+        if self.joined(&key).is_some() || self.is_joining(&key) {
+            return;
+        }
+        // It may have put the room back on the list after the leave had taken it off.
+        self.work.push(request::forget(hub, me, key).boxed());
+    }
+
+    async fn caught_up(&mut self, token: u64, found: Found) -> Result<(), End> {
+        let Some(joined) = self.by_token(token) else { return Ok(()) };
+        joined.reading = false;
+        match found {
+            Found::Following { records, cursor } => {
+                if !records.is_empty() {
+                    joined.cursor = cursor;
+                    joined.seen_log = 0;
+                }
+                let room = joined.room.clone();
+                for record in &records {
+                    self.feed(Message::Text(room.encode(&record.json))).await?;
+                }
+                Ok(())
+            }
+            Found::Newest { how, page } => {
+                joined.cursor = page.cursor;
+                joined.seen_log = 0;
+                let room = joined.room.key().clone();
+                let page: Page<_> = reply::page(page);
+                tracing::info!(?how, "a client was moved to the newest page");
+                self.say(&ServerFrame::Reset { room, how, page }).await
+            }
+        }
+    }
+
+    fn is_joining(&self, key: &RoomKey) -> bool {
+        self.joining.iter().any(|(other, _)| other == key)
+    }
+
+    fn joined(&self, key: &RoomKey) -> Option<&Joined> {
+        self.rooms.iter().find(|joined| joined.room.key() == key)
+    }
+
+    fn by_token(&mut self, token: u64) -> Option<&mut Joined> {
+        self.rooms.iter_mut().find(|joined| joined.token == token)
+    }
+
+    async fn say(&mut self, frame: &Frame) -> Result<(), End> {
+        self.feed(Message::Text(reply::encode(frame))).await
+    }
+
+    async fn feed(&mut self, message: Message) -> Result<(), End> {
+        patiently(&self.wake, self.ws.feed(message)).await
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        patiently(&self.wake, self.ws.flush()).await
+    }
+
+    /// Writes a share of what follows the cursors and says whether there is more; presence comes last.
+    async fn write(&mut self) -> Result<bool, End> {
+        let more = self.take_round().await?;
+        if !more {
+            let news: Vec<_> = self.rooms.iter_mut().filter_map(Joined::presence_news).collect();
+            for frame in news {
+                self.feed(Message::Text(frame)).await?;
+            }
+        }
+        self.flush().await?;
+        Ok(more)
+    }
+
+    /// One round over the rooms; says whether another may find more.
+    async fn take_round(&mut self) -> Result<bool, End> {
+        let count = self.rooms.len();
+        let (mut frames, mut bytes, mut more) = (Vec::new(), 0_usize, false);
+        let mut behind = Vec::new();
+        for step in 0..count {
+            let joined = &mut self.rooms[(self.turn + step) % count];
+            if bytes >= TAKE_BYTES {
+                more = true;
+                break;
+            }
+            match joined.take(TAKE_BYTES - bytes, |frame| {
+                bytes += frame.len();
+                frames.push(frame);
+            }) {
+                Some(Take::Upto { more: rest, .. }) => more |= rest,
+                Some(found @ (Take::Behind | Take::Diverged)) => {
+                    if found == Take::Diverged {
+                        // Either this reader or the ring is of another log than the store's.
+                        self.sockets.hub.refill(&joined.room);
+                    }
+                    joined.reading = true;
+                    behind.push((joined.room.key().clone(), joined.cursor, joined.token));
+                }
+                Some(Take::Nothing | Take::Ahead) | None => {}
+            }
+        }
+        self.turn = self.turn.wrapping_add(1) % count.max(1);
+        for frame in frames {
+            self.feed(Message::Text(frame)).await?;
+        }
+        for (key, cursor, token) in behind {
+            let hub = self.sockets.hub.clone();
+            self.work.push(request::catch_up(hub, key, cursor, token).boxed());
+        }
+        Ok(more)
+    }
+}

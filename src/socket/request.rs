@@ -1,0 +1,219 @@
+//! What the frames of a client ask. Each request is worked on beside the socket's task, which stays free to read and
+//! write; its outcome comes back as a [`Done`].
+
+use super::{
+    joined::Joined,
+    reply::{self, Frame, Number},
+};
+use crate::{
+    engine::{After, AppendError, Appended, Content, Draft, Engine, Record, RecordPage, StoreError},
+    hub::{
+        EnterError, Hub, presence,
+        room::{Room, Wake},
+    },
+};
+use app::{
+    domain::{Cursor, Epoch, MessageText, RoomKey},
+    page::RoomRef,
+    protocol::{ClientFrame, ErrorCode, JoinedHow, PAGE_ENTRIES, Person, RESUME_MAX, ServerFrame},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Entries read from the log at a time for a socket that fell out of the ring.
+const CATCH_UP: usize = 32;
+
+/// The outcome of a request.
+pub enum Done {
+    Nothing,
+    Reply(Frame),
+    /// The answer to a `send` or `void`.
+    Appended(Frame),
+    /// The answer to a `history`.
+    History(Frame),
+    /// The answer to a `join`.
+    Joined {
+        joined: Joined,
+        reply: Frame,
+    },
+    NotJoined {
+        token: u64,
+        reply: Frame,
+    },
+    /// What the log holds after a room's cursor, for a socket that fell out of the ring.
+    CaughtUp {
+        token: u64,
+        found: Found,
+    },
+    /// The log could not be read; try again.
+    Behind {
+        token: u64,
+    },
+}
+
+/// What follows a cursor in the log.
+pub enum Found {
+    Following { records: Vec<Record>, cursor: Cursor },
+    Newest { how: JoinedHow, page: RecordPage },
+}
+
+/// A frame that is not one of the protocol's: what to answer.
+pub fn parse(text: &str) -> Result<ClientFrame, Box<Frame>> {
+    #[derive(Deserialize)]
+    struct Kind {
+        t: String,
+        room: Option<RoomKey>,
+    }
+    const KINDS: [&str; 6] = ["join", "leave", "send", "void", "history", "ping"];
+    serde_json::from_str(text).map_err(|error| {
+        let (code, detail, room) = match serde_json::from_str::<Kind>(text) {
+            Ok(Kind { t, room }) if !KINDS.contains(&t.as_str()) => {
+                (ErrorCode::UnknownFrame, "this server does not know that kind of frame".to_owned(), room)
+            }
+            Ok(Kind { room, .. }) => (ErrorCode::BadFrame, error.to_string(), room),
+            Err(_) => (ErrorCode::BadFrame, error.to_string(), None),
+        };
+        Box::new(reply::error(code, detail, room))
+    })
+}
+
+fn unavailable(error: &StoreError, key: &RoomKey) -> Frame {
+    tracing::warn!(%error, "the store did not answer a request");
+    reply::error(ErrorCode::Unavailable, "the store does not answer; try again", Some(key.clone()))
+}
+
+pub async fn join(
+    hub: Arc<Hub>,
+    me: Person,
+    wake: Arc<Wake>,
+    key: RoomKey,
+    cursor: Option<Cursor>,
+    token: u64,
+) -> Done {
+    let refuse = |reply| Done::NotJoined { token, reply };
+    let room = match hub.enter(&key, &me, &wake).await {
+        Ok(room) => room,
+        Err(EnterError::Unknown) => {
+            return refuse(reply::error(ErrorCode::RoomUnknown, "there is no such room", Some(key.clone())));
+        }
+        Err(EnterError::Store(error)) => return refuse(unavailable(&error, &key)),
+    };
+    // Before the log is read: should the ring be started anew meanwhile, the cursor is checked again.
+    let seen_generation = room.generation();
+    let read = async {
+        hub.engine.add_member(me.id, &key).await?;
+        start(&hub, &room, cursor).await
+    };
+    let (how, page) = match read.await {
+        Ok(found) => found,
+        Err(error) => {
+            hub.exit(&room, me.id, &wake, false);
+            return refuse(unavailable(&error, &key));
+        }
+    };
+    let cursor = page.cursor;
+    let (seen_presence, mut people) = (room.presence_version(), room.view().people.clone());
+    if people.iter().all(|person| person.id != me.id) {
+        // The store is about to be told.
+        people.push(me);
+    }
+    let reply = ServerFrame::Joined {
+        room: key,
+        name: room.room.name.clone(),
+        how,
+        page: reply::page(page),
+        count: people.len(),
+        people: presence::first(&people),
+    };
+    let joined = Joined { token, room, cursor, seen_log: 0, seen_generation, seen_presence, reading: false };
+    Done::Joined { joined, reply }
+}
+
+/// Where a join starts: at the client's cursor if the log still knows it, else at the newest page.
+async fn start(hub: &Hub, room: &Room, cursor: Option<Cursor>) -> Result<(JoinedHow, RecordPage), StoreError> {
+    let engine = &*hub.engine;
+    let Some(cursor) = cursor else {
+        return Ok((JoinedHow::Newest, newest(engine, room.key()).await?));
+    };
+    // What follows comes as entry frames, like everything later; here it is only made sure that the log knows the cursor.
+    let resumed = RecordPage { records: Vec::new(), cursor, older: cursor.seq > 0 };
+    if room.holds(cursor) {
+        return Ok((JoinedHow::Resumed, resumed));
+    }
+    Ok(match follow(engine, room.key(), cursor, 1).await? {
+        Found::Following { .. } => (JoinedHow::Resumed, resumed),
+        Found::Newest { how, page } => (how, page),
+    })
+}
+
+/// At most `limit` entries that follow `cursor` in the log, or the newest page where it is too far behind or of another
+/// log.
+async fn follow(engine: &dyn Engine, key: &RoomKey, cursor: Cursor, limit: usize) -> Result<Found, StoreError> {
+    let how = match engine.read_after(key, cursor, limit).await? {
+        After::Entries { records, top } if top.seq - cursor.seq <= RESUME_MAX => {
+            let end = records.last().map_or(cursor, Record::cursor);
+            return Ok(Found::Following { records, cursor: end });
+        }
+        After::Entries { .. } => JoinedHow::Jumped,
+        After::Reset => JoinedHow::Reset,
+    };
+    Ok(Found::Newest { how, page: newest(engine, key).await? })
+}
+
+async fn newest(engine: &dyn Engine, key: &RoomKey) -> Result<RecordPage, StoreError> {
+    let page = engine.newest(key, PAGE_ENTRIES).await?;
+    page.ok_or_else(|| StoreError("the room is not in the store any more".to_owned()))
+}
+
+pub async fn catch_up(hub: Arc<Hub>, key: RoomKey, cursor: Cursor, token: u64) -> Done {
+    match follow(&*hub.engine, &key, cursor, CATCH_UP).await {
+        Ok(found) => Done::CaughtUp { token, found },
+        Err(error) => {
+            tracing::warn!(%error, "the store did not answer a reader that fell behind; trying again");
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            Done::Behind { token }
+        }
+    }
+}
+
+pub async fn leave(hub: Arc<Hub>, me: Person, key: RoomKey) -> Done {
+    Done::Reply(match hub.engine.remove_member(me.id, &key).await {
+        Ok(()) => ServerFrame::Left { room: key },
+        Err(error) => unavailable(&error, &key),
+    })
+}
+
+/// Takes the room off the person's list without a word.
+pub async fn forget(hub: Arc<Hub>, me: Person, key: RoomKey) -> Done {
+    if let Err(error) = hub.engine.remove_member(me.id, &key).await {
+        tracing::warn!(%error, "a room that was left may still be on its member's list");
+    }
+    Done::Nothing
+}
+
+pub async fn history(hub: Arc<Hub>, key: RoomKey, epoch: Epoch, before: u64) -> Done {
+    Done::History(match hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES).await {
+        Ok(Some(page)) => ServerFrame::History { room: key, before, page: reply::page(page) },
+        Ok(None) => reply::error(ErrorCode::EpochUnknown, "the room's log has another epoch", Some(key)),
+        Err(error) => unavailable(&error, &key),
+    })
+}
+
+/// What a `send` or `void` appends, or why it cannot.
+pub fn content(text: Option<&str>) -> Result<Content, ErrorCode> {
+    text.map_or(Ok(Content::Void), |text| MessageText::parse(text).map(Content::Message).map_err(ErrorCode::for_text))
+}
+
+pub async fn append(hub: Arc<Hub>, me: Person, room: RoomRef, number: Number, content: Content) -> Done {
+    let draft = Draft { room, by: me, p: number.p, n: number.n, content };
+    Done::Appended(match hub.engine.append(draft).await {
+        Ok(Appended::Entry(at)) => number.ack(at),
+        Ok(Appended::Voided) => number.voided(),
+        Err(AppendError::OutOfOrder { last }) => number.refused(ErrorCode::OutOfOrder, Some(last)),
+        Err(AppendError::Conflict) => number.refused(ErrorCode::Conflict, None),
+        Err(error @ (AppendError::Unavailable(_) | AppendError::Unknown(_))) => {
+            tracing::warn!(%error, "a message was not acknowledged");
+            number.refused(ErrorCode::Unavailable, None)
+        }
+    })
+}

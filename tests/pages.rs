@@ -1,0 +1,291 @@
+//! Pages and forms as a browser without JavaScript sees them.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use app::domain::{MESSAGE_MAX, ROOM_NAME_MAX, USER_NAME_MAX};
+use reqwest::{Response, StatusCode, header};
+use support::{
+    person::Person,
+    server::{At, Server},
+};
+
+fn location(response: &Response) -> &str {
+    response.headers()[header::LOCATION].to_str().unwrap()
+}
+
+fn coded(html: &str, code: &str) -> bool {
+    html.contains(&format!("data-code=\"{code}\""))
+}
+
+#[tokio::test]
+async fn signing_in_leads_to_the_room_and_posting_to_the_message() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::new();
+    let response = person.post(&server, "/signin", &[("name", "지우"), ("room", "디자인 리뷰")]).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    let path = "/r/%EB%94%94%EC%9E%90%EC%9D%B8%20%EB%A6%AC%EB%B7%B0";
+    assert_eq!(location(&response), path);
+    let response = person.post(&server, path, &[("text", "<b>안녕</b> & hello\n둘째 줄")]).await;
+    assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, path));
+    let html = person.page(&server, path).await;
+    assert!(html.contains("&lt;b&gt;안녕&lt;/b&gt; &amp; hello\n둘째 줄"), "text stays text");
+    assert!(!html.contains("<b>안녕"));
+    assert_eq!(person.get(&server, "/").await.headers()[header::LOCATION], path);
+}
+
+#[tokio::test]
+async fn a_form_sent_twice_counts_once_and_an_edited_one_is_another_message() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    for text in ["only-once", "only-once", "edited-after-back"] {
+        let form = [("text", text), ("p", "00000000000000aa"), ("n", "1")];
+        assert_eq!(person.post(&server, "/r/a", &form).await.status(), StatusCode::SEE_OTHER);
+    }
+    let (_, page) = person.socket(&server).await.join("a", None).await;
+    let texts: Vec<_> = page.entries.iter().filter_map(|entry| entry.text()).collect();
+    assert_eq!(texts, ["only-once", "edited-after-back"]);
+}
+
+#[tokio::test]
+async fn wrong_names_and_rooms_are_shown_beside_their_field_with_the_text_kept() {
+    let server = Server::embedded(&[]).await;
+    let long_name = "가".repeat(USER_NAME_MAX + 1);
+    let long_room = "가".repeat(ROOM_NAME_MAX + 1);
+    for (name, room, codes) in [
+        ("", "", vec!["name_empty", "room_empty"]),
+        ("   ", "a", vec!["name_empty"]),
+        (long_name.as_str(), long_room.as_str(), vec!["name_too_long", "room_too_long"]),
+        (".", "..", vec!["name_invalid", "room_invalid"]),
+        ("a\u{0}b", "a", vec!["name_invalid"]),
+        ("a\u{202E}b", "x\u{2066}y", vec!["name_invalid", "room_invalid"]),
+        ("a\u{200B}b", "x\u{200D}y", vec!["name_invalid", "room_invalid"]),
+        ("ok", "a/b", vec!["room_invalid"]),
+        ("\"><script>alert(1)</script>", "..", vec!["room_invalid"]),
+    ] {
+        let response = Person::new().post(&server, "/signin", &[("name", name), ("room", room)]).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{name:?} {room:?}");
+        let html = response.text().await.unwrap();
+        for code in codes {
+            assert!(coded(&html, code), "{name:?} {room:?}: {code}");
+        }
+        if !name.contains(['\u{0}', '<']) {
+            assert!(html.contains(&format!("value=\"{name}\"")), "{name:?} is kept");
+        }
+        assert!(!html.contains("<script>alert"), "{name:?} is text");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_name_or_its_look_alike_is_refused_with_three_free_ones() {
+    let server = Server::embedded(&[]).await;
+    let _holder = Person::signed_in(&server, "Paul", "a").await;
+    for name in ["Paul", "PAUL", "P\u{430}ul", "  paul "] {
+        let response = Person::new().post(&server, "/signin", &[("name", name), ("room", "a")]).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        let html = response.text().await.unwrap();
+        assert!(coded(&html, "name_taken"));
+        assert_eq!(html.matches("name=\"pick\"").count(), 3, "three suggestions");
+    }
+    let response = Person::new().post(&server, "/signin", &[("name", "Paul"), ("pick", "Paul 2"), ("room", "a")]).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_room_has_one_address_and_what_is_no_name_gets_a_page_that_says_so() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    for (path, to) in [
+        ("/r/%41", "/r/a"),
+        ("/r/A", "/r/a"),
+        ("/r/a/", "/r/a"),
+        ("/r/100%", "/r/100%25"),
+        ("/r/A?before=3", "/r/a?before=3"),
+    ] {
+        let response = person.get(&server, path).await;
+        assert_eq!((response.status(), location(&response)), (StatusCode::PERMANENT_REDIRECT, to), "{path}");
+    }
+    for path in ["/r/a%2Fb", "/r/%FF", "/r/%00", "/r/%E2%80%AE", &format!("/r/{}", "x".repeat(65))] {
+        let response = person.get(&server, path).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        let html = response.text().await.unwrap();
+        assert!(coded(&html, "room_invalid") || coded(&html, "room_too_long"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_get_never_creates_a_room_but_offers_to() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let response = person.get(&server, "/r/100%25").await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let html = response.text().await.unwrap();
+    assert!(coded(&html, "room_unknown") && html.contains("action=\"/rooms\"") && html.contains("value=\"100%\""));
+    assert!(!person.page(&server, "/rooms").await.contains("100%"));
+    let response = person.post(&server, "/rooms", &[("room", "100%")]).await;
+    assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/r/100%25"));
+    assert_eq!(person.get(&server, "/r/100%25").await.status(), StatusCode::OK);
+    assert!(person.page(&server, "/rooms").await.contains("100%"));
+    let response = person.post(&server, "/rooms", &[("room", "..")]).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(coded(&response.text().await.unwrap(), "room_invalid"));
+}
+
+#[tokio::test]
+async fn a_message_that_is_none_is_shown_again_with_what_was_typed() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let long = "한".repeat(MESSAGE_MAX + 1);
+    for (text, code) in [(" \n ", "text_empty"), (long.as_str(), "text_too_long"), ("a\u{7}b", "text_invalid")] {
+        let response = person.post(&server, "/r/a", &[("text", text)]).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{code}");
+        let html = response.text().await.unwrap();
+        assert!(coded(&html, code) && html.contains(text), "{code}");
+    }
+    let response = person.post(&server, "/r/nowhere", &[("text", "x")]).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_history_can_be_paged_without_a_script() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    for n in 1..=60 {
+        socket.say("a", app::domain::ProducerId(1), n, &format!("message-{n:03}")).await;
+    }
+    socket.ack(60).await;
+    let newest = person.page(&server, "/r/a").await;
+    assert!(newest.contains("message-060") && newest.contains("message-011") && !newest.contains("message-010"));
+    assert!(newest.contains("?before=11"), "a link to the page before");
+    let older = person.page(&server, "/r/a?before=11").await;
+    assert!(older.contains("message-010") && older.contains("message-001") && !older.contains("message-011"));
+    for odd in ["?before=0", "?before=x", "?before=-1", "?before=99999999999999999999", "?before=9999"] {
+        assert!(person.page(&server, &format!("/r/a{odd}")).await.contains("message-060"), "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_and_a_link_fills_the_room_in() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "디자인 리뷰").await;
+    assert_eq!(person.post(&server, "/r/x/leave", &[]).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(person.post(&server, "/signout", &[]).await.status(), StatusCode::SEE_OTHER);
+    let html = person.page(&server, "/r/%EB%94%94%EC%9E%90%EC%9D%B8%20%EB%A6%AC%EB%B7%B0").await;
+    assert!(html.contains("value=\"디자인 리뷰\"") && html.contains("action=\"/signin\""));
+    let response = person.post(&server, "/r/a", &[("text", "x")]).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(coded(&response.text().await.unwrap(), "session_expired"));
+    let html = person.page(&server, "/rooms").await;
+    assert!(html.contains("action=\"/signin\""));
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_do_nothing() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    for origin in ["https://evil.example", "null"] {
+        let request = person.http.post(server.url("/signout")).header(header::ORIGIN, origin);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert!(coded(&response.text().await.unwrap(), "origin_refused"));
+    }
+    assert_eq!(person.get(&server, "/r/a").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_page_has_a_policy_with_its_own_nonce_and_no_inline_style() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut nonces = Vec::new();
+    for path in ["/r/a", "/r/nowhere", "/rooms", "/nothing"] {
+        let response = person.get(&server, path).await;
+        let csp = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+        assert_eq!(response.headers()[header::REFERRER_POLICY], "same-origin");
+        let nonce = csp.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+        assert!(nonce.len() >= 16 && !csp.contains("unsafe-inline") && !csp.contains("'unsafe-eval'"));
+        let html = response.text().await.unwrap();
+        assert!(!html.contains(" style=") && !html.contains("onclick="), "{path}");
+        let allowed = format!("nonce=\"{nonce}\"");
+        for script in html.split("<script").skip(1) {
+            let tag = script.split('>').next().unwrap();
+            assert!(tag.contains(&allowed) || tag.contains("application/json"), "{path}: <script{tag}>: {csp}");
+        }
+        nonces.push(nonce);
+    }
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 4, "a nonce is used once");
+}
+
+#[tokio::test]
+async fn a_first_view_of_a_room_is_small_and_no_text_is_sent_twice() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    // Words as people use them compress; random letters would not, so each message differs only here and there.
+    for n in 1..=50_u64 {
+        let text = format!(
+            "{n:03} The tunnel ate the line for two minutes and still every word arrived in order, number {} of them all.",
+            n * 7919
+        );
+        let text: String = text.chars().chain(" ok".chars().cycle()).take(120).collect();
+        socket.say("a", app::domain::ProducerId(1), n, &text).await;
+    }
+    socket.ack(50).await;
+    let html = person.page(&server, "/r/a").await;
+    assert_eq!(html.matches("003 The tunnel").count(), 1);
+    let request = person.http.get(server.url("/r/a")).header(header::ACCEPT_ENCODING, "br");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_ENCODING], "br");
+    let bytes = response.bytes().await.unwrap().len();
+    assert!(bytes <= 15_000, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn the_language_is_the_browsers_until_one_is_chosen() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::new();
+    let korean = person.http.get(server.url("/")).header(header::ACCEPT_LANGUAGE, "ko-KR,ko;q=0.9,en;q=0.5");
+    assert!(korean.send().await.unwrap().text().await.unwrap().contains("<html lang=\"ko\""));
+    assert!(person.page(&server, "/").await.contains("<html lang=\"en\""));
+    let response = person.get(&server, "/lang/ko?next=/r/a").await;
+    assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/r/a"));
+    assert!(person.page(&server, "/").await.contains("<html lang=\"ko\""));
+    for next in
+        ["//evil.example", "/%5Cevil.example", "/%09/evil.example", "/%0A/evil.example", "https://evil.example", ""]
+    {
+        let response = person.get(&server, &format!("/lang/en?next={next}")).await;
+        assert_eq!(location(&response), "/", "{next}");
+    }
+    assert_eq!(person.get(&server, "/lang/xx").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn files_are_cached_for_good_and_what_is_missing_is_a_page() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::new();
+    let script = person.get(&server, "/pkg/hubbub.a1b2.js").await;
+    assert_eq!(script.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+    let robots = person.get(&server, "/robots.txt").await;
+    assert_eq!(
+        (robots.status(), robots.headers()[header::CACHE_CONTROL].to_str().unwrap()),
+        (StatusCode::OK, "no-cache")
+    );
+    for path in ["/pkg/gone.js", "/nothing", "/../Cargo.toml", "/pkg/%2e%2e/%2e%2e/Cargo.toml"] {
+        let response = person.get(&server, path).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(!response.headers().contains_key("x-powered-by"));
+        assert!(coded(&response.text().await.unwrap(), "not_found"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn health_says_whether_the_process_lives_and_whether_the_store_answers() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::new();
+    assert_eq!(person.get(&server, "/health/live").await.status(), StatusCode::OK);
+    assert_eq!(person.get(&server, "/health/ready").await.status(), StatusCode::OK);
+}
