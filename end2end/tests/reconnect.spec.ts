@@ -1,0 +1,79 @@
+import { committed, connected, enter, say, unique } from './support/people';
+import { Server } from './support/server';
+import { expect, test } from './support/test';
+
+for (const [how, signal] of [
+  ['stopped', 'SIGTERM'],
+  ['killed', 'SIGKILL'],
+] as const) {
+  test(`a server is ${how} and comes back: what was written meanwhile goes out once, in order`, async ({ page }) => {
+    const server = await Server.start();
+    try {
+      await enter(page, server.url, unique('지우'), 'tunnel');
+      await say(page, 'before');
+      await expect(page.locator('.pending')).toHaveCount(0);
+      await server.stop(signal);
+      for (const text of ['one', 'two', 'three']) await say(page, text);
+      await expect(page.locator('.pending')).toHaveCount(3);
+      await expect(page.locator('.banner')).toContainText('Connection lost', { timeout: 10_000 });
+      await server.resume();
+      await page.getByRole('button', { name: 'Connect now' }).click();
+      await connected(page);
+      await expect(page.locator('.pending')).toHaveCount(0, { timeout: 15_000 });
+      await expect(page.locator('.banner')).toHaveCount(0);
+      expect(await committed(page)).toEqual(['before', 'one', 'two', 'three']);
+      await page.reload();
+      expect(await committed(page)).toEqual(['before', 'one', 'two', 'three']);
+    } finally {
+      await server.remove();
+    }
+  });
+}
+
+test('a client follows to another instance and misses nothing', async ({ browser, cluster }) => {
+  const [first, second] = cluster.servers;
+  const room = unique('move');
+  const here = await (await browser.newContext()).newPage();
+  const there = await (await browser.newContext()).newPage();
+  await enter(here, first.url, unique('지우'), room);
+  await enter(there, second.url, unique('Megan'), room);
+  // The instance under `here` goes away and another takes its address, as behind a load balancer.
+  await first.stop('SIGKILL');
+  await say(there, 'while you were away');
+  await expect(there.locator('.pending')).toHaveCount(0);
+  await say(here, 'from the tunnel');
+  await first.resume();
+  await expect(here.locator('.pending')).toHaveCount(0, { timeout: 20_000 });
+  await expect.poll(() => committed(here)).toEqual(['while you were away', 'from the tunnel']);
+  await expect.poll(() => committed(there)).toEqual(['while you were away', 'from the tunnel']);
+  for (const page of [here, there]) await page.context().close();
+});
+
+test('a socket that is told to move is replaced before anyone notices', async ({ page }) => {
+  const server = await Server.start({ env: { HUBBUB_SOCKET_LIFETIME: '2s' } });
+  try {
+    const opened: number[] = [];
+    page.on('websocket', () => opened.push(Date.now()));
+    await enter(page, server.url, unique('지우'), 'moving');
+    for (let n = 1; opened.length < 3; n++) {
+      await say(page, `message ${n}`);
+      await expect(page.getByText(`message ${n}`, { exact: true })).toBeVisible();
+      await expect(page.locator('.banner')).toHaveCount(0);
+    }
+    await expect(page.locator('.pending')).toHaveCount(0);
+    const seen = await committed(page);
+    expect(seen).toEqual(seen.map((_, i) => `message ${i + 1}`));
+  } finally {
+    await server.remove();
+  }
+});
+
+test('signing out in one tab is noticed in the other', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('tabs'));
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await connected(other);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(other.locator('.banner')).toContainText('signed out');
+  await expect(other.locator('.banner').getByRole('link', { name: 'Sign in' })).toBeVisible();
+});
