@@ -1,0 +1,67 @@
+//! The server as a process, and its CPU time.
+
+use crate::Result;
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+pub struct Server {
+    process: Child,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Starts the server on a free port and waits until it listens.
+    pub async fn start(program: &Path, data: &Path) -> Result<Self> {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut process = Command::new(program)
+            .args(["--port", &address.port().to_string(), "--log", "warn", "--data-dir"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}; build it with make build", program.display()))?;
+        let start = Instant::now();
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            if start.elapsed() > Duration::from_secs(10) || process.try_wait()?.is_some() {
+                return Err("the server does not listen".into());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(Self { process, address })
+    }
+
+    /// CPU time of all its threads so far, as the scheduler accounts it (`/proc/<pid>/task/*/schedstat`, Linux).
+    pub fn cpu(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            // A thread may end between the two reads.
+            let Ok(line) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+            nanoseconds += line.split(' ').next().unwrap_or("0").parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The CPU time once the server rests: no change for 10 ms.
+    pub async fn settled_cpu(&self) -> Result<Duration> {
+        let mut before = self.cpu()?;
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let now = self.cpu()?;
+            if now.saturating_sub(before) < Duration::from_micros(20) {
+                return Ok(now);
+            }
+            before = now;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
