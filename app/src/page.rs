@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 /// The id of the `<script type="application/json">` that carries the [`PageData`].
 pub const PAGE_DATA_ID: &str = "page-data";
 
+/// What the keys of stored outboxes begin with, in the browser's `localStorage`; a person's id follows.
+pub const OUTBOX_KEYS: &str = "hubbub.outbox.";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageData {
     pub lang: Lang,

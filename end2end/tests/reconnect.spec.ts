@@ -77,3 +77,32 @@ test('signing out in one tab is noticed in the other', async ({ page, server }) 
   await expect(other.locator('.banner')).toContainText('signed out');
   await expect(other.locator('.banner').getByRole('link', { name: 'Sign in' })).toBeVisible();
 });
+
+test('sockets that live for seconds show no banner and lose, double and reorder nothing', async ({ page, browser }) => {
+  test.setTimeout(60_000);
+  const server = await Server.start({ env: { HUBBUB_SOCKET_LIFETIME: '3s' } });
+  const other = await (await browser.newContext()).newPage();
+  try {
+    let opened = 0;
+    page.on('websocket', () => opened++);
+    await enter(page, server.url, unique('지우'), 'short lives');
+    await page.evaluate(() => {
+      const seen: string[] = [];
+      Object.assign(window, { seen });
+      const look = () => document.querySelectorAll('.banner').forEach((banner) => seen.push(banner.textContent ?? ''));
+      new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+    });
+    await enter(other, server.url, unique('Megan'), 'short lives');
+    const said: string[] = [];
+    while (opened < 6) {
+      const text = `message ${said.push(`message ${said.length + 1}`)}`;
+      await say(other, text);
+      await expect(page.getByText(text, { exact: true })).toBeVisible();
+    }
+    expect(await committed(page)).toEqual(said);
+    expect(await page.evaluate(() => (window as unknown as { seen: string[] }).seen)).toEqual([]);
+  } finally {
+    await other.context().close();
+    await server.remove();
+  }
+});

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `socket` | one WebSocket, as the session's commands want it |
 //! | `window` | what the browser tells the session: visible, online, back and forth |
+//! | `storage` | where the outboxes outlive the tab |
+//! | `locks` | one tab at a time goes on with an outbox |
 //! | `paint` | the session's state into the signals of the page, once per frame |
 //! | `actions` | what the page asks for |
 //!
@@ -11,18 +13,24 @@
 //! whatever they set off may come back in.
 
 mod actions;
+mod locks;
 mod paint;
 mod socket;
+mod storage;
 mod window;
 
 use crate::{
     page::{PageData, RoomScreen},
     session::{Command, Session, SocketId},
-    view::{App, chat::Chat},
+    view::{
+        App,
+        chat::{Chat, Link},
+    },
 };
-use leptos::{mount::hydrate_body, prelude::*};
+use leptos::{mount::hydrate_body, prelude::*, task::spawn_local};
 use socket::Socket;
 use std::{cell::RefCell, sync::Arc, time::Duration};
+use storage::Storage;
 
 thread_local! {
     static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
@@ -32,6 +40,7 @@ struct Client {
     chat: Chat,
     session: Session,
     sockets: Vec<(SocketId, Socket)>,
+    storage: Storage,
     clock: Clock,
     /// The timer that is set, and when it goes off.
     wake: Option<(u64, TimeoutHandle)>,
@@ -53,16 +62,25 @@ pub fn start() -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Opens the socket and keeps `chat` current from now on.
-pub fn attach(chat: Chat, screen: &RoomScreen, _page: &PageData) {
-    let mut clock = Clock::start();
-    let mut session = Session::new(chat.me.get_value(), screen, clock.now(), Box::new(window::random));
-    session.set_visible(window::is_visible());
-    let client = Client { chat, session, sockets: Vec::new(), clock, wake: None, painting: false };
-    CLIENT.set(Some(client));
-    window::listen();
-    chat.set_actions(Arc::new(actions::Hand));
-    with(|_| ());
+/// Opens the socket and keeps `chat` current as soon as it is known what this tab left behind when it was last here, so
+/// that what is written from now on goes behind that. Until then the plain forms do the work.
+pub fn attach(chat: Chat, screen: RoomScreen) {
+    let me = chat.me.get_value();
+    spawn_local(async move {
+        let (storage, saved) = Storage::open(me.id).await;
+        let mut clock = Clock::start();
+        let mut session = Session::new(me, &screen, clock.now(), Box::new(window::random));
+        session.set_visible(window::is_visible());
+        if let Some(saved) = saved {
+            session.adopt(saved);
+        }
+        storage.watch();
+        let client = Client { chat, session, sockets: Vec::new(), storage, clock, wake: None, painting: false };
+        CLIENT.set(Some(client));
+        window::listen();
+        chat.set_actions(Arc::new(actions::Hand));
+        with(|_| ());
+    });
 }
 
 /// Lets the session act at the present moment and does what it commands. `None` before [`attach`], and if the client is
@@ -93,9 +111,13 @@ fn forget(id: SocketId) {
 impl Client {
     fn carry_out(&mut self) {
         loop {
+            // Before anything is sent: what has a number keeps it.
+            if let Some(saved) = self.session.take_saved() {
+                self.storage.save(&saved);
+            }
             let commands = self.session.commands();
             if commands.is_empty() {
-                return;
+                break;
             }
             for command in commands {
                 match command {
@@ -111,6 +133,9 @@ impl Client {
                     Command::Close(id) => self.sockets.retain(|(other, _)| *other != id),
                 }
             }
+        }
+        if self.session.link() == Link::SignedOut {
+            self.storage.sign_out();
         }
     }
 

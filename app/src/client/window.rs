@@ -3,12 +3,19 @@
 use super::{paint, with};
 use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::{Event, EventTarget};
+use web_sys::{Event, EventTarget, PageTransitionEvent};
 
 /// Listens for as long as the page lives.
 pub(super) fn listen() {
     on(&window(), "online", look);
-    on(&window(), "pageshow", look);
+    // A page that comes back out of the browser's memory may find that another one went on with its outbox.
+    on_event(&window(), "pageshow", |event| {
+        if event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted) {
+            let _ = window().location().reload();
+        } else {
+            look();
+        }
+    });
     on(&document(), "visibilitychange", || {
         with(|session| session.set_visible(is_visible()));
         if is_visible() {
@@ -62,7 +69,11 @@ pub(super) fn random() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-fn on(target: &EventTarget, event: &str, listener: impl Fn() + 'static) {
-    let listener = Closure::<dyn FnMut(Event)>::new(move |_| listener()).into_js_value();
+pub(super) fn on(target: &EventTarget, event: &str, listener: impl Fn() + 'static) {
+    on_event(target, event, move |_| listener());
+}
+
+pub(super) fn on_event(target: &EventTarget, event: &str, listener: impl Fn(&Event) + 'static) {
+    let listener = Closure::<dyn FnMut(Event)>::new(move |event| listener(&event)).into_js_value();
     let _ = target.add_event_listener_with_callback(event, listener.unchecked_ref());
 }

@@ -9,10 +9,14 @@
 //! - Trying a refused message again makes a new message at the end, but not before the void was answered: until then the
 //!   old number may still turn out to be that message.
 //!
+//! - What the log may have lost after acknowledging it is asked for in the same way: a void under its number brings the
+//!   old answer back, or takes the number so that nothing can appear under it later. Only then is it marked as lost.
+//!
 //! After any refusal only the head is sent, until it is answered: whatever was sent after it was refused for being out
 //! of order, and would be again.
 
 mod answers;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +30,7 @@ use std::collections::VecDeque;
 
 /// What a number is used for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     Message { text: MessageText },
     Void,
@@ -61,6 +65,7 @@ pub enum Verdict {
 
 /// One room's messages of one producer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // each stands for itself
 pub struct Outbox {
     p: ProducerId,
     /// The number the next message gets.
@@ -72,12 +77,18 @@ pub struct Outbox {
     /// Unanswered, in the order of their numbers.
     queue: VecDeque<Item>,
     failed: Vec<Failed>,
-    /// Committed, the latest few: until the log shows them, and to tell should the log lose them.
+    /// Committed, in the order of the log, the latest few: until the log shows them, and to tell should the log lose them.
     landed: Vec<Landed>,
+    /// Only asks what became of messages of a producer of the past, whose next number nobody knows: nothing new is sent.
+    #[serde(default)]
+    asking: bool,
     #[serde(skip)]
     waiting: bool,
     #[serde(skip)]
     cautious: bool,
+    /// Something that has to survive a reload changed.
+    #[serde(skip)]
+    changed: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -105,11 +116,14 @@ struct Failed {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Landed {
     id: u64,
+    /// Its producer, which need not be the outbox' own any more, and its number.
+    p: ProducerId,
+    n: u64,
     text: MessageText,
     at: Cursor,
     shown: bool,
-    /// The log started over since, and it is not known yet whether it still has this.
-    doubted: bool,
+    /// The log may have lost it; a void under its number is to find out.
+    asked: bool,
 }
 
 impl Outbox {
@@ -122,8 +136,10 @@ impl Outbox {
             queue: VecDeque::new(),
             failed: Vec::new(),
             landed: Vec::new(),
+            asking: false,
             waiting: false,
             cautious: false,
+            changed: false,
         }
     }
 
@@ -137,6 +153,7 @@ impl Outbox {
         self.next_id += 1;
         self.queue.push_back(Item { id, n: self.next, op: Op::Message { text }, flight: None });
         self.next += 1;
+        self.changed = true;
         id
     }
 
@@ -181,20 +198,27 @@ impl Outbox {
     /// Sends a failed message again, as a new one at the end.
     pub fn retry(&mut self, id: u64) {
         let Some(i) = self.failed.iter().position(|failed| failed.id == id) else { return };
-        if self.failed[i].void.is_some() {
-            self.failed[i].again = true;
+        if self.asking || self.failed[i].void.is_some() {
+            (self.failed[i].again, self.changed) = (true, true);
         } else {
             let failed = self.failed.remove(i);
             self.push(failed.text);
         }
     }
 
+    /// What is to be sent again and cannot be under this producer.
+    pub fn take_again(&mut self) -> Vec<MessageText> {
+        let asking = self.asking;
+        let again = self.failed.extract_if(.., |failed| asking && failed.again && failed.void.is_none());
+        again.map(|failed| failed.text).collect()
+    }
+
     /// Forgets a failed message, or takes back one whose fate is unknown: it may still turn out to be an entry. What is
     /// under way is awaited first, so that no number is ever under way twice.
     pub fn discard(&mut self, id: u64) {
-        self.failed.retain(|failed| failed.id != id);
+        self.changed |= self.failed.extract_if(.., |failed| failed.id == id).count() > 0;
         if let Some(item) = self.queue.iter_mut().find(|item| item.id == id) {
-            item.op = Op::Void;
+            (item.op, self.changed) = (Op::Void, true);
         }
     }
 

@@ -155,39 +155,74 @@ fn taking_back_what_is_under_way_waits_for_its_answer_and_then_voids_it() {
     assert_eq!(numbers(&outbox.next_to_send()), [2]);
 }
 
+fn void(n: u64) -> Outgoing {
+    Outgoing { p: P, n, op: Op::Void }
+}
+
 #[test]
-fn a_store_that_lost_the_producer_gets_a_new_one_from_1() {
+fn numbers_that_the_log_lost_are_taken_again_before_it_goes_on() {
     let mut outbox = with(4);
     outbox.next_to_send();
     outbox.acked(P, 1, at(1));
     outbox.acked(P, 2, at(2));
     outbox.disconnected();
     assert_eq!(numbers(&outbox.next_to_send()), [3, 4]);
-    assert_eq!(outbox.refused(P, 3, out_of_order(1)), Verdict::ProducerLost);
-    outbox.renumber(ProducerId(2));
-    // An answer to the old number changes nothing.
-    assert_eq!(outbox.refused(P, 4, out_of_order(1)), Verdict::Proceed);
-    let sent = outbox.next_to_send();
-    assert_eq!(sent[0], Outgoing { p: ProducerId(2), n: 1, op: Op::Message { text: text("m3") } });
-    assert_eq!(numbers(&sent), [1, 2]);
+    assert_eq!(outbox.refused(P, 3, out_of_order(1)), Verdict::Proceed);
+    assert_eq!(outbox.next_to_send(), [void(2)]);
+    assert_eq!(states(&outbox)[1].1, Pending::Waiting, "not lost before the log says so");
+    assert!(outbox.voided(P, 2));
+    assert!(states(&outbox).contains(&("m2".to_owned(), Pending::Failed(ErrorCode::EpochUnknown))));
+    assert_eq!(numbers(&outbox.next_to_send()), [3, 4]);
 }
 
 #[test]
-fn what_the_log_lost_after_acknowledging_it_is_marked() {
+fn an_entry_that_turns_up_late_under_a_number_taken_again_was_not_lost() {
+    let mut outbox = with(3);
+    outbox.next_to_send();
+    outbox.acked(P, 1, at(1));
+    outbox.acked(P, 2, at(2));
+    outbox.disconnected();
+    outbox.next_to_send();
+    assert_eq!(outbox.refused(P, 3, out_of_order(1)), Verdict::Proceed);
+    assert_eq!(outbox.next_to_send(), [void(2)]);
+    assert!(outbox.acked(P, 2, at(7)));
+    assert!(!states(&outbox).iter().any(|(_, state)| matches!(state, Pending::Failed(_))));
+    assert_eq!(numbers(&outbox.next_to_send()), [3]);
+}
+
+#[test]
+fn a_store_that_lost_too_much_of_the_producer_gets_a_new_one_from_1() {
+    let mut outbox = with(0);
+    for n in 1..=300 {
+        outbox.push(text(&format!("m{n}")));
+        outbox.next_to_send();
+        outbox.seen(P, n, at(n));
+    }
+    outbox.push(text("next"));
+    outbox.next_to_send();
+    assert_eq!(outbox.refused(P, 301, out_of_order(1)), Verdict::ProducerLost);
+    outbox.renumber(ProducerId(2));
+    // An answer to the old number changes nothing.
+    assert_eq!(outbox.refused(P, 301, out_of_order(1)), Verdict::Proceed);
+    let sent = outbox.next_to_send();
+    assert_eq!(sent, [Outgoing { p: ProducerId(2), n: 1, op: Op::Message { text: text("next") } }]);
+    assert!(states(&outbox).iter().filter(|(_, state)| matches!(state, Pending::Failed(_))).count() >= 64);
+}
+
+#[test]
+fn what_the_log_lost_after_acknowledging_it_is_asked_for_and_then_marked() {
     let log = testing::log(1, 9);
     let mut outbox = with(2);
     outbox.next_to_send();
     outbox.seen(P, 1, log[3].cursor());
     outbox.seen(P, 2, log[8].cursor());
     let rolled_back = testing::forked(&log, 6);
-    let mut timeline = shown(&rolled_back[7..]);
-    outbox.reset(&timeline);
-    let lost = [("m2".to_owned(), Pending::Failed(ErrorCode::EpochUnknown))];
-    assert_eq!(states(&outbox), lost);
-    assert!(outbox.look_up_doubted(&timeline), "what is older is looked for in the history");
-    timeline.prepend(testing::page(&rolled_back[..7])).unwrap();
-    assert!(!outbox.look_up_doubted(&timeline));
-    assert_eq!(states(&outbox), lost);
+    outbox.reset(&shown(&rolled_back[7..]));
+    // One is older than what is shown, the other has gone from where it was: the log knows of both.
+    assert_eq!(outbox.next_to_send(), [void(1), void(2)]);
+    outbox.acked(P, 1, log[3].cursor());
+    outbox.voided(P, 2);
+    assert_eq!(states(&outbox), [("m2".to_owned(), Pending::Failed(ErrorCode::EpochUnknown))]);
 }
 
 #[test]
@@ -197,7 +232,26 @@ fn an_acknowledgement_older_than_the_log_is_none() {
     outbox.next_to_send();
     outbox.acked(P, 1, log[6].cursor());
     outbox.shown_in(&shown(&testing::forked(&log, 6)));
+    assert_eq!(outbox.next_to_send(), [void(1)]);
+    outbox.voided(P, 1);
     assert_eq!(states(&outbox), [("m1".to_owned(), Pending::Failed(ErrorCode::EpochUnknown))]);
+}
+
+#[test]
+fn what_another_producer_sent_is_asked_for_under_its_name() {
+    let log = testing::log(1, 9);
+    let mut before = with(1);
+    before.next_to_send();
+    before.seen(P, 1, log[8].cursor());
+    let mut outbox = Outbox::new(ProducerId(2));
+    outbox.inherit(before);
+    outbox.reset(&shown(&testing::forked(&log, 6)));
+    assert!(outbox.next_to_send().is_empty());
+    let mut questions = outbox.questions();
+    assert_eq!(questions[0].next_to_send(), [void(1)]);
+    questions[0].voided(P, 1);
+    assert_eq!(states(&questions[0]), [("m1".to_owned(), Pending::Failed(ErrorCode::EpochUnknown))]);
+    assert!(questions[0].is_drained());
 }
 
 #[test]
@@ -472,7 +526,8 @@ proptest! {
     ) {
         let mut world = World::new();
         world.live_through(&events);
-        let order: Vec<usize> = world.store.log.iter()
+        // What was lost after it was acknowledged is tried again as a new message.
+        let order: Vec<usize> = world.store.log.iter().filter(|message| !world.acked.contains(message))
             .map(|message| world.pushed.iter().position(|pushed| pushed == message).unwrap()).collect();
         prop_assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", order);
         for message in world.good() {

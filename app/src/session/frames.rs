@@ -24,6 +24,7 @@ impl Session {
             }
             ServerFrame::Left { room } => {
                 self.rooms.retain(|other| other.which.key != room);
+                self.changed.saved = true;
                 self.join_rooms();
             }
             ServerFrame::Entry { room, entry } => self.with_room(&room, |session, i| {
@@ -62,7 +63,7 @@ impl Session {
                 session.room_changed(i);
             }),
             ServerFrame::Voided { room, p, n } => self.with_room(&room, |session, i| {
-                if session.rooms[i].outbox.voided(p, n) {
+                if session.rooms[i].outboxes.voided(p, n) {
                     session.rooms[i].relieved();
                 }
                 session.room_changed(i);
@@ -123,9 +124,9 @@ impl Session {
     }
 
     fn refused(&mut self, socket: SocketId, i: usize, p: ProducerId, n: u64, refusal: Refusal) {
-        let verdict = self.rooms[i].outbox.refused(p, n, refusal);
+        let verdict = self.rooms[i].outboxes.refused(p, n, refusal, || ProducerId((self.random)()));
         match verdict {
-            Verdict::Proceed => {}
+            Verdict::Proceed | Verdict::ProducerLost => {}
             Verdict::Wait => {
                 let spread = (self.random)();
                 self.rooms[i].send_later(self.now, spread);
@@ -135,10 +136,6 @@ impl Session {
                 } else if refusal.code != ErrorCode::OutOfOrder {
                     self.rooms[i].trouble = Some(refusal.code);
                 }
-            }
-            Verdict::ProducerLost => {
-                let p = ProducerId((self.random)());
-                self.rooms[i].outbox.renumber(p);
             }
         }
         self.room_changed(i);
@@ -153,6 +150,7 @@ impl Session {
             // Nothing to leave is as good as left.
             Some(Following::Asked) if room.leaving && !retry => {
                 self.rooms.remove(i);
+                self.changed.saved = true;
             }
             Some(Following::Asked) => {
                 room.trouble = Some(code);
@@ -205,7 +203,7 @@ impl Session {
         let settled = |following| matches!(following, Some(Following::Joined { .. } | Following::Refused));
         if self.rooms.iter().all(|room| settled(room.following.get(next))) {
             let old = self.sockets.primary();
-            self.sockets.promote(&mut self.commands);
+            self.sockets.promote(self.now, &mut self.commands);
             for room in &mut self.rooms {
                 if let Some(old) = old {
                     room.following.remove(old);
@@ -229,15 +227,12 @@ impl Session {
     pub(super) fn flush(&mut self, i: usize) {
         let Some(socket) = self.sockets.primary() else { return };
         if self.rooms[i].following.has_joined(socket) {
-            for out in self.rooms[i].outbox.next_to_send() {
+            for out in self.rooms[i].outboxes.next_to_send() {
                 let (room, p, n) = (self.rooms[i].which.key.clone(), out.p, out.n);
                 let frame = match out.op {
                     Op::Message { text } => ClientFrame::Send { room, p, n, text: text.as_str().to_owned() },
                     Op::Void => ClientFrame::Void { room, p, n },
                 };
-                self.transmit(socket, frame);
-            }
-            if let Some(frame) = self.rooms[i].ask_for_doubted(socket) {
                 self.transmit(socket, frame);
             }
         }
@@ -270,8 +265,8 @@ impl Session {
     }
 
     /// Something about a room changed that may show, or may let it send.
-    fn room_changed(&mut self, i: usize) {
-        self.rows_changed |= self.rooms[i].which.key == self.open;
+    pub(super) fn room_changed(&mut self, i: usize) {
+        self.changed.rows |= self.rooms[i].which.key == self.open;
         self.flush(i);
     }
 

@@ -4,11 +4,15 @@
 //! answers with [`Command`]s. It touches no clock, no network and no page, so that tests and the fault injector can run
 //! thousands of them.
 //!
+//! What must outlive the tab is [`Saved`]: to be stored before the commands of the same moment are carried out.
+//!
 //! Every room is followed by cursor. Whatever goes wrong with the live tail has one remedy: join again with the cursor.
 
 mod following;
 mod frames;
+mod outboxes;
 mod room;
+mod saved;
 #[cfg(test)]
 mod simulation;
 mod sockets;
@@ -17,14 +21,15 @@ mod tests;
 
 use crate::{
     domain::{MessageText, ProducerId, RoomKey},
-    outbox::Outbox,
     page::{RoomRef, RoomScreen},
     protocol::{ClientFrame, CloseCode, ErrorCode, Person},
     rows::{self, Row},
     timeline::Timeline,
     view::chat::{Link, Older, SidebarRoom},
 };
+use outboxes::Outboxes;
 use room::Room;
+pub use saved::Saved;
 use sockets::Sockets;
 use std::sync::Arc;
 
@@ -41,6 +46,15 @@ pub enum Command {
     Close(SocketId),
 }
 
+/// What changed since somebody asked.
+#[derive(Default)]
+struct Changed {
+    /// The rows of the open room.
+    rows: bool,
+    /// Which rooms have outboxes to be saved.
+    saved: bool,
+}
+
 pub struct Session {
     me: Person,
     now: u64,
@@ -53,7 +67,7 @@ pub struct Session {
     at_bottom: bool,
     build: Option<String>,
     next_note: u64,
-    rows_changed: bool,
+    changed: Changed,
     commands: Vec<Command>,
 }
 
@@ -83,7 +97,7 @@ impl Session {
             at_bottom: true,
             build: None,
             next_note: 1,
-            rows_changed: false,
+            changed: Changed::default(),
             commands: Vec::new(),
         };
         session.tick(now);
@@ -159,32 +173,30 @@ impl Session {
         };
         self.open = self.rooms[i].which.key.clone();
         self.at_bottom = true;
-        self.rows_changed = true;
+        self.changed.rows = true;
         self.mark_read();
         true
     }
 
     /// Queues a message for the open room.
     pub fn send(&mut self, text: MessageText) {
-        self.with_open_outbox(|outbox| {
-            outbox.push(text);
-        });
+        self.with_open_outboxes(|outboxes| outboxes.push(text));
     }
 
     /// Sends a failed message of the open room again; `id` is its row's.
     pub fn retry(&mut self, id: u64) {
-        self.with_open_outbox(|outbox| outbox.retry(id));
+        self.with_open_outboxes(|outboxes| outboxes.retry(id));
     }
 
     /// Forgets a failed message of the open room.
     pub fn discard(&mut self, id: u64) {
-        self.with_open_outbox(|outbox| outbox.discard(id));
+        self.with_open_outboxes(|outboxes| outboxes.discard(id));
     }
 
-    fn with_open_outbox(&mut self, change: impl FnOnce(&mut Outbox)) {
+    fn with_open_outboxes(&mut self, change: impl FnOnce(&mut Outboxes)) {
         let Some(i) = self.index(&self.open) else { return };
-        change(&mut self.rooms[i].outbox);
-        self.rows_changed = true;
+        change(&mut self.rooms[i].outboxes);
+        self.changed.rows = true;
         self.flush(i);
     }
 
@@ -200,6 +212,7 @@ impl Session {
     pub fn leave(&mut self, key: &RoomKey) {
         let Some(i) = self.index(key) else { return };
         self.rooms[i].leaving = true;
+        self.changed.saved = true;
         self.rooms[i].following.clear();
         self.join_rooms();
     }
@@ -254,14 +267,14 @@ impl Session {
 
     /// Whether the open room's rows are others than at the last call.
     pub fn take_rows_changed(&mut self) -> bool {
-        std::mem::take(&mut self.rows_changed)
+        std::mem::take(&mut self.changed.rows)
     }
 
     /// The open room laid out for a reader in `zone`.
     pub fn rows(&self, zone: &str) -> Vec<Row> {
         let Some(room) = self.current() else { return Vec::new() };
         let entries: Vec<Arc<_>> = room.timeline.iter().flat_map(Timeline::entries).cloned().collect();
-        rows::layout(&entries, &room.outbox.unsent(), &room.notes, zone, &self.me)
+        rows::layout(&entries, &room.outboxes.unsent(), &room.notes, zone, &self.me)
     }
 
     fn current(&self) -> Option<&Room> {

@@ -1,13 +1,13 @@
-//! One of the rooms of this person: its timeline, its outbox, and how each socket follows it.
+//! One of the rooms of this person: its timeline, its outboxes, and how each socket follows it.
 
 use super::{
     SocketId,
     following::{Followers, Following},
+    outboxes::Outboxes,
     sockets::backoff,
 };
 use crate::{
     domain::{Cursor, Entry, ProducerId, UserId},
-    outbox::Outbox,
     page::RoomRef,
     protocol::{ClientFrame, ErrorCode, JoinedHow, Page, Person},
     rows::{Note, Row},
@@ -21,6 +21,10 @@ const WINDOW: usize = 300;
 const NOTES_MAX: usize = 50;
 /// A message without any answer for this long means that the socket is worth nothing, however lively it looks.
 const ANSWER_WAIT_MS: u64 = 30_000;
+/// An acknowledged message that the log does not show after this long may be lost: the log is asked.
+const UNSHOWN_MS: u64 = 5_000;
+/// The try whose longest wait, half a second, every later join has too.
+const JOIN_TRY: u32 = 1;
 /// After this many doubts in a row the cursor itself is in doubt, and the room starts over from its newest page.
 const DOUBTS_MAX: u32 = 2;
 
@@ -39,7 +43,7 @@ pub(super) struct Room {
     pub which: RoomRef,
     /// `None` until the first page came.
     pub timeline: Option<Timeline>,
-    pub outbox: Outbox,
+    pub outboxes: Outboxes,
     pub count: usize,
     pub people: Vec<Person>,
     /// Who was here before the socket broke, and has not been seen since: their coming back is no arrival.
@@ -56,8 +60,12 @@ pub(super) struct Room {
     /// Refusals in a row to be waited out, and the end of the wait.
     waits: u32,
     resend_at: Option<u64>,
+    /// Outboxes were adopted whose acknowledgements may be of another log than the next join shows.
+    adopted: bool,
     /// The oldest number under way, and since when it is.
     awaited: Option<(ProducerId, u64, u64)>,
+    /// The oldest acknowledged message that the log does not show yet, and since when.
+    unshown: Option<(ProducerId, u64, u64)>,
 }
 
 impl Room {
@@ -65,7 +73,7 @@ impl Room {
         Self {
             which,
             timeline: None,
-            outbox: Outbox::new(p),
+            outboxes: Outboxes::new(p),
             count: 0,
             people: Vec::new(),
             missed: Vec::new(),
@@ -78,7 +86,9 @@ impl Room {
             doubts: 0,
             waits: 0,
             resend_at: None,
+            adopted: false,
             awaited: None,
+            unshown: None,
         }
     }
 
@@ -90,12 +100,6 @@ impl Room {
         }
         let trusted = self.timeline.as_ref().filter(|_| self.doubts < DOUBTS_MAX);
         ClientFrame::Join { room, cursor: trusted.map(Timeline::cursor) }
-    }
-
-    /// Asks for older entries after a reset, as long as the fate of an acknowledged message depends on them.
-    pub fn ask_for_doubted(&mut self, socket: SocketId) -> Option<ClientFrame> {
-        let doubted = self.timeline.as_ref().is_some_and(|timeline| self.outbox.look_up_doubted(timeline));
-        if doubted { self.ask_for_history(socket) } else { None }
     }
 
     pub fn ask_for_history(&mut self, socket: SocketId) -> Option<ClientFrame> {
@@ -136,6 +140,7 @@ impl Room {
             let timeline = Timeline::newest(page)?;
             self.timeline = Some(timeline);
             self.took(0, reader);
+            self.saw_own(reader.me, usize::MAX);
             return Ok(());
         };
         // Whatever the server calls it: a page that reaches the end of what is here and continues it leaves no hole. A
@@ -145,7 +150,7 @@ impl Room {
         match if continues { timeline.resume(page.clone()) } else { Err(Unfit) } {
             Ok(fresh) => {
                 if how == JoinedHow::Reset {
-                    self.outbox.reset(timeline);
+                    self.outboxes.reset(timeline);
                 }
                 self.took(fresh, reader);
             }
@@ -155,7 +160,7 @@ impl Room {
                 timeline.reset(page)?;
                 let (after, first) = (timeline.cursor(), timeline.first_seq());
                 let lost = how == JoinedHow::Reset || after.epoch != before.epoch || after.seq <= before.seq;
-                self.outbox.reset(timeline);
+                self.outboxes.reset(timeline);
                 self.history = None;
                 self.notes.clear();
                 self.note(first - 1, Row::Gap { id: note_id, reset: lost });
@@ -233,8 +238,11 @@ impl Room {
     pub fn joined(&mut self, socket: SocketId, reached: u64) {
         self.following.set(socket, Following::Joined { reached });
         self.relieved();
+        if let Some(timeline) = self.timeline.as_ref().filter(|_| std::mem::take(&mut self.adopted)) {
+            self.outboxes.doubt_unconfirmed(timeline);
+        }
         self.resend_at = None;
-        self.outbox.resume();
+        self.outboxes.resume();
     }
 
     /// The live tail did not fit: the room is to be joined again, later if that did not help before.
@@ -247,10 +255,11 @@ impl Room {
         }
     }
 
-    /// Waits with joining again, longer each time in a row.
+    /// Waits with joining again. Not longer and longer: it costs little on a socket that is there, and within a second of the
+    /// store's return everything is to be shown again.
     pub fn join_later(&mut self, socket: SocketId, now: u64, spread: u64) {
         self.waits += 1;
-        self.following.set(socket, Following::Later(now + backoff(self.waits, spread)));
+        self.following.set(socket, Following::Later(now + backoff(self.waits.min(JOIN_TRY), spread)));
     }
 
     /// Waits with sending again, longer each time in a row.
@@ -275,7 +284,7 @@ impl Room {
         {
             self.following.remove(socket);
         }
-        self.outbox.disconnected();
+        self.outboxes.disconnected();
         (self.history, self.resend_at, self.awaited) = (None, None, None);
     }
 
@@ -283,13 +292,21 @@ impl Room {
     pub fn tick(&mut self, now: u64) {
         self.following.tick(now);
         if self.resend_at.take_if(|at| now >= *at).is_some() {
-            self.outbox.resume();
+            self.outboxes.resume();
+        }
+        if self.unshown.is_some_and(|(.., since)| now >= since + UNSHOWN_MS) {
+            self.unshown = None;
+            self.outboxes.ask_for_unshown();
         }
     }
 
     /// Notes what is under way now.
     pub fn watch(&mut self, now: u64) {
-        let awaited = self.outbox.awaited();
+        let unshown = self.outboxes.unshown();
+        if unshown != self.unshown.map(|(p, n, _)| (p, n)) {
+            self.unshown = unshown.map(|(p, n)| (p, n, now));
+        }
+        let awaited = self.outboxes.awaited();
         if awaited != self.awaited.map(|(p, n, _)| (p, n)) {
             self.awaited = awaited.map(|(p, n)| (p, n, now));
         }
@@ -301,7 +318,8 @@ impl Room {
 
     pub fn next_wake(&self) -> Option<u64> {
         let answer = self.awaited.map(|(_, _, since)| since + ANSWER_WAIT_MS);
-        self.following.next_wake().into_iter().chain(self.resend_at).chain(answer).min()
+        let unshown = self.unshown.map(|(_, _, since)| since + UNSHOWN_MS);
+        self.following.next_wake().into_iter().chain(self.resend_at).chain(answer).chain(unshown).min()
     }
 
     /// The last `fresh` entries are new.
@@ -318,21 +336,27 @@ impl Room {
         }
     }
 
+    /// Looks for what was just adopted in what is shown already.
+    pub fn look_for_adopted(&mut self, me: UserId) {
+        self.adopted = true;
+        self.saw_own(me, usize::MAX);
+    }
+
     /// Own messages among the last `fresh` entries are answered.
     fn saw_own(&mut self, me: UserId, fresh: usize) {
         let Some(timeline) = &self.timeline else { return };
         for entry in timeline.entries().rev().take(fresh).filter(|entry| entry.by == me) {
-            self.outbox.seen(entry.p, entry.n, entry.cursor());
+            self.outboxes.seen(entry.p, entry.n, entry.cursor());
         }
-        self.outbox.shown_in(timeline);
+        self.outboxes.shown_in(timeline);
     }
 
     pub fn acked(&mut self, p: ProducerId, n: u64, at: Cursor) {
-        if self.outbox.acked(p, n, at) {
+        if self.outboxes.acked(p, n, at) {
             self.relieved();
         }
         if let Some(timeline) = &self.timeline {
-            self.outbox.shown_in(timeline);
+            self.outboxes.shown_in(timeline);
         }
     }
 

@@ -33,6 +33,8 @@ struct Socket {
     heard: u64,
     sent: u64,
     pinged: Option<u64>,
+    /// It closes soon.
+    told: bool,
 }
 
 impl Socket {
@@ -121,7 +123,14 @@ impl Sockets {
 
     /// The server wants the primary gone.
     pub fn told_to_move(&mut self, id: SocketId, now: u64, out: &mut Vec<Command>) {
-        if self.primary() == Some(id) && !self.moving {
+        if let Some(socket) = self.find(id) {
+            socket.told = true;
+        }
+        self.move_if_told(now, out);
+    }
+
+    fn move_if_told(&mut self, now: u64, out: &mut Vec<Command>) {
+        if self.primary.as_ref().is_some_and(|socket| socket.told && socket.welcomed.is_some()) && !self.moving {
             self.moving = true;
             self.open(now, out);
         }
@@ -133,10 +142,12 @@ impl Sockets {
     }
 
     /// The successor becomes the primary, which is closed if it is still there.
-    pub fn promote(&mut self, out: &mut Vec<Command>) {
+    pub fn promote(&mut self, now: u64, out: &mut Vec<Command>) {
         let old = std::mem::replace(&mut self.primary, self.successor.take());
         out.extend(old.map(|old| Command::Close(old.id)));
         self.moving = false;
+        // It may have been told to move on while it was taking over.
+        self.move_if_told(now, out);
     }
 
     /// A socket was closed, by whomever. `spread` is a random number. Says whether it was the primary.
@@ -156,7 +167,9 @@ impl Sockets {
         if gone.welcomed.is_some_and(|welcomed| now >= welcomed + STABLE_MS) {
             self.tries = 0;
         }
-        if [CloseCode::Restarting, CloseCode::Busy].iter().any(|busy| code == Some(busy.code())) {
+        // While the old socket still serves there is no crowd to be part of, and little time to find another instance.
+        let refused = [CloseCode::Restarting, CloseCode::Busy].iter().any(|busy| code == Some(busy.code()));
+        if refused && self.primary.is_none() {
             self.tries = self.tries.max(PATIENT_TRY);
         }
         let needed = self.primary.is_none() || (self.moving && self.successor.is_none());
@@ -165,6 +178,10 @@ impl Sockets {
             self.tries += 1;
         }
         was_primary
+    }
+
+    pub fn is_signed_out(&self) -> bool {
+        self.signed_out
     }
 
     /// The session is over: everything is closed for good.
@@ -212,6 +229,7 @@ impl Sockets {
             }
         }
         self.retry(now, out);
+        self.move_if_told(now, out);
         hopeless
     }
 
@@ -237,7 +255,7 @@ impl Sockets {
         self.retry_at = None;
         let id = self.next_id;
         self.next_id += 1;
-        let socket = Socket { id, opened: now, welcomed: None, heard: now, sent: now, pinged: None };
+        let socket = Socket { id, opened: now, welcomed: None, heard: now, sent: now, pinged: None, told: false };
         if self.primary.is_none() {
             self.primary = Some(socket);
         } else if self.successor.is_none() {

@@ -4,7 +4,7 @@ use super::{
     App,
     parts::{BRAND, rcdata},
 };
-use crate::page::{PAGE_DATA_ID, PageData, Screen};
+use crate::page::{OUTBOX_KEYS, PAGE_DATA_ID, PageData, Screen};
 use leptos::{config::LeptosOptions, hydration::AutoReload, nonce::Nonce, prelude::*};
 
 /// Where the built files are, and how a page under development learns that they changed.
@@ -28,7 +28,11 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
     let strings = page.lang.strings();
     let lang = page.lang.tag();
     let (title, indexed, scripts) = match &page.screen {
-        Screen::Door(_) => (strings.door_document.to_owned(), true, prefetch(assets).into_any()),
+        Screen::Door(door) => {
+            // Where somebody signed out, nothing of theirs stays. A store that does not answer knows nobody.
+            let forget = (page.me.is_none() && door.error.is_none()).then(|| forget(&nonce));
+            (strings.door_document.to_owned(), true, (forget, prefetch(assets)).into_any())
+        }
         Screen::Room(room) => (titled(room.room.name.as_str()), false, scripts(&page, assets, &nonce).into_any()),
         Screen::Rooms(_) => (titled(strings.rooms_title), true, ().into_any()),
         Screen::Problem(problem) => {
@@ -88,6 +92,15 @@ fn prefetch(assets: &Assets) -> impl IntoView + use<> {
         <link rel="prefetch" href=assets.js.clone()/>
         <link rel="prefetch" href=assets.wasm.clone()/>
     }
+}
+
+/// Erases every outbox from the browser's storage. The door brings no WASM that could.
+fn forget(nonce: &Nonce) -> impl IntoView + use<> {
+    let script = format!(
+        "try{{for(let k of Object.keys(localStorage))k.startsWith({})&&localStorage.removeItem(k)}}catch{{}}",
+        script_json(&OUTBOX_KEYS)
+    );
+    view! { <script nonce=nonce.to_string() inner_html=script></script> }
 }
 
 /// The entries are in the rendered rows already; see `restore`.

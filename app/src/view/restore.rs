@@ -59,9 +59,9 @@ fn entry(row: &Element, epoch: Epoch, prev: EntryId) -> Option<Entry> {
         at: attribute(row, "data-at")?,
         by: attribute(row, "data-by")?,
         name: transparent::<UserName>(&row.get_attribute("data-name")?)?,
-        // Who produced it matters only until it is acknowledged, which an entry on a fresh page is.
-        p: ProducerId(0),
-        n: 0,
+        // Who produced it matters to its author alone, who may be waiting for the answer since before a reload.
+        p: attribute(row, "data-p").unwrap_or(ProducerId(0)),
+        n: attribute(row, "data-n").unwrap_or(0),
         body,
     })
 }

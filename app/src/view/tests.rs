@@ -234,3 +234,25 @@ fn a_stranger_is_shown_the_door_instead_of_a_room() {
     let html = html(page);
     assert!(html.contains("action=\"/signin\"") && !html.contains("secret"));
 }
+
+#[test]
+fn the_door_forgets_what_was_unsent_only_where_nobody_is_signed_in() {
+    let door = |me: Option<Person>, error: Option<ErrorCode>| {
+        let screen = Screen::Door(Door { error, ..Door::default() });
+        html(PageData { me, ..page(screen) }).contains("localStorage.removeItem")
+    };
+    assert!(door(None, None));
+    assert!(!door(None, Some(ErrorCode::Unavailable)), "the store did not say who this is");
+    assert!(!door(Some(person(1, "지우")), None));
+    assert!(every_screen().iter().all(|html| !html.contains("localStorage")));
+}
+
+#[test]
+fn a_message_says_to_its_author_alone_what_produced_it() {
+    let mut screen = room_screen(&["theirs", "mine"]);
+    screen.page.entries[1].by = UserId(1);
+    let html = in_room(screen);
+    assert_eq!(attribute(&html, "data-seq=\"11\"", "data-p"), None);
+    assert_eq!(attribute(&html, "data-seq=\"12\"", "data-p"), Some("0000000000000001"));
+    assert_eq!(attribute(&html, "data-seq=\"12\"", "data-n"), Some("1"));
+}

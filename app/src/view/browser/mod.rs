@@ -37,7 +37,7 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         drawer(chat, handles);
         copy_link(chat, handles, announcer);
         title(chat);
-        crate::client::attach(chat, &screen, &page);
+        crate::client::attach(chat, screen);
         if let Some(html) = document().document_element() {
             let _ = html.set_attribute("data-script", "on");
         }

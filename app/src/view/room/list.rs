@@ -119,7 +119,10 @@ fn row(chat: Chat, handles: Handles, item: Item) -> AnyView {
             let label = move || (t.day)(day, handles.today.get());
             view! { <p class="day"><span>{label}</span></p> }.into_any()
         }
-        Row::Message { entry, head } => message(&entry, head, item.oldest, &item.zone).into_any(),
+        Row::Message { entry, head } => {
+            let own = chat.me.with_value(|me| me.id == entry.by);
+            message(&entry, head, own, item.oldest, &item.zone).into_any()
+        }
         Row::Pending { n, text, head, state } => unsent(chat, n, &text, head, state).into_any(),
         Row::Notice { entered, people, .. } => {
             view! { <p class="note">{came_or_went(entered, &people)}</p> }.into_any()
@@ -129,7 +132,7 @@ fn row(chat: Chat, handles: Handles, item: Item) -> AnyView {
 }
 
 /// A message with everything of its entry that a page needs to go on from.
-fn message(entry: &Entry, head: bool, oldest: bool, zone: &str) -> impl IntoView + use<> {
+fn message(entry: &Entry, head: bool, own: bool, oldest: bool, zone: &str) -> impl IntoView + use<> {
     let text = entry.text();
     let class = match (text, head) {
         (None, _) => "void",
@@ -161,6 +164,8 @@ fn message(entry: &Entry, head: bool, oldest: bool, zone: &str) -> impl IntoView
             data-at=entry.at
             data-by=entry.by.to_string()
             data-name=entry.name.as_str().to_owned()
+            data-p=own.then(|| entry.p.to_string())
+            data-n=own.then_some(entry.n)
         >
             {shown}
         </div>

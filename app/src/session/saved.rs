@@ -1,0 +1,91 @@
+//! What a tab must not forget over a reload: its outboxes.
+//!
+//! A tab is a producer of messages. A reload, or another tab in its stead, goes on under the same producer and the same
+//! numbers, so that what was under way when it ended becomes exactly one entry, whether or not it had been committed.
+
+use super::{Room, Session};
+use crate::{
+    domain::{ProducerId, UserId},
+    outbox::Outbox,
+    page::RoomRef,
+};
+use serde::{Deserialize, Serialize};
+
+/// The outboxes of one tab. To be put into storage before the commands of the same moment are carried out, and to be in
+/// one tab's hands at a time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Saved {
+    user: UserId,
+    rooms: Vec<SavedRoom>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SavedRoom {
+    room: RoomRef,
+    /// The tab's own one first, if there is anything in it.
+    outboxes: Vec<Outbox>,
+}
+
+impl Saved {
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// There is nothing worth keeping: what was stored before is to be removed.
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+}
+
+impl Session {
+    /// The outboxes, if they changed since the last call: to be stored before [`commands`](Self::commands) are carried
+    /// out. A message whose number might be given to another one after a reload must not be under way.
+    ///
+    /// What cannot be stored must not leave an older value behind. `None` once the session ended: nobody could send it.
+    pub fn take_saved(&mut self) -> Option<Saved> {
+        let changed = self.rooms.iter_mut().fold(false, |changed, room| room.outboxes.take_changed() | changed)
+            | self.changed.saved;
+        self.changed.saved = false;
+        if !changed || self.sockets.is_signed_out() {
+            return None;
+        }
+        let stored = self.rooms.iter().filter(|room| !room.leaving).map(|room| {
+            let outboxes = room.outboxes.to_store();
+            SavedRoom { room: room.which.clone(), outboxes }
+        });
+        let rooms = stored.filter(|room| !room.outboxes.is_empty()).collect();
+        Some(Saved { user: self.me.id, rooms })
+    }
+
+    /// Goes on with what this tab before a reload, or another tab that is gone, left behind. Ignored if it is another
+    /// person's. Whoever calls makes sure that nobody else does so with the same value, or goes on with the same tab.
+    pub fn adopt(&mut self, saved: Saved) {
+        if saved.user != self.me.id || self.sockets.is_signed_out() {
+            return;
+        }
+        for SavedRoom { room: which, outboxes } in saved.rooms {
+            let i = match self.index(&which.key) {
+                Some(i) => i,
+                // It was left meanwhile. What was written there before is still to go out.
+                None if outboxes.iter().any(Outbox::needs_room) => {
+                    let p = ProducerId((self.random)());
+                    self.rooms.push(Room::new(which, p));
+                    self.rooms.len() - 1
+                }
+                None => continue,
+            };
+            let room = &mut self.rooms[i];
+            for outbox in outboxes {
+                room.outboxes.adopt(outbox);
+            }
+            room.look_for_adopted(self.me.id);
+            self.room_changed(i);
+        }
+        self.join_rooms();
+    }
+
+    /// Whether every message is committed or failed.
+    pub fn is_settled(&self) -> bool {
+        self.rooms.iter().all(|room| room.outboxes.is_settled())
+    }
+}

@@ -1,0 +1,82 @@
+//! What the page shows.
+
+use super::*;
+
+#[test]
+fn unread_counts_what_others_wrote_out_of_sight() {
+    let mut tab = Tab::online();
+    let (here, there) = (log(EPOCH, 9), log(7, 9));
+    tab.entry(1, "a", &here[3]);
+    tab.entry(1, "b", &there[2]);
+    assert_eq!(tab.unread(), [1, 0]);
+    tab.act(|session| session.set_visible(false));
+    tab.entry(1, "a", &here[4]);
+    let mut own = there[3].clone();
+    own.by = UserId(1);
+    tab.entry(1, "b", &own);
+    assert_eq!(tab.unread(), [1, 1]);
+    tab.act(|session| session.set_visible(true));
+    assert_eq!(tab.unread(), [1, 0]);
+    tab.act(|session| session.set_at_bottom(false));
+    tab.entry(1, "a", &here[5]);
+    assert_eq!(tab.session.unread(), 2);
+    tab.act(|session| assert!(session.open(&room("b").key)));
+    assert_eq!(tab.unread(), [0, 1]);
+}
+
+#[test]
+fn another_room_shows_at_once_and_an_unknown_one_not_at_all() {
+    let mut tab = Tab::online();
+    tab.session.take_rows_changed();
+    tab.act(|session| assert!(session.open(&room("b").key)));
+    assert!(tab.session.take_rows_changed());
+    assert_eq!(tab.session.rows("UTC").iter().filter(|row| matches!(row, Row::Message { .. })).count(), 2);
+    assert!(tab.sent.is_empty());
+    tab.act(|session| assert!(!session.open(&room("nowhere").key)));
+    assert_eq!(tab.session.open_room(), Some(&room("b")));
+}
+
+#[test]
+fn who_came_and_went_is_folded_and_a_quick_return_is_no_news() {
+    let mut tab = Tab::online();
+    let mut presence = |entered: &[u64], left: &[u64]| {
+        let people = |ids: &[u64]| ids.iter().map(|id| person(*id, &format!("p{id}"))).collect();
+        tab.receive(
+            1,
+            ServerFrame::Presence {
+                room: room("a").key,
+                count: 5,
+                people: vec![],
+                entered: people(entered),
+                left: people(left),
+            },
+        );
+        let notice = |row| match row {
+            Row::Notice { entered, people, .. } => Some((entered, people.iter().map(|p| p.id.0).collect::<Vec<_>>())),
+            _ => None,
+        };
+        tab.session.rows("UTC").into_iter().filter_map(notice).collect::<Vec<_>>()
+    };
+    assert_eq!(presence(&[1], &[]), []);
+    assert_eq!(presence(&[3], &[]), [(true, vec![3])]);
+    assert_eq!(presence(&[4, 5], &[]), [(true, vec![3, 4, 5])]);
+    assert_eq!(presence(&[], &[4, 5]), [(true, vec![3, 4, 5]), (false, vec![4, 5])]);
+    assert_eq!(presence(&[4], &[]), [(true, vec![3, 4, 5]), (false, vec![5])]);
+    assert_eq!(presence(&[5], &[]), [(true, vec![3, 4, 5])]);
+}
+
+#[test]
+fn whoever_was_here_before_an_interruption_does_not_arrive_after_it() {
+    let mut tab = Tab::online();
+    tab.closed(1, 1012);
+    tab.pass(2_000);
+    tab.hello(2);
+    let RoomRef { key, name } = room("a");
+    let (how, page) = (JoinedHow::Resumed, resumed(3));
+    tab.receive(2, ServerFrame::Joined { room: key.clone(), name, how, page, count: 0, people: vec![] });
+    let entered = vec![haeun(), person(3, "새사람")];
+    tab.receive(2, ServerFrame::Presence { room: key, count: 3, people: vec![], entered, left: vec![] });
+    let rows = tab.session.rows("UTC");
+    let Some(Row::Notice { people, .. }) = rows.last() else { panic!("{rows:?}") };
+    assert_eq!(*people, [person(3, "새사람")]);
+}

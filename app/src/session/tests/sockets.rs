@@ -1,0 +1,113 @@
+//! There is one socket, or two while the next takes over.
+
+use super::*;
+
+#[test]
+fn the_next_socket_takes_over_before_the_old_one_goes() {
+    let mut tab = Tab::online();
+    let log = log(EPOCH, 6);
+    tab.act(|session| session.send(text("하나")));
+    tab.receive(1, ServerFrame::Move { within_ms: 5_000 });
+    assert_eq!(tab.open, [1, 2]);
+    tab.hello(2);
+    // The old one still delivers.
+    tab.entry(1, "a", &log[3]);
+    tab.joined(2, "a", JoinedHow::Resumed, page(&log[3..5]));
+    tab.entry(1, "a", &log[4]);
+    assert_eq!(tab.open, [1, 2], "not before every room is followed");
+    tab.sent.clear();
+    tab.joined(
+        2,
+        "b",
+        JoinedHow::Resumed,
+        Page { entries: vec![], cursor: crate::testing::log(7, 2)[1].cursor(), older: true },
+    );
+    assert_eq!(tab.open, [2]);
+    assert_eq!(tab.take_sent(), [(2, send(1, "하나"))], "what is unanswered is sent again");
+    assert_eq!(tab.session.link(), Link::Online);
+    tab.entry(2, "a", &log[5]);
+    assert_eq!(tab.seqs("a"), [1, 2, 3, 4, 5, 6]);
+    assert!(tab.sent.is_empty());
+}
+
+#[test]
+fn a_successor_that_fails_is_replaced_and_an_old_socket_that_goes_first_is_no_loss() {
+    let mut tab = Tab::online();
+    tab.receive(1, ServerFrame::Move { within_ms: 5_000 });
+    tab.closed(2, 1006);
+    tab.pass(250);
+    assert_eq!(tab.open, [1, 3]);
+    tab.hello(3);
+    tab.closed(1, 4004);
+    tab.pass(5_000);
+    assert_eq!(tab.open, [3]);
+    assert_eq!(tab.session.link(), Link::Online);
+    tab.joined(3, "a", JoinedHow::Resumed, resumed(3));
+    tab.act(|session| session.send(text("하나")));
+    assert_eq!(tab.sent.last(), Some(&(3, send(1, "하나"))));
+}
+
+#[test]
+fn silence_is_broken_by_a_ping_and_then_by_a_new_socket() {
+    let mut tab = Tab::online();
+    tab.pass(39_000);
+    assert!(tab.sent.is_empty());
+    tab.pass(1_000);
+    assert_eq!(tab.take_sent(), [(1, ClientFrame::Ping)]);
+    tab.receive(1, ServerFrame::Pong);
+    tab.pass(39_000);
+    assert!(tab.sent.is_empty());
+    tab.act(Session::nudge);
+    assert_eq!(tab.take_sent(), [(1, ClientFrame::Ping)]);
+    tab.pass(5_000);
+    assert!(!tab.open.contains(&1));
+    tab.pass(250);
+    assert_eq!(tab.open, [2]);
+}
+
+#[test]
+fn a_busy_room_does_not_make_the_tab_look_silent_to_the_server() {
+    let mut tab = Tab::online();
+    for entry in &log(EPOCH, 60)[3..] {
+        tab.pass(1_000);
+        tab.entry(1, "a", entry);
+    }
+    assert_eq!(tab.take_sent(), [(1, ClientFrame::Ping)]);
+}
+
+#[test]
+fn an_interruption_shows_after_two_seconds_and_counts_down() {
+    let mut tab = Tab::online();
+    tab.pass(20_000);
+    tab.closed(1, 1006);
+    assert_eq!(tab.session.link(), Link::Connecting);
+    for socket in 2..8 {
+        tab.pass(4_000);
+        if tab.open.contains(&socket) {
+            tab.closed(socket, 1006);
+        }
+    }
+    assert!(matches!(tab.session.link(), Link::Offline { retry_in: 0..=15 }), "{:?}", tab.session.link());
+    tab.act(Session::nudge);
+    let socket = *tab.open.last().unwrap();
+    tab.hello(socket);
+    assert_eq!(tab.session.link(), Link::Online);
+}
+
+#[test]
+fn the_end_of_the_session_ends_all_tries() {
+    for end in 0..3 {
+        let mut tab = Tab::online();
+        match end {
+            0 => tab.closed(1, 4001),
+            1 => tab.receive(1, error("a", ErrorCode::SessionExpired, false)),
+            // Signed in as somebody else meanwhile: their session is not to send our messages.
+            _ => tab.receive(1, ServerFrame::Hello { me: haeun(), build: String::new() }),
+        }
+        tab.act(|session| session.send(text("하나")));
+        tab.pass(60_000);
+        tab.act(Session::nudge);
+        assert_eq!((tab.session.link(), tab.open.len()), (Link::SignedOut, 0));
+        assert!(tab.sent.is_empty());
+    }
+}
