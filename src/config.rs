@@ -66,6 +66,11 @@ pub struct Config {
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub ring_mib: u32,
 
+    /// Most sockets open at a time; further ones are told to come back later
+    #[arg(long, env = "HUBBUB_MAX_SOCKETS", default_value_t = 10_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_sockets: u32,
+
     /// Folder with the page's files. By default `site` beside the executable, else `target/site`
     #[arg(long, env = "LEPTOS_SITE_ROOT", value_name = "DIR")]
     pub site_dir: Option<PathBuf>,

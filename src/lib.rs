@@ -20,13 +20,13 @@ pub mod hub;
 pub mod socket;
 pub mod telemetry;
 
-use axum::serve::ListenerExt;
 use config::Config;
 use engine::{Engine, embedded::Embedded, redis::Redis};
 use http::{AppState, Site};
 use hub::Hub;
 use std::{io, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::oneshot, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Why the server cannot start: the one line to print.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +64,13 @@ pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
     bound.map_err(|error| StartError::Listen { address, error })
 }
 
-/// How long sockets may take to close, and how long the rest of a stop may take: less than the 10 s that platforms give.
+/// How long clients have to move to another instance when this one stops, how long what is left may take to close, and how
+/// long the rest of a stop may take: less than the 10 s that platforms give.
 const DRAIN: Duration = Duration::from_secs(5);
-const FINISH: Duration = Duration::from_millis(3_500);
+const CLOSE: Duration = Duration::from_millis(1_800);
+const FINISH: Duration = Duration::from_millis(2_500);
 
-/// Serves until `shutdown` resolves, then closes the sockets, releases presence and returns.
+/// Serves until `shutdown` resolves, then has the sockets move or closes them, releases presence and returns.
 ///
 /// # Errors
 /// The page's files are missing, or the listener broke.
@@ -86,35 +88,32 @@ pub async fn run(
     }
     // Leptos renders on this runtime. An error means that another server in this process set it already.
     let _ = any_spawner::Executor::init_tokio();
-    let hub = Hub::start(engine.clone(), config.ring_mib as usize * 1024 * 1024, config.session_ttl);
+    let hub = Hub::start(engine.clone(), &config);
     let address = listener.local_addr()?;
     let store = if config.redis().is_some() { "redis" } else { "embedded" };
     let state = AppState { hub: hub.clone(), config: Arc::new(config), site: Arc::new(site) };
 
-    let (stopped, stop) = oneshot::channel();
-    // Small frames must not wait for the acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let server = axum::serve(listener, http::router(state)).with_graceful_shutdown(async {
-        let _ = stop.await;
-    });
+    let stop = CancellationToken::new();
     tracing::info!(%address, store, version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
-    let serving = tokio::spawn(server.into_future());
+    let serving = tokio::spawn(http::serve(listener, http::router(state), stop.clone()));
     shutdown.await;
 
-    tracing::info!("stopping: closing the sockets");
-    hub.stop();
+    tracing::info!("stopping: sending the clients to other instances");
+    hub.drain();
     if timeout(DRAIN, hub.drained()).await.is_err() {
+        tracing::info!("closing the sockets that are left");
+    }
+    hub.stop();
+    if timeout(CLOSE, hub.drained()).await.is_err() {
         tracing::warn!("some sockets did not close in time");
     }
-    let _ = stopped.send(());
+    stop.cancel();
     let finish = async {
         engine.shutdown().await;
-        serving.await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
+        serving.await
     };
     if let Ok(served) = timeout(FINISH, finish).await {
-        served?;
+        served.map_err(io::Error::other)?;
     } else {
         tracing::warn!("some requests did not end in time");
     }

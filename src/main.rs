@@ -25,7 +25,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// Files open beside the sockets: the store, the site, connections that are no sockets yet.
+const OTHER_FILES: u64 = 256;
+
+/// Takes as many open files as this process may have without asking anybody; says how many.
+fn raise_open_files() -> u64 {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let before = limit.current;
+        limit.current = limit.maximum;
+        if setrlimit(Resource::Nofile, limit).is_err() {
+            limit.current = before;
+        }
+    }
+    limit.current.unwrap_or(u64::MAX)
+}
+
 async fn serve(config: Config) -> Result<(), StartError> {
+    let files = raise_open_files();
+    if files < u64::from(config.max_sockets) + OTHER_FILES {
+        tracing::warn!(
+            files,
+            max_sockets = config.max_sockets,
+            "this process may open fewer files than there may be sockets: raise the limit (ulimit -n) or lower --max-sockets"
+        );
+    }
     let engine = open_engine(&config).await?;
     let listener = listen(&config).await?;
     run(config, engine, listener, terminated()).await

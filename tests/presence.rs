@@ -111,3 +111,28 @@ async fn a_crowd_costs_each_of_them_a_few_frames_not_one_per_arrival() {
     // At most ten a second, however fast they come.
     assert!(frames <= start.elapsed().as_millis() / 100 + 2, "{frames} frames in {:?}", start.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn someone_who_vanished_without_a_close_is_gone_within_45_s_and_back_when_heard_of() {
+    let server = Server::embedded(&[]).await;
+    let (_jiwoo, mut watching) = here(&server, "지우").await;
+    let (_megan, mut vanishing) = here(&server, "Megan").await;
+    until_count(&mut watching, 2).await;
+    // Nobody reads there, so that nothing is answered: protocol pings are not either.
+    let start = Instant::now();
+    let left = async {
+        loop {
+            // Whoever watches is heard of.
+            watching.send(&ClientFrame::Ping).await;
+            let gone = until_count(&mut watching, 1);
+            if let Ok(changed) = tokio::time::timeout(Duration::from_secs(10), gone).await {
+                return changed;
+            }
+        }
+    };
+    let left = tokio::time::timeout(Duration::from_secs(45), left).await.expect("still counted after 45 s");
+    assert_eq!(left, (vec![], vec!["Megan".to_owned()]));
+    assert!(start.elapsed() > Duration::from_secs(30), "after {:?}", start.elapsed());
+    vanishing.send(&ClientFrame::Ping).await;
+    assert_eq!(until_count(&mut watching, 2).await, (vec!["Megan".to_owned()], vec![]));
+}

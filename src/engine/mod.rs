@@ -168,6 +168,9 @@ pub trait RoomLog: Send + Sync {
 
     /// The place of the log's last entry; `None` if there is no such room.
     async fn top(&self, room: &RoomKey) -> Result<Option<Cursor>, StoreError>;
+
+    /// What [`top`](Self::top) says of each of `rooms`, at the cost of about one answer from the store.
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Option<Cursor>>, StoreError>;
 }
 
 /// SHA-256 of a session's token: the token itself is in the person's cookie and nowhere else.
@@ -249,6 +252,12 @@ pub trait Live: Send + Sync {
     /// [`LiveSink::doubt`] says otherwise.
     async fn follow(&self, room: &RoomKey) -> Result<(), StoreError>;
     async fn unfollow(&self, room: &RoomKey);
+    /// Makes sure that a room that is followed is so in the store as well: to be called when a commit was not reported.
+    /// Nothing happens to a room that is not followed.
+    async fn follow_again(&self, room: &RoomKey) -> Result<(), StoreError>;
+    /// Whether a commit or the end of a session may go unreported without a [`LiveSink::doubt`], so that logs and sessions
+    /// have to be looked at: so it is where other processes share the store.
+    fn may_miss(&self) -> bool;
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Releases presence and finishes what was accepted.

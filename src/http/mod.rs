@@ -8,20 +8,26 @@
 //! | [`visitor`] | who asks: session, language, time zone |
 //! | [`origin`] | which pages may send requests here |
 //! | [`assets`] | the files of the page |
+//! | [`serve`] | accepting connections |
 
 mod assets;
 mod forms;
 mod origin;
 mod pages;
 mod render;
+mod serve;
 mod visitor;
 
-use crate::{config::Config, hub::Hub, socket::Sockets};
-use app::protocol::{CloseCode, ErrorCode};
+use crate::{
+    config::Config,
+    hub::Hub,
+    socket::{Admitted, Sockets},
+};
+use app::protocol::{CloseCode, ErrorCode, FRAME_MAX};
 use axum::{
-    Router,
+    Extension, Router,
     extract::{
-        MatchedPath, State,
+        DefaultBodyLimit, MatchedPath, State,
         ws::{CloseFrame, Message, WebSocketUpgrade},
     },
     http::{HeaderMap, Request, StatusCode},
@@ -29,11 +35,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use serve::Wire;
 use std::{path::Path, sync::Arc, time::Duration};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
 use visitor::Visitor;
 
 pub use assets::Site;
+pub use serve::serve;
+
+/// Largest body of a form: a message of the longest, each of its characters percent-encoded in twelve bytes, and some.
+const FORM_MAX: usize = 64 * 1024;
 
 /// What every handler may need.
 #[derive(Clone)]
@@ -70,6 +81,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::map_response(render::common_headers))
         .layer(CatchPanicLayer::new())
         .layer(log)
+        .layer(DefaultBodyLimit::max(FORM_MAX))
         .with_state(state)
 }
 
@@ -87,18 +99,23 @@ async fn ready(State(state): State<AppState>) -> Response {
 async fn socket(
     State(state): State<AppState>,
     visitor: Visitor,
+    Extension(wire): Extension<Wire>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if !origin::allowed(&state.config, &headers) {
         return (StatusCode::FORBIDDEN, ErrorCode::OriginRefused.as_str()).into_response();
     }
+    wire.bound_buffers();
     match visitor.session {
         _ if state.hub.stopping() => refuse(upgrade, CloseCode::Restarting, "server is stopping"),
         Ok(Some(session)) => {
+            let Some(place) = state.hub.place() else {
+                return refuse(upgrade, CloseCode::Busy, "too many sockets are open");
+            };
             let build = state.site.build.clone();
             let sockets = Sockets { hub: state.hub.clone(), build, lifetime: state.config.socket_lifetime };
-            crate::socket::serve(upgrade, sockets, session)
+            crate::socket::serve(upgrade, sockets, Admitted { session, asked: visitor.asked, place })
         }
         // A script sees a refused upgrade as any other loss of the network, so it is told in a close frame.
         Ok(None) => refuse(upgrade, CloseCode::SessionEnded, "sign in first"),
@@ -107,7 +124,10 @@ async fn socket(
 }
 
 fn refuse(upgrade: WebSocketUpgrade, code: CloseCode, reason: &'static str) -> Response {
-    upgrade.protocols([app::protocol::SUBPROTOCOL]).read_buffer_size(1024).on_upgrade(move |mut socket| async move {
+    let upgrade = upgrade.protocols([app::protocol::SUBPROTOCOL]).read_buffer_size(1024);
+    // Nothing that it says matters.
+    let upgrade = upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX);
+    upgrade.on_upgrade(move |mut socket| async move {
         let close = CloseFrame { code: code.code(), reason: reason.into() };
         let closing = async {
             socket.send(Message::Close(Some(close))).await.ok();

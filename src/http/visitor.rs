@@ -8,12 +8,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use cookie::{Cookie, SameSite, time::Duration};
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Instant};
 
 /// Days a browser keeps the session's cookie. The name lapses earlier, when it is not used.
 const COOKIE_DAYS: i64 = 30;
 
 pub struct Visitor {
+    /// When the store was asked about the session.
+    pub asked: Instant,
     /// The session behind the cookie, if there is one and the store says so.
     pub session: Result<Option<Session>, StoreError>,
     pub lang: Lang,
@@ -32,6 +34,7 @@ impl FromRequestParts<AppState> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let asked = Instant::now();
         let session = match cookie(&parts.headers, session_cookie(state.config.secure_cookies())) {
             Some(token) => state.hub.engine.session(TokenHash::of(&token)).await,
             None => Ok(None),
@@ -43,7 +46,7 @@ impl FromRequestParts<AppState> for Visitor {
         let zone = cookie(&parts.headers, "tz").filter(|zone| is_zone(zone)).unwrap_or_else(|| "UTC".to_owned());
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let here = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { session, lang, zone, here })
+        Ok(Self { asked, session, lang, zone, here })
     }
 }
 

@@ -5,22 +5,29 @@
 //! | [`ring`] | a room's recent frames, each encoded once |
 //! | [`room`] | a room on this instance: ring, sockets, people |
 //! | [`presence`] | who came, who went, who is here |
-//! | [`upkeep`] | the background tasks: presence, refills, sessions, idle rooms |
+//! | [`refill`] | bringing a room's ring up to its log |
+//! | [`compare`] | whether the rings end where the logs end |
+//! | [`lease`] | for how long the sessions of its sockets count |
+//! | [`upkeep`] | the other background tasks: presence, sessions, idle rooms |
 //!
 //! A socket holds no queue: it has a cursor per room, is woken when a ring changed, and takes what follows its cursor.
 
+mod compare;
+pub mod lease;
 pub mod presence;
+mod refill;
 pub mod ring;
 pub mod room;
 mod upkeep;
 
+use crate::config::Config;
 use crate::engine::{Engine, LiveSink, Record, Session, StoreError, TokenHash};
 use app::{
     domain::{RoomKey, UserId},
     protocol::Person,
 };
+use lease::Lease;
 use presence::Local;
-use ring::Push;
 use room::{Budget, Life, Room, Wake};
 use std::{
     collections::{HashMap, HashSet},
@@ -30,7 +37,10 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::task::TaskTracker;
 
 /// How many times within its time to live a session is said to be used while it has a socket.
@@ -44,11 +54,23 @@ pub struct Hub {
     rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
     sessions: Mutex<HashMap<TokenHash, Vec<Arc<Wake>>>>,
     sockets: AtomicUsize,
+    pub lease: Lease,
+    /// One permit for each socket that may still be opened.
+    places: Arc<Semaphore>,
     /// Presence of one person in one room that the engine has to be told of.
     unsaid: Work<(RoomKey, UserId)>,
     /// Rooms whose presence changed somewhere.
     stale: Work<RoomKey>,
+    /// Rooms of which a commit went unreported: whether the engine follows them is to be made sure of.
+    unheard: Work<RoomKey>,
+    /// Every ring has to be compared with its log.
+    doubt: Doubt,
+    /// Refills that read at a time.
+    refills: Semaphore,
+    /// Sockets are told to move, and no new ones are taken.
     stopping: AtomicBool,
+    /// What is left is closed.
+    stopped: AtomicBool,
     stop: Notify,
     tasks: TaskTracker,
     /// For tasks that are started from an engine's own thread.
@@ -59,6 +81,24 @@ pub struct Hub {
 struct Work<T> {
     todo: Mutex<HashSet<T>>,
     some: Notify,
+}
+
+/// Set by whoever doubts, taken by whoever looks.
+#[derive(Default)]
+struct Doubt {
+    raised: AtomicBool,
+    news: Notify,
+}
+
+impl Doubt {
+    fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+        self.news.notify_one();
+    }
+
+    fn take(&self) -> bool {
+        self.raised.swap(false, Ordering::AcqRel)
+    }
 }
 
 impl<T: Eq + std::hash::Hash> Work<T> {
@@ -98,17 +138,23 @@ pub enum EnterError {
 
 impl Hub {
     /// A hub attached to `engine`, with its background tasks started.
-    pub fn start(engine: Arc<dyn Engine>, ring_bytes: usize, session_ttl: Duration) -> Arc<Self> {
+    pub fn start(engine: Arc<dyn Engine>, config: &Config) -> Arc<Self> {
         let hub = Arc::new(Self {
+            lease: Lease::new(!engine.may_miss()),
             engine,
-            session_use: session_ttl / SESSION_USES,
-            budget: Arc::new(Budget::new(ring_bytes)),
+            session_use: config.session_ttl / SESSION_USES,
+            budget: Arc::new(Budget::new(config.ring_mib as usize * 1024 * 1024)),
             rooms: Mutex::default(),
             sessions: Mutex::default(),
             sockets: AtomicUsize::new(0),
+            places: Arc::new(Semaphore::new(config.max_sockets as usize)),
             unsaid: Work::new(),
             stale: Work::new(),
+            unheard: Work::new(),
+            doubt: Doubt::default(),
+            refills: Semaphore::new(refill::AT_ONCE),
             stopping: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             stop: Notify::new(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
@@ -152,6 +198,20 @@ impl Hub {
     /// A socket of `user` left the room. `for_good`: by a word, not by losing its connection.
     pub fn exit(&self, room: &Room, user: UserId, wake: &Arc<Wake>, for_good: bool) {
         room.remove_wake(wake);
+        self.count_out(room, user, for_good);
+    }
+
+    /// A socket of `user` that stays in the room has not been heard of for long: nobody is there.
+    pub fn away(&self, room: &Room, user: UserId) {
+        self.count_out(room, user, true);
+    }
+
+    /// It was heard of again.
+    pub fn back(&self, room: &Room, person: &Person) {
+        self.count_in(room, person);
+    }
+
+    fn count_out(&self, room: &Room, user: UserId, for_good: bool) {
         let mut presence = room.presence();
         let Some(local) = presence.here.get_mut(&user) else { return };
         local.sockets = local.sockets.saturating_sub(1);
@@ -196,7 +256,7 @@ impl Hub {
         };
         match read.await {
             Ok((top, people)) => {
-                if room.seed(top) == Push::Gap {
+                if room.seed(top).needs_refill() {
                     self.refill(room);
                 }
                 room.set_people(people, false);
@@ -210,10 +270,18 @@ impl Hub {
         }
     }
 
+    /// A place for one more socket, kept as long as what is returned; `None` if all are taken.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
     /// Registers a socket, so that the end of its session and of the server reach it.
     pub fn add_socket(&self, session: &Session, wake: &Arc<Wake>) {
         lock(&self.sessions).entry(session.token).or_default().push(wake.clone());
         self.sockets.fetch_add(1, Ordering::Relaxed);
+        if self.stopped() {
+            wake.stop();
+        }
     }
 
     pub fn remove_socket(&self, session: &Session, wake: &Arc<Wake>) {
@@ -231,12 +299,29 @@ impl Hub {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Tells every socket to close; they flush their acknowledgements first.
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Has every socket tell its client to move to another instance; meanwhile they are served as before.
+    pub fn drain(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.wake_sockets();
+    }
+
+    fn wake_sockets(&self) {
+        for wake in lock(&self.sessions).values().flatten() {
+            wake.news();
+        }
+    }
+
+    /// Has every socket that is left close, after the acknowledgements under way, and ends the background tasks.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.stopped.store(true, Ordering::Release);
         self.stop.notify_waiters();
         for wake in lock(&self.sessions).values().flatten() {
-            wake.notify.notify_one();
+            wake.stop();
         }
     }
 
@@ -261,11 +346,11 @@ impl Hub {
         lock(&self.sessions).keys().copied().collect()
     }
 
-    /// Reads the room's log from the ring's end on, once for all its sockets; see [`upkeep`].
+    /// Reads the room's log from the ring's end on, once for all its sockets; see [`refill`].
     pub fn refill(self: &Arc<Self>, room: &Arc<Room>) {
         room.refill.again.store(true, Ordering::Release);
         if !room.refill.running.swap(true, Ordering::AcqRel) {
-            self.tasks.spawn_on(upkeep::refill(self.clone(), room.clone()), &self.runtime);
+            self.tasks.spawn_on(refill::refill(self.clone(), room.clone()), &self.runtime);
         }
     }
 }
@@ -277,7 +362,7 @@ impl LiveSink for Sink {
     fn committed(&self, key: &RoomKey, record: Record) {
         let Some(hub) = self.0.upgrade() else { return };
         let Some(room) = hub.known(key) else { return };
-        if matches!(room.committed(record), Push::Gap | Push::Diverged) {
+        if room.committed(record).needs_refill() {
             hub.refill(&room);
         }
     }
@@ -296,8 +381,15 @@ impl LiveSink for Sink {
 
     fn doubt(&self, key: Option<&RoomKey>) {
         let Some(hub) = self.0.upgrade() else { return };
-        let rooms = key.map_or_else(|| hub.all_rooms(), |key| hub.known(key).into_iter().collect());
-        for room in rooms {
+        let Some(key) = key else {
+            // Which of the logs went on is asked for all of them together.
+            hub.doubt.raise();
+            for room in hub.all_rooms() {
+                hub.stale.add(room.key().clone());
+            }
+            return;
+        };
+        if let Some(room) = hub.known(key) {
             hub.refill(&room);
             hub.stale.add(room.key().clone());
         }

@@ -33,6 +33,13 @@ pub enum Push {
     Diverged,
 }
 
+impl Push {
+    /// Whether the log has to be read to bring the ring up to it.
+    pub fn needs_refill(self) -> bool {
+        matches!(self, Self::Gap | Self::Diverged)
+    }
+}
+
 /// What a reader at some cursor gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Take {

@@ -15,7 +15,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
     },
     time::Instant,
 };
@@ -25,6 +25,8 @@ use tokio::sync::Notify;
 const RING_FRAMES: u64 = 1_024;
 const RING_BYTES: usize = 1024 * 1024;
 const RING_BYTES_MIN: usize = 32 * 1024;
+/// Most commits kept for a room whose log is just being read; should there be more, the log is read again.
+const EARLY_MAX: usize = 256;
 
 /// How a socket's task is told that there may be something to do.
 #[derive(Debug, Default)]
@@ -32,11 +34,40 @@ pub struct Wake {
     pub notify: Notify,
     /// The session ended: the socket has to close.
     pub ended: AtomicBool,
+    /// The server ends now: the socket has to close.
+    pub stopped: AtomicBool,
+    /// The peer takes nothing at present: news of rooms would only wake the task for nothing.
+    blocked: AtomicBool,
 }
 
 impl Wake {
+    /// There may be something to write.
+    pub fn news(&self) {
+        // Pairs with `unblock`: whatever is news was stored before this, so one of the two sees what the other did.
+        fence(Ordering::SeqCst);
+        if !self.blocked.load(Ordering::SeqCst) {
+            self.notify.notify_one();
+        }
+    }
+
+    pub fn block(&self) {
+        self.blocked.store(true, Ordering::SeqCst);
+    }
+
+    /// The peer reads again, and there may have been news.
+    pub fn unblock(&self) {
+        self.blocked.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.notify.notify_one();
+    }
+
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
         self.notify.notify_one();
     }
 }
@@ -69,6 +100,10 @@ pub struct Room {
     /// Rises whenever the ring was started anew, possibly on another log.
     generation: AtomicU64,
     presence_version: AtomicU64,
+    /// A reader was found beyond the ring's end; see [`Self::settle`].
+    ahead: AtomicBool,
+    /// A random number, by which rooms take turns.
+    pub(super) turn: u64,
     log: Mutex<Log>,
     wakes: Mutex<Vec<Arc<Wake>>>,
     pub(super) presence: Mutex<Presence>,
@@ -98,6 +133,8 @@ struct Log {
     ring: Option<Ring>,
     /// What was committed after the room was followed and before the ring had a place to start.
     early: Vec<Record>,
+    /// There was more of it than is kept.
+    early_lost: bool,
     written: Instant,
 }
 
@@ -122,7 +159,9 @@ impl Room {
             log_version: AtomicU64::new(1),
             generation: AtomicU64::new(1),
             presence_version: AtomicU64::new(1),
-            log: Mutex::new(Log { ring: None, early: Vec::new(), written: Instant::now() }),
+            ahead: AtomicBool::new(false),
+            turn: crate::engine::random_id(),
+            log: Mutex::new(Log { ring: None, early: Vec::new(), early_lost: false, written: Instant::now() }),
             wakes: Mutex::default(),
             presence: Mutex::default(),
             life: tokio::sync::Mutex::new(Life::Idle),
@@ -157,7 +196,7 @@ impl Room {
 
     pub fn wake_all(&self) {
         for wake in lock(&self.wakes).iter() {
-            wake.notify.notify_one();
+            wake.news();
         }
     }
 
@@ -183,10 +222,11 @@ impl Room {
         log.ring = Some(Ring::new(top));
         self.generation.fetch_add(1, Ordering::Release);
         let early = std::mem::take(&mut log.early);
-        let worst = early.iter().map(|record| self.push(&mut log, record)).find(|push| matches!(push, Push::Gap));
+        let worst = early.iter().map(|record| self.push(&mut log, record)).find(|push| push.needs_refill());
+        let lost = std::mem::take(&mut log.early_lost).then_some(Push::Gap);
         drop(log);
         self.changed();
-        worst.unwrap_or(Push::Pushed)
+        worst.or(lost).unwrap_or(Push::Pushed)
     }
 
     /// Back to what it was before it was followed.
@@ -195,6 +235,7 @@ impl Room {
         self.clear(&mut log);
         log.ring = None;
         log.early.clear();
+        log.early_lost = false;
     }
 
     fn clear(&self, log: &mut Log) {
@@ -219,11 +260,35 @@ impl Room {
         lock(&self.log).ring.as_ref().map(Ring::top)
     }
 
+    /// The place of the newest entry here, if one was written after `then`.
+    pub fn top_if_written_since(&self, then: Instant) -> Option<Cursor> {
+        let log = lock(&self.log);
+        log.ring.as_ref().filter(|_| log.written >= then).map(Ring::top)
+    }
+
+    /// A reader is beyond the ring's end, to which it came by reading the log.
+    pub fn reader_is_ahead(&self) {
+        self.ahead.store(true, Ordering::Release);
+    }
+
+    /// The log was seen to end where the ring ends. Whoever is beyond that has seen entries that are gone, unless the log
+    /// went on since: they ask the log.
+    pub fn settle(&self) {
+        if self.ahead.swap(false, Ordering::AcqRel) {
+            self.generation.fetch_add(1, Ordering::Release);
+            self.changed();
+        }
+    }
+
     /// A commit as the engine reports it.
     pub fn committed(&self, record: Record) -> Push {
         let mut log = lock(&self.log);
         if log.ring.is_none() {
-            log.early.push(record);
+            if log.early.len() < EARLY_MAX {
+                log.early.push(record);
+            } else {
+                log.early_lost = true;
+            }
             return Push::Pushed;
         }
         let push = self.push(&mut log, &record);
@@ -240,7 +305,7 @@ impl Room {
         let mut last = Push::Known;
         for record in records {
             last = self.push(&mut log, record);
-            if matches!(last, Push::Gap | Push::Diverged) {
+            if last.needs_refill() {
                 break;
             }
         }

@@ -1,7 +1,6 @@
 //! What the hub does in the background.
 
-use super::{Hub, presence::GRACE, ring::Push, room::Life, room::Room};
-use crate::engine::After;
+use super::{Hub, compare, lease, presence::GRACE, room::Life, room::Room};
 use futures_util::{StreamExt, stream};
 use std::{
     sync::{
@@ -16,14 +15,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 const PRESENCE_PACE: Duration = Duration::from_millis(100);
 /// How often presence is read anew in every live room, so that an instance that died disappears.
 const PRESENCE_SWEEP: Duration = Duration::from_secs(10);
-/// How often the sessions behind the sockets are checked, should the word of a sign-out not have arrived.
-const SESSION_SWEEP: Duration = Duration::from_secs(3);
 /// Seconds between looks for rooms to stop following: someone who comes back within them finds the room as it was.
 const RETIRE_TICKS: u64 = 10;
 /// A room where nobody wrote for so long keeps no frames.
 const QUIET: Duration = Duration::from_mins(1);
-/// Entries read at a time to refill a ring.
-const REFILL_PAGE: usize = 500;
 
 /// Requests to the store under way at a time, for each of the tasks below.
 const AT_ONCE: usize = 32;
@@ -32,9 +27,13 @@ pub fn start(hub: &Arc<Hub>) {
     hub.tasks.spawn(until_stop(hub.clone(), say_presence(hub.clone())));
     hub.tasks.spawn(until_stop(hub.clone(), read_presence(hub.clone())));
     hub.tasks.spawn(until_stop(hub.clone(), sweep_presence(hub.clone())));
-    hub.tasks.spawn(until_stop(hub.clone(), sweep_sessions(hub.clone())));
+    hub.tasks.spawn(until_stop(hub.clone(), lease::keep(hub.clone())));
     hub.tasks.spawn(until_stop(hub.clone(), use_sessions(hub.clone())));
     hub.tasks.spawn(until_stop(hub.clone(), tend_rooms(hub.clone())));
+    if hub.engine.may_miss() {
+        hub.tasks.spawn(until_stop(hub.clone(), compare::compare_all(hub.clone())));
+        hub.tasks.spawn(until_stop(hub.clone(), compare::follow_unheard(hub.clone())));
+    }
 }
 
 async fn until_stop(hub: Arc<Hub>, task: impl Future<Output = ()>) {
@@ -44,7 +43,7 @@ async fn until_stop(hub: Arc<Hub>, task: impl Future<Output = ()>) {
     }
 }
 
-fn every(pause: Duration) -> Interval {
+pub(super) fn every(pause: Duration) -> Interval {
     let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
@@ -101,27 +100,13 @@ async fn show_presence(hub: &Hub, room: &Room) {
     }
 }
 
-async fn sweep_sessions(hub: Arc<Hub>) {
-    let mut ticks = every(SESSION_SWEEP);
-    loop {
-        ticks.tick().await;
-        let tokens = hub.tokens();
-        if tokens.is_empty() {
-            continue;
-        }
-        for token in hub.engine.ended_sessions(&tokens).await.unwrap_or_default() {
-            hub.end_session(token);
-        }
-    }
-}
-
 /// An open socket is use of its session.
 async fn use_sessions(hub: Arc<Hub>) {
     let mut ticks = every(hub.session_use.max(Duration::from_secs(1)));
     loop {
         ticks.tick().await;
         let tokens = stream::iter(hub.tokens());
-        // Whether it is still there is asked above, more often.
+        // Whether it is still there is asked more often; see `lease`.
         tokens.for_each_concurrent(AT_ONCE, async |token| drop(hub.engine.session(token).await)).await;
     }
 }
@@ -168,56 +153,4 @@ async fn retire(hub: &Arc<Hub>, room: &Arc<Room>) {
     }
     *life = Life::Retired;
     super::lock(&hub.rooms).remove(room.key());
-}
-
-/// Brings the ring up to the log's end, or starts it anew if the log is another one. Retries until the store answers.
-pub async fn refill(hub: Arc<Hub>, room: Arc<Room>) {
-    let mut pause = Duration::from_millis(50);
-    while !hub.stopping() {
-        room.refill.again.store(false, Ordering::Release);
-        match refill_once(&hub, &room).await {
-            Ok(()) => {
-                pause = Duration::from_millis(50);
-                if room.refill.again.load(Ordering::Acquire) {
-                    continue;
-                }
-                room.refill.running.store(false, Ordering::Release);
-                // Asked for between the two lines above, with nobody else to do it?
-                if room.refill.again.load(Ordering::Acquire) && !room.refill.running.swap(true, Ordering::AcqRel) {
-                    continue;
-                }
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot refill a room from the log; trying again");
-                sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
-            }
-        }
-    }
-    room.refill.running.store(false, Ordering::Release);
-}
-
-async fn refill_once(hub: &Hub, room: &Room) -> Result<(), crate::engine::StoreError> {
-    // A room without a ring is about to be seeded from the log anyway.
-    while let Some(top) = room.top() {
-        match hub.engine.read_after(room.key(), top, REFILL_PAGE).await? {
-            After::Entries { records, top } => {
-                if room.refilled(&records) == Push::Diverged {
-                    continue;
-                }
-                if records.len() < REFILL_PAGE || room.top().is_none_or(|mine| mine.seq >= top.seq) {
-                    return Ok(());
-                }
-            }
-            After::Reset => {
-                tracing::warn!("a room's log is not the one it was: starting its ring anew");
-                if let Some(top) = hub.engine.top(room.key()).await? {
-                    room.seed(top);
-                }
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Sockets,
+    clock::{Due, Pulse, Stay},
     end::{End, patiently},
     joined::Joined,
     reply::{self, Frame, Number},
@@ -9,13 +10,11 @@ use super::{
 };
 use crate::{
     engine::Session,
-    hub::{ring::Take, room::Wake},
+    hub::{Hub, lease::Admission, ring::Take, room::Wake},
 };
 use app::{
     domain::RoomKey,
-    protocol::{
-        ClientFrame, CloseCode, ErrorCode, FRAME_MAX, IN_FLIGHT_MAX, Page, ROOMS_MAX, SILENCE_SERVER_SECS, ServerFrame,
-    },
+    protocol::{ClientFrame, CloseCode, ErrorCode, FRAME_MAX, IN_FLIGHT_MAX, Page, ROOMS_MAX, ServerFrame},
 };
 use axum::{
     body::Bytes,
@@ -30,17 +29,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// Bytes of entries taken for one write, over all rooms.
 const TAKE_BYTES: usize = 32 * 1024;
-const SILENCE: Duration = Duration::from_secs(SILENCE_SERVER_SECS);
-/// A client that only reads is asked for a sign of life by a protocol ping, which browsers answer by themselves.
-const PING_AFTER: Duration = Duration::from_secs(45);
-/// How long a socket that was told to move may stay.
-const MOVE_WITHIN: Duration = Duration::from_mins(1);
-/// Over how long an instance that stops spreads the closing of its sockets.
-const STOP_SPREAD_MS: u64 = 2_000;
-/// How much longer than that an acknowledgement under way is waited for.
-const STOP_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the client's close frame is waited for, and how long when the server ends.
+const HANDSHAKE: Duration = Duration::from_secs(2);
+const STOP_HANDSHAKE: Duration = Duration::from_millis(500);
 /// Requests for pages of entries under way at a time.
 const PAGES_MAX: usize = 4;
+/// Rooms for which the log is read at a time, as what is read is memory until it is written.
+const CATCH_UPS_MAX: usize = 4;
 /// Requests read before their answers are written.
 const READ_BATCH: usize = 64;
 
@@ -48,6 +43,7 @@ struct Conn {
     ws: WebSocket,
     sockets: Sockets,
     session: Session,
+    admission: Admission,
     wake: Arc<Wake>,
     rooms: Vec<Joined>,
     /// Rooms whose join is under way, with the token of that join.
@@ -60,17 +56,11 @@ struct Conn {
     pages: usize,
     /// Which room is served first, so that a busy one does not starve the others.
     turn: usize,
-    heard: Instant,
-    pinged: bool,
-    moves_at: Instant,
-    told_to_move: bool,
-    stops_at: Option<Instant>,
+    pulse: Pulse,
+    stay: Stay,
 }
 
-pub async fn run(ws: WebSocket, sockets: Sockets, session: Session) {
-    let now = Instant::now();
-    let lifetime = sockets.lifetime;
-    let jitter = lifetime.mul_f64(spread() / 10.0);
+pub async fn run(ws: WebSocket, sockets: Sockets, session: Session, asked: std::time::Instant) {
     let mut conn = Conn {
         ws,
         wake: Arc::default(),
@@ -81,21 +71,26 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session) {
         appends: 0,
         pages: 0,
         turn: 0,
-        heard: now,
-        pinged: false,
-        moves_at: now + lifetime - jitter,
-        told_to_move: false,
-        stops_at: None,
+        pulse: Pulse::new(),
+        stay: Stay::new(sockets.lifetime),
         sockets,
         session,
+        admission: Admission { asked, registered: asked },
     };
     let hub = conn.sockets.hub.clone();
     hub.add_socket(&conn.session, &conn.wake);
+    conn.admission.registered = std::time::Instant::now();
+    // A session that ended just before has told the sockets that were there.
+    if !hub.engine.may_miss() {
+        match hub.engine.ended_sessions(&[conn.session.token]).await {
+            Ok(ended) if ended.is_empty() => {}
+            _ => conn.wake.end(),
+        }
+    }
     let end = conn.serve().await;
     // Requests under way hold a place in their rooms: let them finish, unseen, so that it is given back.
-    for joined in conn.rooms.drain(..) {
-        let for_good = conn.wake.ended.load(Ordering::Acquire);
-        hub.exit(&joined.room, conn.session.person.id, &conn.wake, for_good);
+    for joined in std::mem::take(&mut conn.rooms) {
+        conn.exit(&joined, conn.wake.ended.load(Ordering::Acquire));
     }
     if !matches!(end, Err(End::Gone)) {
         let closing = async {
@@ -106,7 +101,8 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session) {
             // Reading on sends or awaits the close frame that ends the handshake.
             while let Some(Ok(_)) = conn.ws.recv().await {}
         };
-        let _ = timeout(Duration::from_secs(2), closing).await;
+        let patience = if hub.stopped() { STOP_HANDSHAKE } else { HANDSHAKE };
+        let _ = timeout(patience, closing).await;
     }
     let (me, wake) = (conn.session.person.id, conn.wake.clone());
     while let Some(done) = conn.work.next().await {
@@ -117,9 +113,13 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session) {
     hub.remove_socket(&conn.session, &conn.wake);
 }
 
-/// A number from 0 to 1, to spread what would otherwise happen at once. Not a secret.
-fn spread() -> f64 {
-    f64::from(u32::try_from(crate::engine::random_id() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+/// The client was not heard of for long: the socket counts for nobody's presence, for the time being.
+fn vanish(pulse: &mut Pulse, rooms: &mut [Joined], hub: &Hub, session: &Session) {
+    pulse.absent = true;
+    for joined in rooms.iter_mut().filter(|joined| joined.present) {
+        joined.present = false;
+        hub.away(&joined.room, session.person.id);
+    }
 }
 
 impl Conn {
@@ -159,38 +159,32 @@ impl Conn {
 
     /// When the clock alone makes something happen next.
     fn deadline(&self) -> Instant {
-        let silent = self.heard + if self.pinged { SILENCE } else { PING_AFTER };
-        let moving = if self.told_to_move { self.moves_at + MOVE_WITHIN } else { self.moves_at };
-        let soonest = silent.min(moving);
-        let stopping = |stop| if Instant::now() < stop { stop } else { stop + STOP_PATIENCE };
-        self.stops_at.map_or(soonest, |stop| soonest.min(stopping(stop)))
+        self.pulse.next().min(self.stay.next())
     }
 
     async fn on_time(&mut self) -> Result<(), End> {
-        let now = Instant::now();
-        if now >= self.heard + SILENCE {
+        if self.pulse.is_faint() {
             if self.is_busy() {
-                // Nobody listened.
-                self.heard = now;
+                self.pulse.nobody_listened();
             } else if let Some(message) = self.ws.next().now_or_never() {
                 return self.read(message).await;
-            } else {
+            } else if self.pulse.is_gone() {
                 return Err(End::Close(CloseCode::Silent, "nothing heard for 60 s"));
+            } else {
+                vanish(&mut self.pulse, &mut self.rooms, &self.sockets.hub, &self.session);
             }
         }
-        if now >= self.heard + PING_AFTER && !self.pinged {
-            self.pinged = true;
+        if self.pulse.asks() {
             self.feed(Message::Ping(Bytes::new())).await?;
         }
-        if self.told_to_move && now >= self.moves_at + MOVE_WITHIN {
-            return Err(End::Close(CloseCode::Moved, "told to move"));
+        match self.stay.due() {
+            Some(Due::Move(within)) => {
+                let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+                self.say(&ServerFrame::Move { within_ms }).await
+            }
+            Some(Due::Close) => Err(End::Close(CloseCode::Moved, "told to move")),
+            None => Ok(()),
         }
-        if !self.told_to_move && now >= self.moves_at {
-            self.told_to_move = true;
-            let within_ms = u64::try_from(MOVE_WITHIN.as_millis()).unwrap_or(u64::MAX);
-            self.say(&ServerFrame::Move { within_ms }).await?;
-        }
-        Ok(())
     }
 
     /// Whether the session has ended.
@@ -198,25 +192,21 @@ impl Conn {
         if self.wake.ended.load(Ordering::Acquire) { Err(End::SIGNED_OUT) } else { Ok(()) }
     }
 
-    /// Whether the session or the server has ended. A server that stops lets acknowledgements under way go out first.
+    /// Whether the session or the server has ended.
     fn check_stop(&mut self) -> Result<(), End> {
         self.alive()?;
-        if self.sockets.hub.stopping() {
-            let pause = Duration::from_millis(STOP_SPREAD_MS).mul_f64(spread());
-            let stop = *self.stops_at.get_or_insert_with(|| Instant::now() + pause);
-            let now = Instant::now();
-            if now >= stop + STOP_PATIENCE || (now >= stop && self.appends == 0) {
-                return Err(End::Close(CloseCode::Restarting, "server is stopping"));
-            }
-        }
-        Ok(())
+        if self.stay.is_over(&self.sockets.hub, self.appends > 0) { Err(End::STOPPING) } else { Ok(()) }
     }
 
     async fn read(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         self.alive()?;
         let message = message.ok_or(End::Gone)??;
-        self.heard = Instant::now();
-        self.pinged = false;
+        if self.pulse.heard() {
+            for joined in self.rooms.iter_mut().filter(|joined| !joined.present) {
+                joined.present = true;
+                self.sockets.hub.back(&joined.room, &self.session.person);
+            }
+        }
         match message {
             Message::Text(text) if text.len() > FRAME_MAX => {
                 Err(End::Close(CloseCode::TooBig, "frame larger than 64 KiB"))
@@ -231,7 +221,26 @@ impl Conn {
         }
     }
 
+    /// Takes the socket out of a room.
+    fn exit(&self, joined: &Joined, for_good: bool) {
+        if joined.present {
+            self.sockets.hub.exit(&joined.room, self.session.person.id, &self.wake, for_good);
+        } else {
+            joined.room.remove_wake(&self.wake);
+        }
+    }
+
+    /// Whether the session counts now; if not, nothing is done for it before the store was asked again.
+    fn counts(&self) -> bool {
+        self.sockets.hub.lease.holds(self.admission)
+    }
+
     async fn request(&mut self, frame: ClientFrame) -> Result<(), End> {
+        if !self.counts()
+            && let Some(later) = request::later(&frame)
+        {
+            return self.say(&later).await;
+        }
         let hub = self.sockets.hub.clone();
         let me = self.session.person.clone();
         match frame {
@@ -324,8 +333,9 @@ impl Conn {
                 self.appends -= 1;
                 self.say(&reply).await
             }
-            Done::History(reply) => {
+            Done::History { room, reply } => {
                 self.pages -= 1;
+                let reply = if self.counts() { reply } else { reply::unavailable(room) };
                 self.say(&reply).await
             }
             Done::Joined { joined, reply } => {
@@ -335,6 +345,11 @@ impl Conn {
                     return Ok(());
                 };
                 self.joining.swap_remove(at);
+                if !self.counts() {
+                    let hub = self.sockets.hub.clone();
+                    hub.exit(&joined.room, self.session.person.id, &self.wake, false);
+                    return self.say(&reply::unavailable(joined.room.key().clone())).await;
+                }
                 self.rooms.push(joined);
                 self.say(&reply).await
             }
@@ -367,8 +382,14 @@ impl Conn {
     }
 
     async fn caught_up(&mut self, token: u64, found: Found) -> Result<(), End> {
+        let counts = self.counts();
         let Some(joined) = self.by_token(token) else { return Ok(()) };
         joined.reading = false;
+        if !counts {
+            // To be read again.
+            joined.seen_log = 0;
+            return Ok(());
+        }
         match found {
             Found::Following { records, cursor } => {
                 if !records.is_empty() {
@@ -409,11 +430,15 @@ impl Conn {
     }
 
     async fn feed(&mut self, message: Message) -> Result<(), End> {
-        patiently(&self.wake, self.ws.feed(message)).await
+        let late = self.pulse.late();
+        let Self { ws, wake, rooms, sockets, session, pulse, .. } = self;
+        patiently(wake, ws.feed(message), late, || vanish(pulse, rooms, &sockets.hub, session)).await
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        patiently(&self.wake, self.ws.flush()).await
+        let late = self.pulse.late();
+        let Self { ws, wake, rooms, sockets, session, pulse, .. } = self;
+        patiently(wake, ws.flush(), late, || vanish(pulse, rooms, &sockets.hub, session)).await
     }
 
     /// Writes a share of what follows the cursors and says whether there is more; presence comes last.
@@ -431,9 +456,13 @@ impl Conn {
 
     /// One round over the rooms; says whether another may find more.
     async fn take_round(&mut self) -> Result<bool, End> {
+        if !self.rooms.is_empty() && !self.counts() {
+            return Ok(false);
+        }
         let count = self.rooms.len();
         let (mut frames, mut bytes, mut more) = (Vec::new(), 0_usize, false);
         let mut behind = Vec::new();
+        let mut reading = self.rooms.iter().filter(|joined| joined.reading).count();
         for step in 0..count {
             let joined = &mut self.rooms[(self.turn + step) % count];
             if bytes >= TAKE_BYTES {
@@ -450,6 +479,12 @@ impl Conn {
                         // Either this reader or the ring is of another log than the store's.
                         self.sockets.hub.refill(&joined.room);
                     }
+                    if reading >= CATCH_UPS_MAX {
+                        // Looked at again when one of those is done.
+                        joined.seen_log = 0;
+                        continue;
+                    }
+                    reading += 1;
                     joined.reading = true;
                     behind.push((joined.room.key().clone(), joined.cursor, joined.token));
                 }

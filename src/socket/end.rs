@@ -3,7 +3,7 @@
 use crate::hub::room::Wake;
 use app::protocol::CloseCode;
 use std::{sync::atomic::Ordering, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// A socket to which nothing could be written for so long is given up.
 const STALL: Duration = Duration::from_secs(35);
@@ -19,6 +19,7 @@ pub enum End {
 
 impl End {
     pub const SIGNED_OUT: Self = Self::Close(CloseCode::SessionEnded, "signed out");
+    pub const STOPPING: Self = Self::Close(CloseCode::Restarting, "server is stopping");
 }
 
 impl From<axum::Error> for End {
@@ -36,31 +37,47 @@ impl From<axum::Error> for End {
     }
 }
 
-/// Waits for something to be written, unless the session ends or the peer takes nothing for too long.
-pub async fn patiently(wake: &Wake, writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+/// Waits for something to be written, unless the session or the server ends or the peer takes nothing for too long. Calls
+/// `on_late` once if it has not been written by `late`.
+pub async fn patiently(
+    wake: &Wake,
+    writing: impl Future<Output = Result<(), axum::Error>>,
+    late: Instant,
+    on_late: impl FnOnce(),
+) -> Result<(), End> {
     let mut writing = std::pin::pin!(writing);
     if let std::task::Poll::Ready(written) = futures_util::poll!(&mut writing) {
         return Ok(written?);
     }
-    let mut woken = false;
+    wake.block();
     let ended = async {
-        while !wake.ended.load(Ordering::Acquire) {
-            wake.notify.notified().await;
-            woken = true;
+        let mut on_late = Some(on_late);
+        loop {
+            if wake.ended.load(Ordering::Acquire) {
+                return End::SIGNED_OUT;
+            }
+            if wake.stopped.load(Ordering::Acquire) {
+                return End::STOPPING;
+            }
+            tokio::select! {
+                () = wake.notify.notified() => {}
+                () = sleep_until(late), if on_late.is_some() => {
+                    if let Some(on_late) = on_late.take() {
+                        on_late();
+                    }
+                }
+            }
         }
     };
     let written = tokio::select! {
         biased;
-        written = timeout(STALL, writing) => Some(written),
-        () = ended => None,
+        written = timeout(STALL, writing) => Ok(written),
+        end = ended => Err(end),
     };
-    if woken {
-        // It may have been about a room as well.
-        wake.notify.notify_one();
-    }
+    wake.unblock();
     match written {
-        Some(Ok(written)) => Ok(written?),
-        Some(Err(_)) => Err(End::Close(CloseCode::Stalled, "nothing could be written for 35 s")),
-        None => Err(End::SIGNED_OUT),
+        Ok(Ok(written)) => Ok(written?),
+        Ok(Err(_)) => Err(End::Close(CloseCode::Stalled, "nothing could be written for 35 s")),
+        Err(end) => Err(end),
     }
 }

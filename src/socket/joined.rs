@@ -15,6 +15,8 @@ pub struct Joined {
     /// The start of the ring that the cursor is known to agree with.
     pub seen_generation: u64,
     pub seen_presence: u64,
+    /// Whether the socket counts for its person's presence.
+    pub present: bool,
     /// The log is being read for it; the ring has to wait.
     pub reading: bool,
 }
@@ -32,6 +34,8 @@ impl Joined {
         if take == Take::Ahead && generation != self.seen_generation {
             // The ring was started anew at an earlier place: the log may have been set back beyond this reader.
             take = Take::Behind;
+        } else if take == Take::Ahead {
+            self.room.reader_is_ahead();
         }
         self.seen_generation = generation;
         match take {
@@ -73,7 +77,16 @@ mod tests {
 
     fn reader(room: &Arc<Room>, seq: u64) -> Joined {
         let (room, seen_generation) = (room.clone(), room.generation());
-        Joined { token: 1, room, cursor: cursor(seq), seen_log: 0, seen_generation, seen_presence: 0, reading: false }
+        Joined {
+            token: 1,
+            room,
+            cursor: cursor(seq),
+            seen_log: 0,
+            seen_generation,
+            seen_presence: 0,
+            present: true,
+            reading: false,
+        }
     }
 
     fn room(top: u64) -> Arc<Room> {
@@ -98,5 +111,16 @@ mod tests {
         let mut reader = reader(&room, 103);
         assert_eq!(reader.take(1, drop), Some(Take::Ahead));
         assert_eq!(reader.take(1, drop), None, "until the ring changes");
+    }
+
+    #[test]
+    fn a_reader_beyond_the_end_of_ring_and_log_asks_the_log() {
+        let room = room(100);
+        let mut reader = reader(&room, 103);
+        assert_eq!(reader.take(1, drop), Some(Take::Ahead));
+        room.settle();
+        assert_eq!(reader.take(1, drop), Some(Take::Behind));
+        room.settle();
+        assert_eq!(reader.take(1, drop), None, "once");
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`upgrade`](serve) | who may open one, and its limits |
 //! | [`conn`] | the task: reading, writing, heartbeats, closing |
+//! | [`clock`] | what the clock makes it do |
 //! | [`end`] | why it ends |
 //! | [`joined`] | one room of the socket: its cursor |
 //! | [`request`] | what each frame of a client asks, worked on beside the task |
@@ -11,6 +12,7 @@
 //!
 //! A message is acknowledged after its commit; entries come from the room's ring, or from the log for who fell behind.
 
+mod clock;
 mod conn;
 mod end;
 mod joined;
@@ -20,7 +22,11 @@ mod request;
 use crate::{engine::Session, hub::Hub};
 use app::protocol::{FRAME_MAX, SUBPROTOCOL};
 use axum::{extract::ws::WebSocketUpgrade, response::Response};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What every socket of this server has in common.
 #[derive(Clone)]
@@ -28,6 +34,14 @@ pub struct Sockets {
     pub hub: Arc<Hub>,
     pub build: Arc<str>,
     pub lifetime: Duration,
+}
+
+/// Who may open a socket.
+pub struct Admitted {
+    pub session: Session,
+    /// When the store was asked about the session.
+    pub asked: Instant,
+    pub place: OwnedSemaphorePermit,
 }
 
 /// Read buffer of a socket, allocated at once: most frames of a client are smaller (axum's default is 128 KiB).
@@ -40,12 +54,15 @@ const WRITE_BUFFER: usize = 32 * 1024;
 const MESSAGE_READ_MAX: usize = 4 * FRAME_MAX;
 
 /// Upgrades a request whose session and origin were checked.
-pub fn serve(upgrade: WebSocketUpgrade, sockets: Sockets, session: Session) -> Response {
+pub fn serve(upgrade: WebSocketUpgrade, sockets: Sockets, admitted: Admitted) -> Response {
     upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(MESSAGE_READ_MAX)
         .max_frame_size(MESSAGE_READ_MAX)
-        .on_upgrade(move |socket| conn::run(socket, sockets, session))
+        .on_upgrade(async move |socket| {
+            conn::run(socket, sockets, admitted.session, admitted.asked).await;
+            drop(admitted.place);
+        })
 }

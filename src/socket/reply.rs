@@ -41,6 +41,10 @@ pub fn error(code: ErrorCode, detail: impl Into<String>, room: Option<RoomKey>) 
     ServerFrame::Error { code, detail: detail.into(), room, retry: code == ErrorCode::Unavailable }
 }
 
+pub fn unavailable(room: RoomKey) -> Frame {
+    error(ErrorCode::Unavailable, "the store does not answer; try again", Some(room))
+}
+
 /// The number a client gave a message.
 #[derive(Debug, Clone)]
 pub struct Number {

@@ -18,10 +18,12 @@ use app::{
     protocol::{ClientFrame, ErrorCode, JoinedHow, PAGE_ENTRIES, Person, RESUME_MAX, ServerFrame},
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Entries read from the log at a time for a socket that fell out of the ring.
 const CATCH_UP: usize = 32;
+
+const CATCH_UP_RETRY: Duration = Duration::from_millis(150);
 
 /// The outcome of a request.
 pub enum Done {
@@ -30,7 +32,10 @@ pub enum Done {
     /// The answer to a `send` or `void`.
     Appended(Frame),
     /// The answer to a `history`.
-    History(Frame),
+    History {
+        room: RoomKey,
+        reply: Frame,
+    },
     /// The answer to a `join`.
     Joined {
         joined: Joined,
@@ -79,7 +84,20 @@ pub fn parse(text: &str) -> Result<ClientFrame, Box<Frame>> {
 
 fn unavailable(error: &StoreError, key: &RoomKey) -> Frame {
     tracing::warn!(%error, "the store did not answer a request");
-    reply::error(ErrorCode::Unavailable, "the store does not answer; try again", Some(key.clone()))
+    reply::unavailable(key.clone())
+}
+
+/// What a request is answered with that has to be made again, later.
+pub fn later(frame: &ClientFrame) -> Option<Frame> {
+    Some(match frame.clone() {
+        ClientFrame::Ping => return None,
+        ClientFrame::Join { room, .. } | ClientFrame::Leave { room } | ClientFrame::History { room, .. } => {
+            reply::unavailable(room)
+        }
+        ClientFrame::Send { room, p, n, .. } | ClientFrame::Void { room, p, n } => {
+            Number { room, p, n }.refused(ErrorCode::Unavailable, None)
+        }
+    })
 }
 
 pub async fn join(
@@ -125,7 +143,8 @@ pub async fn join(
         count: people.len(),
         people: presence::first(&people),
     };
-    let joined = Joined { token, room, cursor, seen_log: 0, seen_generation, seen_presence, reading: false };
+    let joined =
+        Joined { token, room, cursor, seen_log: 0, seen_generation, seen_presence, present: true, reading: false };
     Done::Joined { joined, reply }
 }
 
@@ -169,8 +188,8 @@ pub async fn catch_up(hub: Arc<Hub>, key: RoomKey, cursor: Cursor, token: u64) -
     match follow(&*hub.engine, &key, cursor, CATCH_UP).await {
         Ok(found) => Done::CaughtUp { token, found },
         Err(error) => {
-            tracing::warn!(%error, "the store did not answer a reader that fell behind; trying again");
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            tracing::debug!(%error, "the store did not answer a reader that fell behind; trying again");
+            tokio::time::sleep(CATCH_UP_RETRY).await;
             Done::Behind { token }
         }
     }
@@ -192,11 +211,12 @@ pub async fn forget(hub: Arc<Hub>, me: Person, key: RoomKey) -> Done {
 }
 
 pub async fn history(hub: Arc<Hub>, key: RoomKey, epoch: Epoch, before: u64) -> Done {
-    Done::History(match hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES).await {
-        Ok(Some(page)) => ServerFrame::History { room: key, before, page: reply::page(page) },
-        Ok(None) => reply::error(ErrorCode::EpochUnknown, "the room's log has another epoch", Some(key)),
+    let reply = match hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES).await {
+        Ok(Some(page)) => ServerFrame::History { room: key.clone(), before, page: reply::page(page) },
+        Ok(None) => reply::error(ErrorCode::EpochUnknown, "the room's log has another epoch", Some(key.clone())),
         Err(error) => unavailable(&error, &key),
-    })
+    };
+    Done::History { room: key, reply }
 }
 
 /// What a `send` or `void` appends, or why it cannot.

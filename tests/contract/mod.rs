@@ -47,6 +47,7 @@ macro_rules! promises {
         $crate::contract::each_promise! { $store, read:
             what_follows_a_cursor_is_read_without_a_hole,
             a_read_in_steps_sees_everything_once,
+            many_tops_are_read_at_once,
             a_cursor_of_another_history_gets_a_reset,
             a_room_that_is_not_there_has_no_log,
             a_new_room_has_an_empty_log,

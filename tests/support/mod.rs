@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod person;
+pub mod proxy;
 pub mod redis;
 pub mod server;

@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -20,6 +20,20 @@ pub struct RedisServer {
     args: Vec<String>,
     process: Option<Child>,
 }
+
+/// What a server that keeps an append-only file had on disk at some time.
+pub struct Backup(TempDir);
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// Keeps everything on disk.
+pub const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 impl RedisServer {
     /// Starts a server and waits until it answers. `extra_args` are as on its command line.
@@ -54,7 +68,35 @@ impl RedisServer {
     }
 
     pub fn tcp_url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.tcp_address())
+    }
+
+    pub fn tcp_address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Sends a signal such as `STOP` to the process.
+    pub fn signal(&self, signal: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+    }
+
+    /// A copy of what it has on disk. For one that syncs always and has nothing to do.
+    pub fn backup(&self) -> Backup {
+        let copy = TempDir::new().unwrap();
+        copy_files(&self.data(), copy.path());
+        Backup(copy)
+    }
+
+    /// Ends it and puts `backup` in the place of its data; [`restart`](Self::restart) starts it from there.
+    pub fn restore(&mut self, backup: &Backup) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(self.data());
+        copy_files(backup.0.path(), &self.data());
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("appendonlydir")
     }
 
     /// Starts it again, with the same data directory, after [`kill`](Self::kill).

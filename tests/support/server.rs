@@ -75,6 +75,12 @@ impl At for Server {
     }
 }
 
+impl At for SocketAddr {
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+}
+
 impl<T: At> At for &T {
     fn address(&self) -> SocketAddr {
         (*self).address()

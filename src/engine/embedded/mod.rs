@@ -195,6 +195,11 @@ impl RoomLog for Embedded {
         let room = room.clone();
         self.read(move |db| rooms::top(db, &room)).await
     }
+
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Option<Cursor>>, StoreError> {
+        let rooms = rooms.to_vec();
+        self.read(move |db| rooms.iter().map(|room| rooms::top(db, room)).collect()).await
+    }
 }
 
 #[async_trait]
@@ -311,6 +316,15 @@ impl Live for Embedded {
 
     async fn unfollow(&self, room: &RoomKey) {
         self.reports.unfollow(room);
+    }
+
+    async fn follow_again(&self, _: &RoomKey) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What is committed is reported by the thread that committed it.
+    fn may_miss(&self) -> bool {
+        false
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

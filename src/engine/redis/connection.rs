@@ -4,8 +4,8 @@ use crate::engine::StoreError;
 use fred::{
     clients::SubscriberClient,
     prelude::{
-        Builder, Client, ClientLike, Config, ConnectionConfig, Error, ErrorKind, PerformanceConfig, ReconnectPolicy,
-        TcpConfig,
+        Builder, Client, ClientLike, Config, ConnectionConfig, Error, ErrorKind, Options, PerformanceConfig,
+        ReconnectPolicy, TcpConfig,
     },
     types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, config::UnresponsiveConfig},
 };
@@ -15,7 +15,19 @@ use tracing::warn;
 
 /// How long a command may take before its outcome counts as unknown.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(4);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a new connection may take, and then the first commands on it. Short, because the way to the server may be
+/// clear again a moment after a try was lost; a server that is slow to answer keeps the second of the two.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const SETUP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause before a lost connection is made again, and how much longer it may be by chance. Constant: whoever waits for the
+/// server is to hear of it soon, and an attempt costs next to nothing.
+const RECONNECT_MS: u32 = 80;
+const RECONNECT_JITTER_MS: u32 = 40;
+/// Pause before a client whose task ended is started again.
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
+/// How often a connection is asked whether it lives, and how late its answer may be.
+pub const PING_EVERY: Duration = Duration::from_millis(500);
+pub const PING_LATE: Duration = Duration::from_secs(2);
 /// How many messages may wait between the subscriber's connection and its reader before some are dropped, which the
 /// reader then learns of. Each costs some 200 bytes at once.
 const MESSAGES_WAITING: usize = 4096;
@@ -60,8 +72,8 @@ pub async fn connect(url: &str, closed: &CancellationToken) -> Result<Clients, C
     let server = config.server.hosts().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
 
     let mut builder = Builder::from_config(config);
-    let mut policy = ReconnectPolicy::new_exponential(0, 50, 2_000, 2);
-    policy.set_jitter(50);
+    let mut policy = ReconnectPolicy::new_constant(0, RECONNECT_MS);
+    policy.set_jitter(RECONNECT_JITTER_MS);
     builder.set_policy(policy);
     builder.set_performance_config(performance_config(32));
     let unbuildable = |error: Error| ConnectError::Url(what_is_wrong(&error));
@@ -82,17 +94,20 @@ pub async fn connect(url: &str, closed: &CancellationToken) -> Result<Clients, C
     keep_connected(&appends, start(&appends).await.map_err(refuse)?, closed);
     keep_connected(&subscriber, start(&subscriber).await.map_err(refuse)?, closed);
     warn_of_eviction(&client).await;
+    tokio::spawn(watch(appends.clone(), closed.clone()));
+    tokio::spawn(watch(client.clone(), closed.clone()));
     Ok(Clients { appends, client, subscriber })
 }
 
 fn connection_config(max_command_attempts: u32) -> ConnectionConfig {
     ConnectionConfig {
         connection_timeout: CONNECT_TIMEOUT,
-        internal_command_timeout: CONNECT_TIMEOUT,
+        internal_command_timeout: SETUP_TIMEOUT,
         max_command_attempts,
         // Not bounded here: fred puts its own "reconnect" into the same queue, and a full one would end the client for
         // good. What goes in is bounded by the engine instead.
         max_command_buffer_len: 0,
+        // For a connection that nothing is written to; see `watch`.
         unresponsive: UnresponsiveConfig {
             max_timeout: Some(Duration::from_secs(6)),
             interval: Duration::from_secs(1),
@@ -112,7 +127,7 @@ fn performance_config(broadcast_channel_capacity: usize) -> PerformanceConfig {
 
 async fn start<C: ClientLike>(client: &C) -> Result<ConnectHandle, Error> {
     let late = || Error::new(ErrorKind::Timeout, "no answer");
-    tokio::time::timeout(CONNECT_TIMEOUT * 2, client.init()).await.map_err(|_| late())?
+    tokio::time::timeout((CONNECT_TIMEOUT + SETUP_TIMEOUT) * 2, client.init()).await.map_err(|_| late())?
 }
 
 /// The client reconnects by itself except after what it holds to be a mistake in the configuration, such as a node that
@@ -132,10 +147,43 @@ fn keep_connected<C: ClientLike + 'static>(client: &C, first: ConnectHandle, clo
             }
             tokio::select! {
                 () = closed.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_secs(1)) => connection = client.connect(),
+                () = tokio::time::sleep(RESTART_PAUSE) => connection = client.connect(),
             }
         }
     });
+}
+
+/// Asks a client's connections whether they live, for fred's own check is put off by every command that is written.
+async fn watch(client: Client, closed: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = closed.cancelled() => return,
+            () = tokio::time::sleep(PING_EVERY) => {}
+        }
+        if tokio::time::timeout(PING_LATE, ping_all(&client)).await.is_err() {
+            make_anew(&client).await;
+        }
+    }
+}
+
+/// An answer from every server that the client is connected to.
+pub async fn ping_all(client: &Client) -> Result<(), Error> {
+    let servers = client.active_connections();
+    let ping = |server| async {
+        let cluster_node = client.is_clustered().then_some(server);
+        client.with_options(&Options { cluster_node, ..Options::default() }).ping::<()>(None).await
+    };
+    futures_util::future::try_join_all(servers.into_iter().map(ping)).await.map(drop)
+}
+
+/// Gives up connections from which nothing comes: a peer that vanished without a word ends none by itself.
+pub async fn make_anew<C: ClientLike>(client: &C) {
+    // Otherwise it is being made already.
+    if client.is_connected() {
+        warn!("Redis does not answer; making the connection anew");
+        // It goes on until it works, whether it is waited for or not.
+        let _ = tokio::time::timeout(PING_LATE, client.force_reconnection()).await;
+    }
 }
 
 fn connect_error(server: &str, error: &Error) -> ConnectError {

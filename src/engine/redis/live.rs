@@ -25,6 +25,14 @@ impl Live for Redis {
         self.subscriptions.unfollow(room).await;
     }
 
+    async fn follow_again(&self, room: &RoomKey) -> Result<(), StoreError> {
+        self.subscriptions.follow_again(room).await
+    }
+
+    fn may_miss(&self) -> bool {
+        true
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         tokio::try_join!(self.client.ping::<()>(None), self.appends.ping::<()>(None))?;
         Ok(())

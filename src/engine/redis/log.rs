@@ -13,8 +13,9 @@ use app::{
 use async_trait::async_trait;
 use fred::{
     bytes_utils::Str,
-    prelude::{ClientLike, Error, ErrorKind},
+    prelude::{ClientLike, Error, ErrorKind, HashesInterface},
 };
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -115,6 +116,20 @@ impl RoomLog for Redis {
 
     async fn top(&self, room: &RoomKey) -> Result<Option<Cursor>, StoreError> {
         Ok(self.read(room, "XRANGE", "-", "+", 0).await?.map(|(top, _)| top))
+    }
+
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Option<Cursor>>, StoreError> {
+        // Queued together, they travel together; in a Cluster to several nodes.
+        let read = |room| async move {
+            let fields: Vec<Option<Str>> =
+                self.client.hmget(RoomKeys::of(room).meta(), vec!["epoch", "seq", "id"]).await?;
+            Ok(match fields.as_slice() {
+                // One damaged room is for whoever reads it, and does not keep the others from being looked at.
+                [Some(epoch), Some(seq), Some(id)] => cursor(epoch, seq, id),
+                _ => None,
+            })
+        };
+        try_join_all(rooms.iter().map(read)).await
     }
 }
 
@@ -255,12 +270,12 @@ fn append_error(error: &Error) -> AppendError {
         "WRONGPASS",
         "NOSCRIPT",
     ];
-    /// What fred says of a command that it never wrote, or that was only ever answered with a redirection.
-    const NOT_SENT: [&str; 5] = [
+    /// What fred says of a command that it never wrote, or that was only ever answered with a redirection. Not "Too many
+    /// failed write attempts.": so end those that were written to a connection that is made anew by force.
+    const NOT_SENT: [&str; 4] = [
         "Failed to route command.",
         "Client is not initialized.",
         "Failed to send command to router.",
-        "Too many failed write attempts.",
         "Too many redirections.",
     ];
     let details = error.details();

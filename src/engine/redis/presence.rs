@@ -97,11 +97,17 @@ impl Here {
         let (_, alive) = self.renew(&first, true, None).await?;
         let (here, stop) = (self.clone(), stop.clone());
         tasks.spawn(async move {
-            let mut alive = alive;
+            let (mut alive, mut made_again) = (alive, 0);
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(here.lease / 3) => {}
+                }
+                let times = subscriptions.times_made_again();
+                if times != made_again {
+                    // The server was away, and may have come back with what it knew long ago.
+                    made_again = times;
+                    here.doubtful.store(true, Ordering::Release);
                 }
                 match here.keep().await {
                     Ok(now) => {

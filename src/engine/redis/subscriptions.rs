@@ -1,26 +1,28 @@
 //! The one connection on which this instance hears of everything that happens to rooms it follows.
 //!
 //! Nothing is assumed to arrive: whenever something may have been missed (a reconnect, a slow reader, a late answer to a
-//! ping) every subscription is made again and confirmed, and then the sink is told to doubt.
+//! ping, fewer subscriptions than there should be) every subscription is made again and confirmed, and then the sink is
+//! told to doubt.
 
 use super::{
-    connection::COMMAND_TIMEOUT,
+    connection::{PING_EVERY, PING_LATE, make_anew},
     keys::{CONTROL_CHANNEL, PRESENCE_CHANGED, RoomKeys},
     log::record,
 };
 use crate::engine::{LiveSink, StoreError, TokenHash, hex, random_id};
 use app::domain::RoomKey;
 use fred::{
+    bytes_utils::Str,
     clients::SubscriberClient,
-    prelude::{ClientLike, EventInterface, Options, PubsubInterface},
-    types::Message,
+    prelude::{ClientLike, Error, EventInterface, Options, PubsubInterface},
+    types::{ClusterHash, CustomCommand, Message},
 };
 use futures_util::{StreamExt, stream};
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -28,13 +30,11 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast::error::RecvError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-const PING_EVERY: Duration = Duration::from_secs(1);
-/// An answer that took longer leaves time for something to have gone wrong.
-const PING_LATE: Duration = Duration::from_secs(2);
 /// A node of a Cluster that gives a slot away ends its subscriptions, which fred does not report: they are made again.
-const CLUSTER_SWEEP: Duration = Duration::from_secs(10);
-const RESUBSCRIBE_AT_ONCE: usize = 16;
-const RETRY: Duration = Duration::from_millis(250);
+/// So they are where the server does not say how many it has.
+const SWEEP: Duration = Duration::from_secs(10);
+const RESUBSCRIBE_AT_ONCE: usize = 64;
+const RETRY: Duration = Duration::from_millis(100);
 
 pub struct Subscriptions {
     client: SubscriberClient,
@@ -43,12 +43,20 @@ pub struct Subscriptions {
     sink: OnceLock<Arc<dyn LiveSink>>,
     followed: Mutex<HashMap<String, Arc<Followed>>>,
     resubscribe: Notify,
+    /// How often all of them had to be made again.
+    made_again: AtomicU64,
+    /// They are just being made again.
+    making: AtomicBool,
+    /// Whether the server says how many subscriptions it has: it may forbid the question.
+    counted: AtomicBool,
 }
 
 struct Followed {
     room: RoomKey,
     /// Whether messages are passed on: from before the subscription is asked for until it is given up.
     on: AtomicBool,
+    /// Whether the server confirmed the subscription.
+    confirmed: AtomicBool,
     /// One change at a time, in the order asked for.
     gate: AsyncMutex<()>,
 }
@@ -61,6 +69,9 @@ impl Subscriptions {
             sink: OnceLock::new(),
             followed: Mutex::default(),
             resubscribe: Notify::new(),
+            made_again: AtomicU64::new(0),
+            making: AtomicBool::new(false),
+            counted: AtomicBool::new(true),
         }
     }
 
@@ -82,20 +93,36 @@ impl Subscriptions {
     pub async fn follow(&self, room: &RoomKey) -> Result<(), StoreError> {
         let channel = RoomKeys::of(room).channel();
         let followed = {
-            let new =
-                || Arc::new(Followed { room: room.clone(), on: AtomicBool::new(false), gate: AsyncMutex::default() });
+            let new = || Arc::new(Followed::new(room.clone()));
             self.followed().entry(channel.clone()).or_insert_with(new).clone()
         };
         let _turn = followed.gate.lock().await;
         followed.on.store(true, Ordering::Release);
         // Again even if it was followed already: the confirmation is the promise.
         match self.client.ssubscribe(channel.as_str()).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                followed.confirmed.store(true, Ordering::Release);
+                Ok(())
+            }
             Err(error) => {
                 self.give_up(&channel, &followed);
                 Err(error.into())
             }
         }
+    }
+
+    pub async fn follow_again(&self, room: &RoomKey) -> Result<(), StoreError> {
+        let channel = RoomKeys::of(room).channel();
+        let Some(followed) = self.followed().get(&channel).cloned() else { return Ok(()) };
+        Ok(self.subscribe_again(&channel, &followed).await?)
+    }
+
+    async fn subscribe_again(&self, channel: &str, followed: &Followed) -> Result<(), Error> {
+        let _turn = followed.gate.lock().await;
+        if !followed.on.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.client.ssubscribe(channel).await
     }
 
     pub async fn unfollow(&self, room: &RoomKey) {
@@ -112,6 +139,7 @@ impl Subscriptions {
     /// Passes nothing on any more, and forgets the room unless somebody waits for their turn with it.
     fn give_up(&self, channel: &str, mine: &Arc<Followed>) {
         mine.on.store(false, Ordering::Release);
+        mine.confirmed.store(false, Ordering::Release);
         let mut followed = self.followed();
         // One reference is the map's, one the caller's; others are taken under this lock.
         if Arc::strong_count(mine) == 2 {
@@ -204,35 +232,35 @@ impl Subscriptions {
     /// Makes every subscription again when asked to, until all are confirmed.
     async fn make_again(self: Arc<Self>, stop: CancellationToken) {
         loop {
-            let swept = if self.client.is_clustered() { CLUSTER_SWEEP } else { Duration::MAX };
+            let swept = self.client.is_clustered() || !self.counted.load(Ordering::Relaxed);
             let sweep = tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.resubscribe.notified() => false,
-                () = tokio::time::sleep(swept) => true,
+                () = tokio::time::sleep(SWEEP) => true,
             };
+            if sweep && !swept {
+                continue;
+            }
+            self.making.store(true, Ordering::Release);
             while !self.subscribe_all().await {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(RETRY) => {}
                 }
             }
+            self.making.store(false, Ordering::Release);
             if !sweep {
-                info!("subscribed again after a reconnection to Redis");
-                self.report(|sink| sink.doubt(None));
+                info!("subscribed again to everything in Redis");
+                self.made_again.fetch_add(1, Ordering::Release);
             }
+            self.report(|sink| sink.doubt(None));
         }
     }
 
     async fn subscribe_all(&self) -> bool {
         let control = self.client.ssubscribe(CONTROL_CHANNEL).await;
         let rooms = stream::iter(self.all_followed())
-            .map(|(channel, followed)| async move {
-                let _turn = followed.gate.lock().await;
-                if !followed.on.load(Ordering::Acquire) {
-                    return Ok(());
-                }
-                self.client.ssubscribe(channel.as_str()).await
-            })
+            .map(|(channel, followed)| async move { self.subscribe_again(&channel, &followed).await })
             .buffer_unordered(RESUBSCRIBE_AT_ONCE)
             .collect::<Vec<_>>()
             .await;
@@ -251,27 +279,61 @@ impl Subscriptions {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PING_EVERY) => {}
             }
-            match tokio::time::timeout(PING_LATE, self.ping_all()).await {
-                Ok(Ok(())) if late => {
+            let expected = self.confirmed();
+            match tokio::time::timeout(PING_LATE, self.count()).await {
+                Ok(Ok(count)) => {
+                    // What was given up in between is not missing.
+                    let missing = count.is_some_and(|count| count < expected.min(self.confirmed()));
+                    if (late || missing) && !self.making.load(Ordering::Acquire) {
+                        self.resubscribe.notify_one();
+                    }
                     late = false;
-                    self.resubscribe.notify_one();
                 }
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => late = true,
+                Ok(Err(_)) => late = true,
+                Err(_) => {
+                    late = true;
+                    make_anew(&self.client).await;
+                }
             }
         }
     }
 
-    async fn ping_all(&self) -> Result<(), fred::error::Error> {
+    /// How many subscriptions the server says this connection has; nothing if it only answers.
+    async fn count(&self) -> Result<Option<usize>, Error> {
+        let mut count = self.counted.load(Ordering::Relaxed).then_some(0);
         for server in self.client.active_connections() {
-            let options = Options {
-                cluster_node: self.client.is_clustered().then_some(server),
-                timeout: Some(COMMAND_TIMEOUT),
-                ..Options::default()
-            };
-            self.client.with_options(&options).ping::<()>(None).await?;
+            let cluster_node = self.client.is_clustered().then_some(server);
+            let client = self.client.with_options(&Options { cluster_node, ..Options::default() });
+            if let Some(sum) = count {
+                let info = CustomCommand::new_static("CLIENT", ClusterHash::Random, false);
+                match client.custom::<Str, _>(info, vec!["INFO"]).await {
+                    Ok(info) => count = subscriptions_in(&info).map(|here| sum + here),
+                    // What a server says that forbids or does not know the question; anything else is its silence.
+                    Err(error) if error.details().starts_with("NOPERM") || error.details().starts_with("ERR") => {
+                        count = None;
+                    }
+                    Err(error) => return Err(error),
+                }
+                if count.is_none() {
+                    info!("Redis does not count subscriptions; they are made again from time to time");
+                    self.counted.store(false, Ordering::Relaxed);
+                }
+            } else {
+                client.ping::<()>(None).await?;
+            }
         }
-        Ok(())
+        Ok(count)
+    }
+
+    /// Subscriptions that the server confirmed: of rooms, and of the control channel.
+    fn confirmed(&self) -> usize {
+        let rooms = self.followed();
+        rooms.values().filter(|followed| followed.confirmed.load(Ordering::Acquire)).count() + 1
+    }
+
+    /// Rises when everything that an instance wrote about itself may be gone, because the server was away.
+    pub fn times_made_again(&self) -> u64 {
+        self.made_again.load(Ordering::Acquire)
     }
 
     fn all_followed(&self) -> Vec<(String, Arc<Followed>)> {
@@ -284,6 +346,18 @@ impl Subscriptions {
     fn followed(&self) -> MutexGuard<'_, HashMap<String, Arc<Followed>>> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Followed {
+    fn new(room: RoomKey) -> Self {
+        let (on, confirmed, gate) = (AtomicBool::new(false), AtomicBool::new(false), AsyncMutex::default());
+        Self { room, on, confirmed, gate }
+    }
+}
+
+/// How many channels a `CLIENT INFO` says the connection is subscribed to.
+fn subscriptions_in(info: &str) -> Option<usize> {
+    info.split_whitespace().find_map(|field| field.strip_prefix("ssub="))?.parse().ok()
 }
 
 /// The session that another instance reported.

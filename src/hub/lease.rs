@@ -1,0 +1,124 @@
+//! For how long this instance may act for the sessions of its sockets.
+//!
+//! Word of a sign-out elsewhere can be lost, and a process that stood still has heard of nothing. So a session counts only
+//! for a short time after the store was last asked about it: without an answer nothing is taken from its sockets and no
+//! entry is given to them.
+
+use super::{Hub, upkeep::every};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+/// How long what the store said of a session holds. With a request's way to the store it stays below the five seconds after
+/// which a session that ended has to be without effect.
+const HOLDS: Duration = Duration::from_secs(4);
+/// How often the store is asked about all sessions.
+const SWEEP: Duration = Duration::from_millis(1_500);
+/// Pause before it is asked again that did not answer.
+const RETRY: Duration = Duration::from_millis(100);
+/// How often an engine is asked that reports the end of a session by itself, but for those that nobody uses.
+const EXPIRY_SWEEP: Duration = Duration::from_mins(1);
+/// Sessions asked for at once.
+const AT_ONCE: usize = 1_024;
+
+pub struct Lease {
+    /// A monotonic clock goes on while the process is stopped.
+    began: Instant,
+    /// When the latest round that was answered in full began, in milliseconds since `began`.
+    asked: AtomicU64,
+    /// A socket waits for the next round.
+    awaited: AtomicBool,
+    /// Nothing about sessions goes unreported, so that nothing lapses.
+    endless: bool,
+}
+
+/// What a socket knows of its session by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission {
+    /// When the store was asked about the session.
+    pub asked: Instant,
+    /// When the socket had been registered: rounds that began later included it.
+    pub registered: Instant,
+}
+
+impl Lease {
+    pub fn new(endless: bool) -> Self {
+        Self { began: Instant::now(), asked: AtomicU64::new(0), awaited: AtomicBool::new(false), endless }
+    }
+
+    /// Whether the session of a socket still counts. If it does not, its socket is woken after the next round.
+    pub fn holds(&self, admission: Admission) -> bool {
+        self.endless || self.is_recent(admission) || {
+            self.awaited.store(true, Ordering::SeqCst);
+            // The round may have come to its end in between.
+            self.is_recent(admission)
+        }
+    }
+
+    fn is_recent(&self, admission: Admission) -> bool {
+        let round = self.began + Duration::from_millis(self.asked.load(Ordering::SeqCst));
+        let asked = if round >= admission.registered { round } else { admission.asked };
+        asked.elapsed() < HOLDS
+    }
+
+    /// A round that began then was answered, and the sockets of ended sessions know. Says whether a socket waits for it.
+    fn renew(&self, began: Instant) -> bool {
+        // Rounded down: a lease may be shorter than it could be, never longer.
+        let asked = u64::try_from((began - self.began).as_millis()).unwrap_or(u64::MAX);
+        self.asked.store(asked, Ordering::SeqCst);
+        self.awaited.swap(false, Ordering::SeqCst)
+    }
+}
+
+pub async fn keep(hub: Arc<Hub>) {
+    let pause = if hub.lease.endless { EXPIRY_SWEEP.min(hub.session_use) } else { SWEEP };
+    let mut ticks = every(pause);
+    loop {
+        ticks.tick().await;
+        while let Err(error) = ask(&hub).await {
+            tracing::debug!(%error, "cannot ask whether sessions ended; trying again");
+            sleep(RETRY).await;
+        }
+    }
+}
+
+async fn ask(hub: &Hub) -> Result<(), crate::engine::StoreError> {
+    let began = Instant::now();
+    for tokens in hub.tokens().chunks(AT_ONCE) {
+        for token in hub.engine.ended_sessions(tokens).await? {
+            hub.end_session(token);
+        }
+    }
+    if hub.lease.renew(began) {
+        hub.wake_sockets();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_counts_for_a_while_after_it_was_asked_about() {
+        let ago = |secs| Instant::now().checked_sub(Duration::from_secs(secs)).unwrap();
+        let mut lease = Lease::new(false);
+        lease.began = ago(60);
+        let old = Admission { asked: ago(50), registered: ago(50) };
+        let new = Admission { asked: ago(1), registered: ago(1) };
+        // Stood still between the question and the registration.
+        let slow = Admission { asked: ago(20), registered: ago(0) };
+        assert_eq!([old, new, slow].map(|admission| lease.holds(admission)), [false, true, false]);
+        assert!(lease.renew(ago(2)), "somebody waits");
+        assert_eq!([old, new, slow].map(|admission| lease.holds(admission)), [true, true, false]);
+        assert!(lease.renew(Instant::now() + Duration::from_millis(5)) && lease.holds(slow));
+        lease.renew(ago(5));
+        assert!(!lease.holds(old));
+        assert!(Lease::new(true).holds(old));
+    }
+}
