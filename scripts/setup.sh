@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is lacking: scripts/setup.sh [build] [test] [lint]. Silent when nothing is.
+# Installs what is lacking: scripts/setup.sh [build] [test] [redis] [lint]. Silent when nothing is.
 #
 # Build tools go to ~/.cache/hubbub/tools (or $HUBBUB_TOOLS), a folder per version: downloaded ready-made where that
 # works, compiled where it does not. Packages of the system are installed with apt if this user may, else named.
@@ -175,8 +175,9 @@ for what in "${@:-build}"; do
       font :lang=und-zsye fonts-noto-color-emoji
       program node nodejs && program npm npm
       ;;
+    redis) program redis-server redis-server ;;
     lint) program shellcheck shellcheck && program node nodejs && program npm npm ;;
-    *) die "usage: scripts/setup.sh [build] [test] [lint]" ;;
+    *) die "usage: scripts/setup.sh [build] [test] [redis] [lint]" ;;
   esac
 done
 install_packages

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs every test, or one part: scripts/test.sh [rust|dist|e2e]
+# Runs every test, or one part: scripts/test.sh [rust|chaos|dist|e2e]
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 only=${1:-}
-case $only in '' | rust | dist | e2e) ;; *) die "usage: scripts/test.sh [rust|dist|e2e]" ;; esac
+case $only in '' | rust | chaos | dist | e2e) ;; *) die "usage: scripts/test.sh [rust|chaos|dist|e2e]" ;; esac
 part() { [[ -z $only || $only == "$1" ]]; }
 
 scripts/setup.sh test
@@ -13,6 +13,13 @@ scripts/setup.sh test
 if part rust; then
   say "Rust tests"
   cargo test
+fi
+if part chaos; then
+  say "a minute of chaos on each engine"
+  cargo build -p hubbub -p bench
+  for engine in embedded redis; do
+    SECS=60 target/debug/bench --server target/debug/hubbub chaos --engine "$engine"
+  done
 fi
 if part dist || part e2e; then
   scripts/build.sh

@@ -8,11 +8,14 @@ use app::{
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{header, redirect};
 use std::net::SocketAddr;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest},
+    WebSocketStream, client_async_with_config,
+    tungstenite::{Message, Utf8Bytes, client::IntoClientRequest, protocol::WebSocketConfig},
 };
+
+/// The library's 128 KiB, allocated at once, would be most of this process with a thousand sockets.
+const READ_BUFFER: usize = 8 * 1024;
 
 /// The session's cookie.
 pub async fn sign_in(address: SocketAddr, name: &str, room: &str) -> Result<String> {
@@ -27,15 +30,23 @@ pub fn key(room: &str) -> Result<RoomKey> {
 }
 
 pub struct Client {
-    ws: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    ws: WebSocketStream<TcpStream>,
 }
 
 impl Client {
     pub async fn connect(address: SocketAddr, cookie: &str) -> Result<Self> {
+        Self::over(TcpSocket::new_v4()?, address, cookie).await
+    }
+
+    /// Connects `socket`, whose options the caller has set.
+    pub async fn over(socket: TcpSocket, address: SocketAddr, cookie: &str) -> Result<Self> {
         let mut request = format!("ws://{address}/ws").into_client_request()?;
         request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL.parse()?);
         request.headers_mut().insert(header::COOKIE, cookie.parse()?);
-        let (ws, _) = connect_async(request).await?;
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true)?;
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+        let (ws, _) = client_async_with_config(request, stream, Some(config)).await?;
         let mut client = Self { ws };
         match client.frame().await? {
             ServerFrame::Hello { .. } => Ok(client),
@@ -43,17 +54,28 @@ impl Client {
         }
     }
 
+    /// The port at this end.
+    pub fn port(&self) -> Result<u16> {
+        Ok(self.ws.get_ref().local_addr()?.port())
+    }
+
     pub async fn send(&mut self, frame: &ClientFrame) -> Result<()> {
         Ok(self.ws.send(Message::text(serde_json::to_string(frame)?)).await?)
     }
 
-    pub async fn frame(&mut self) -> Result<ServerFrame> {
-        while let Some(message) = self.ws.next().await {
-            if let Message::Text(text) = message? {
-                return Ok(serde_json::from_str(&text)?);
+    /// The next frame as it came; `None` once the socket is closed or lost. May be cancelled without losing a frame.
+    pub async fn text(&mut self) -> Option<Utf8Bytes> {
+        while let Some(Ok(message)) = self.ws.next().await {
+            if let Message::Text(text) = message {
+                return Some(text);
             }
         }
-        Err("the socket was closed".into())
+        None
+    }
+
+    pub async fn frame(&mut self) -> Result<ServerFrame> {
+        let text = self.text().await.ok_or("the socket was closed")?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// Joins and returns how many entries came and where the log ends.

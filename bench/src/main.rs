@@ -1,14 +1,20 @@
 //! Measurements of the real server, as a process of its own, from outside.
 //!
 //! `cargo run --release -p bench -- joins` prints what joining a room costs the server by the operating system's
-//! account of its CPU time, for a short room and a long one, in turn.
+//! account of its CPU time, for a short room and a long one, in turn. `-- stalled` prints what readers that stopped
+//! reading cost: memory, and the time of everybody else in their room. `-- chaos` measures nothing but whether the
+//! promises hold while everything fails.
 
+mod chaos;
 mod client;
 mod joins;
 mod server;
+mod sockets;
+mod stalled;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
+use tokio::runtime::Runtime;
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -32,12 +38,23 @@ enum What {
         #[arg(long, default_value_t = 100_000)]
         long: u64,
     },
+    /// People talk while instances, Redis and the network fail; then everything they saw is checked
+    Chaos(chaos::Options),
+    /// Readers that stopped reading in a busy room, against as many idle ones in a quiet room
+    Stalled(stalled::Options),
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let args = Args::parse();
     match args.what {
-        What::Joins { runs, short, long } => joins::measure(&args.server, runs, short, long).await,
+        What::Chaos(options) => {
+            let good = chaos::run(args.server, options)?;
+            return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        What::Joins { runs, short, long } => {
+            Runtime::new()?.block_on(joins::measure(&args.server, runs, short, long))?;
+        }
+        What::Stalled(options) => Runtime::new()?.block_on(stalled::measure(&args.server, &options))?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -45,6 +45,13 @@ impl Server {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
+    /// KiB of its memory in RAM: what the kernel counts exactly, page by page (`/proc/<pid>/smaps_rollup`, Linux).
+    pub fn resident_kib(&self) -> Result<u64> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id()))?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("smaps_rollup has no Rss")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
     /// The CPU time once the server rests: no change for 10 ms.
     pub async fn settled_cpu(&self) -> Result<Duration> {
         let mut before = self.cpu()?;

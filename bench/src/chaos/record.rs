@@ -1,0 +1,337 @@
+//! What the clients saw: everything the checker goes by. One record for a whole run.
+
+use app::{
+    domain::{Cursor, Entry, EntryId, Epoch, ProducerId, UserId},
+    page::RoomRef,
+};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::File,
+    io::{BufWriter, Write},
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// A room by its place in [`Record::rooms`].
+pub type RoomId = usize;
+/// A tab for its whole life, reloads included.
+pub type TabId = usize;
+
+/// Violations listed in full; beyond it they are only counted.
+const VIOLATIONS_LISTED: usize = 200;
+/// A hand-over from one socket to the next is over by then.
+const MOVING_MS: u64 = 1_000;
+
+/// The invariants of the product, named as in `docs/reliability.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub enum Invariant {
+    /// What was acknowledged is in the history and reached every member who stayed.
+    I1,
+    /// One entry per place of the log, the same everywhere.
+    I2,
+    /// At most one entry per producer and number.
+    I3,
+    /// A live tail only moves forward, without a hole unless told of a reset; so also a hand-over is no interruption.
+    I4,
+    /// A sender reads its own write on any instance.
+    I5,
+    /// Nothing appears that nobody sent; a sender's messages keep their order.
+    I6,
+    /// Presence becomes the truth again in time.
+    I7,
+    /// A session that ended sends and hears nothing.
+    I8,
+    /// What was sent is 0 or 1 entries, and its sender knows which.
+    I9,
+}
+
+#[derive(Debug, Clone)]
+pub struct Violation {
+    pub invariant: Invariant,
+    pub at_ms: u64,
+    pub what: String,
+}
+
+/// One message that somebody wrote; its text is unique in the run.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub tab: TabId,
+    pub room: RoomId,
+    pub by: UserId,
+    /// Among all submissions; a message that failed and is tried again counts anew.
+    pub order: u64,
+    pub at_ms: u64,
+    /// It failed and was tried again.
+    pub retried: bool,
+    /// Its writer took it back while its fate was unknown.
+    pub discarded: bool,
+    /// Its writer signed out or gave up the tab's storage.
+    pub abandoned: bool,
+    pub acked: Option<(Cursor, u64)>,
+}
+
+/// A number of a producer in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot {
+    pub by: UserId,
+    pub p: ProducerId,
+    pub room: RoomId,
+    pub n: u64,
+}
+
+/// One id that was seen at a place of a log.
+#[derive(Debug)]
+pub struct Version {
+    pub entry: Arc<Entry>,
+    pub first_ms: u64,
+    /// Who showed it last, and when.
+    pub by: Vec<(TabId, u64)>,
+}
+
+/// The store was set back: what it had committed after `from_ms` may be gone since `until_ms`.
+#[derive(Debug, Clone, Copy)]
+pub struct Rollback {
+    pub from_ms: u64,
+    pub until_ms: u64,
+}
+
+pub struct Record {
+    start: Instant,
+    pub rooms: Vec<RoomRef>,
+    pub submitted: HashMap<String, Submission>,
+    /// What was sent under each number; `None` for a void alone.
+    pub sent: HashMap<Slot, Option<String>>,
+    pub acks: HashMap<Slot, Vec<(Cursor, u64)>>,
+    /// Numbers of which their sender was told, and when, that they are no message.
+    pub voided: HashMap<Slot, u64>,
+    pub shown: HashMap<(RoomId, Epoch, u64), Vec<Version>>,
+    /// When a tab was told that a room's log is another one (or was loaded anew).
+    pub told: HashMap<(TabId, RoomId), Vec<u64>>,
+    pub rollbacks: Vec<Rollback>,
+    pub signed_out: HashMap<UserId, u64>,
+    pub names: HashMap<UserId, String>,
+    pub violations: Vec<Violation>,
+    pub counts: BTreeMap<Invariant, u64>,
+    pub delivered: u64,
+    /// Times that an outcome was unknown to its sender for a while.
+    pub unknown: u64,
+    /// When a live entry arrived at a tab, and how many milliseconds after its commit.
+    pub arrivals: Vec<(TabId, u64, u32)>,
+    /// When a tab was told to move to another socket.
+    pub moves: Vec<(TabId, u64)>,
+    orders: u64,
+    dubious: HashSet<String>,
+    /// Every frame, to find out what went wrong.
+    trace: Option<BufWriter<File>>,
+}
+
+impl Record {
+    pub fn new(rooms: Vec<RoomRef>, trace: Option<File>) -> Self {
+        Self {
+            trace: trace.map(BufWriter::new),
+            start: Instant::now(),
+            rooms,
+            submitted: HashMap::new(),
+            sent: HashMap::new(),
+            acks: HashMap::new(),
+            voided: HashMap::new(),
+            shown: HashMap::new(),
+            told: HashMap::new(),
+            rollbacks: Vec::new(),
+            signed_out: HashMap::new(),
+            names: HashMap::new(),
+            violations: Vec::new(),
+            counts: BTreeMap::new(),
+            delivered: 0,
+            unknown: 0,
+            arrivals: Vec::new(),
+            moves: Vec::new(),
+            orders: 0,
+            dubious: HashSet::new(),
+        }
+    }
+
+    /// Writes a frame down, if that is wanted: the moment, the tab, its socket, which way, the frame.
+    pub fn trace(&mut self, tab: TabId, socket: u32, way: &str, frame: &impl serde::Serialize) {
+        let now = self.now();
+        if let Some(trace) = &mut self.trace {
+            let json = serde_json::to_string(frame).unwrap_or_default();
+            let _ = writeln!(trace, "{now} {tab} {socket} {way} {json}");
+        }
+    }
+
+    /// Milliseconds since the run began.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The wall clock's milliseconds at a moment of the run.
+    pub fn wall(&self, moment: u64) -> u64 {
+        wall_ms().saturating_sub(self.now()).saturating_add(moment)
+    }
+
+    pub fn room_id(&self, key: &app::domain::RoomKey) -> Option<RoomId> {
+        self.rooms.iter().position(|room| room.key == *key)
+    }
+
+    pub fn violate(&mut self, invariant: Invariant, what: impl FnOnce() -> String) {
+        *self.counts.entry(invariant).or_default() += 1;
+        if self.violations.len() < VIOLATIONS_LISTED {
+            let violation = Violation { invariant, at_ms: self.now(), what: what() };
+            eprintln!("  {:?} at {} ms: {}", violation.invariant, violation.at_ms, violation.what);
+            self.violations.push(violation);
+        }
+    }
+
+    /// Somebody wrote `text`, or tries it again.
+    pub fn submit(&mut self, text: &str, tab: TabId, room: RoomId, by: UserId) {
+        self.orders += 1;
+        let (order, at_ms) = (self.orders, self.now());
+        self.submitted
+            .entry(text.to_owned())
+            .and_modify(|again| (again.order, again.retried) = (order, true))
+            .or_insert(Submission {
+                tab,
+                room,
+                by,
+                order,
+                at_ms,
+                retried: false,
+                discarded: false,
+                abandoned: false,
+                acked: None,
+            });
+    }
+
+    pub fn discard(&mut self, text: &str) {
+        if let Some(submission) = self.submitted.get_mut(text) {
+            submission.discarded = true;
+        }
+    }
+
+    /// A tab's storage is gone: what it had not sent yet may stay unsent, and what the log loses is not missed.
+    pub fn abandon(&mut self, tab: TabId) {
+        for submission in self.submitted.values_mut().filter(|it| it.tab == tab) {
+            submission.abandoned = true;
+        }
+    }
+
+    /// Somebody leaves a room, in all their tabs: so it is with what they wrote there.
+    pub fn abandon_room(&mut self, by: UserId, room: RoomId) {
+        for submission in self.submitted.values_mut().filter(|it| it.by == by && it.room == room) {
+            submission.abandoned = true;
+        }
+    }
+
+    /// A client puts `text` (`None`: a void) under a number on the wire.
+    pub fn send(&mut self, slot: Slot, text: Option<&str>) {
+        let other = match (self.sent.get(&slot), text) {
+            (Some(Some(before)), Some(text)) => before != text,
+            _ => false,
+        };
+        if other {
+            self.violate(Invariant::I3, || format!("a client used {slot:?} for two messages"));
+        }
+        let known = self.sent.entry(slot).or_default();
+        if known.is_none() {
+            *known = text.map(str::to_owned);
+        }
+    }
+
+    pub fn ack(&mut self, slot: Slot, at: Cursor) {
+        let now = self.now();
+        let Some(sent) = self.sent.get(&slot).cloned() else {
+            return self.violate(Invariant::I6, || format!("an acknowledgement of {slot:?}, which nobody sent"));
+        };
+        let before = self.acks.get(&slot).and_then(|acks| acks.last().copied());
+        if let Some((was, when)) = before
+            && was != at
+            && !self.set_back_between(when, now)
+        {
+            self.violate(Invariant::I3, || format!("{slot:?} was acknowledged at {was:?}, then at {at:?}"));
+        }
+        if before.is_none_or(|(was, _)| was != at) {
+            self.acks.entry(slot).or_default().push((at, now));
+            if let Some(submission) = sent.and_then(|text| self.submitted.get_mut(&text)) {
+                submission.acked = Some((at, now));
+            }
+        }
+    }
+
+    pub fn void(&mut self, slot: Slot) {
+        let now = self.now();
+        self.voided.insert(slot, now);
+    }
+
+    /// A refusal that leaves the outcome open.
+    pub fn refused(&mut self, slot: Slot) {
+        if let Some(Some(text)) = self.sent.get(&slot)
+            && self.dubious.insert(text.clone())
+        {
+            self.unknown += 1;
+        }
+    }
+
+    /// Whether something committed at `then` may be gone at `now` because the store was set back.
+    pub fn set_back_between(&self, then: u64, now: u64) -> bool {
+        self.rollbacks.iter().any(|rollback| then <= rollback.until_ms && now >= rollback.from_ms)
+    }
+
+    /// Entries that a tab shows from now on.
+    pub fn show(&mut self, tab: TabId, room: RoomId, entry: &Arc<Entry>) {
+        self.delivered += 1;
+        let now = self.now();
+        let own = entry.text().and_then(|text| self.submitted.get(text)).is_some_and(|it| it.tab == tab);
+        if own {
+            // One's own entry in the log is as good as an acknowledgement.
+            self.ack(Slot { by: entry.by, p: entry.p, room, n: entry.n }, entry.cursor());
+        }
+        let set_back = !self.rollbacks.is_empty();
+        let versions = self.shown.entry((room, entry.epoch, entry.seq)).or_default();
+        let Some(version) = versions.iter_mut().find(|version| version.entry.id == entry.id) else {
+            versions.push(Version { entry: entry.clone(), first_ms: now, by: vec![(tab, now)] });
+            if versions.len() > 1 && !set_back {
+                let seq = entry.seq;
+                self.violate(Invariant::I2, || format!("room {room} has two entries at seq {seq}"));
+            }
+            return;
+        };
+        match version.by.iter_mut().find(|(by, _)| *by == tab) {
+            Some(shown) => shown.1 = now,
+            None => version.by.push((tab, now)),
+        }
+        if *version.entry != **entry {
+            let id: EntryId = entry.id;
+            self.violate(Invariant::I2, || format!("room {room}: entry {id} reads differently in tab {tab}"));
+        }
+    }
+
+    pub fn arrived(&mut self, tab: TabId, entry: &Entry) {
+        let age = wall_ms().saturating_sub(entry.at);
+        self.arrivals.push((tab, self.now(), u32::try_from(age).unwrap_or(u32::MAX)));
+    }
+
+    /// The ages on arrival of what arrived while its tab was moving to another socket, and of everything else.
+    pub fn ages(&self) -> (Vec<u64>, Vec<u64>) {
+        let mut moves: HashMap<TabId, Vec<u64>> = HashMap::new();
+        for (tab, at) in &self.moves {
+            moves.entry(*tab).or_default().push(*at);
+        }
+        let near = |tab: TabId, at: u64| {
+            moves.get(&tab).is_some_and(|moves| moves.iter().any(|&told| (told..told + MOVING_MS).contains(&at)))
+        };
+        let (near, far): (Vec<_>, Vec<_>) = self.arrivals.iter().partition(|(tab, at, _)| near(*tab, *at));
+        let age = |all: Vec<(TabId, u64, u32)>| all.into_iter().map(|(.., age)| u64::from(age)).collect();
+        (age(near), age(far))
+    }
+
+    pub fn tell(&mut self, tab: TabId, room: RoomId) {
+        let now = self.now();
+        self.told.entry((tab, room)).or_default().push(now);
+    }
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(0))
+}

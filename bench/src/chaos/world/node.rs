@@ -1,0 +1,103 @@
+//! The processes: a Redis server, behind its proxy, and Sentinel.
+
+use super::{
+    direct::{self, Value},
+    faults::Faults,
+    process::{Peer, Peers, Process, free_port},
+    proxy::Proxy,
+};
+use crate::Result;
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::Mutex, time::sleep};
+
+const START_WITHIN: Duration = Duration::from_secs(20);
+
+/// A server and the way to it.
+pub struct Node {
+    pub proxy: Proxy,
+    pub address: SocketAddr,
+    pub dir: PathBuf,
+    peers: Arc<Peers>,
+    pub process: Mutex<Option<Process>>,
+}
+
+impl Node {
+    pub async fn new(dir: PathBuf, peers: &Arc<Peers>, faults: &Arc<Faults>) -> Result<Self> {
+        fs::create_dir_all(&dir)?;
+        let address = (Ipv4Addr::LOCALHOST, free_port()?).into();
+        let proxy = Proxy::start(free_port()?, address, peers.clone(), faults.clone()).await?;
+        Ok(Self { proxy, address, dir, peers: peers.clone(), process: Mutex::default() })
+    }
+
+    /// Answers when the first PONG came.
+    pub async fn start(&self, master: Option<SocketAddr>) -> Result<Instant> {
+        let mut process = self.process.lock().await;
+        if process.as_mut().is_some_and(|process| process.exited().is_none()) {
+            return Err("Redis runs already".into());
+        }
+        let (port, announced) = (self.address.port().to_string(), self.proxy.address.port().to_string());
+        let started = Process::start("redis-server".as_ref(), |command| {
+            command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes"]);
+            command.args(["--appendfsync", "always", "--maxmemory-policy", "noeviction"]);
+            command.args(["--logfile", "redis.log", "--dir"]).arg(&self.dir);
+            command.args(["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", &announced]);
+            // A replica that starts anew is sent everything at once.
+            command.args(["--repl-diskless-sync-delay", "0"]);
+            if let Some(master) = master {
+                command.args(["--replicaof", &master.ip().to_string(), &master.port().to_string()]);
+            }
+        })?;
+        self.peers.add(&started, Peer::Redis);
+        let started = process.insert(started);
+        let answers = until_it_answers(self.address, started).await;
+        answers.map_err(|error| format!("{error}; see {}", self.dir.display()).into())
+    }
+
+    pub async fn kill(&self) {
+        if let Some(mut process) = self.process.lock().await.take() {
+            self.peers.remove(&process);
+            process.kill();
+        }
+    }
+
+    pub async fn has_role(&self, role: &str) -> bool {
+        let answer = direct::command(self.address, &["ROLE"]).await;
+        answer.is_ok_and(|answer| answer.list().first().and_then(Value::text) == Some(role))
+    }
+}
+
+pub fn start_sentinel(dir: &Path, service: &str, address: SocketAddr, master: SocketAddr) -> Result<Process> {
+    fs::create_dir_all(dir)?;
+    // Sentinel writes what it learns into its configuration.
+    let file = dir.join("sentinel.conf");
+    let settings = format!(
+        "bind 127.0.0.1\nport {}\nlogfile sentinel.log\nsentinel monitor {service} {} {} 1\n\
+         sentinel down-after-milliseconds {service} 60000\nsentinel failover-timeout {service} 15000\n",
+        address.port(),
+        master.ip(),
+        master.port()
+    );
+    fs::write(&file, settings)?;
+    Process::start("redis-server".as_ref(), |command| {
+        command.arg(&file).arg("--sentinel").current_dir(dir);
+    })
+}
+
+/// Answers when the first PONG came.
+pub async fn until_it_answers(server: SocketAddr, process: &mut Process) -> Result<Instant> {
+    let begin = Instant::now();
+    loop {
+        match direct::command(server, &["PING"]).await {
+            Ok(_) => return Ok(Instant::now()),
+            Err(error) if begin.elapsed() > START_WITHIN => return Err(error),
+            Err(_) if let Some(status) = process.exited() => return Err(format!("redis-server ended: {status}").into()),
+            Err(_) => sleep(Duration::from_millis(1)).await,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Each fault against real servers; this process is the instance.
+
+use super::direct::Value;
+use super::{
+    process::{Peer, Peers},
+    redis::{Clients, Redis},
+    *,
+};
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Fixture {
+    redis: Redis,
+    _dir: TempDir,
+}
+
+impl Fixture {
+    async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let peers = Arc::new(Peers::default());
+        peers.add_id(std::process::id(), Peer::Instance(7));
+        Self { redis: Redis::start(dir.path(), &peers).await.unwrap(), _dir: dir }
+    }
+
+    async fn instance(&self) -> TcpStream {
+        TcpStream::connect(self.redis.proxied_master()).await.unwrap()
+    }
+
+    async fn get(&self, key: &str) -> Value {
+        self.redis.command(&["GET", key]).await.unwrap()
+    }
+
+    async fn set(&self, key: &str) {
+        self.redis.command(&["SET", key, "1"]).await.unwrap();
+    }
+}
+
+fn one() -> Value {
+    Value::Text("1".to_owned())
+}
+
+/// A script that writes, with the keys by which an append is known.
+fn append(key: &str) -> Vec<u8> {
+    resp::encode(&["EVAL", "return redis.call('INCR', KEYS[1])", "2", key, "x:producer:1:2"])
+}
+
+async fn answer(stream: &mut TcpStream) -> std::result::Result<String, ErrorKind> {
+    let mut buffer = [0; 1024];
+    let length = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("an answer").map_err(|error| error.kind())?;
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
+#[tokio::test]
+async fn a_failover_loses_what_the_replica_was_not_told_and_can_be_repeated() {
+    let world = Fixture::start().await;
+    for round in ["a", "b"] {
+        let before = world.redis.proxied_master();
+        let (kept, lost, after) = (format!("kept-{round}"), format!("lost-{round}"), format!("after-{round}"));
+        world.set(&kept).await;
+        world.redis.hold_replication().await.unwrap();
+        world.set(&lost).await;
+        world.redis.failover().await.unwrap();
+        assert_ne!(world.redis.proxied_master(), before);
+        assert_eq!(world.get(&kept).await, one());
+        assert_eq!(world.get(&lost).await, Value::Nil);
+        world.set(&after).await;
+        world.redis.settle().await.unwrap();
+    }
+    assert_eq!(world.get("kept-a").await, one());
+    assert_eq!(world.get("after-a").await, one());
+    world.redis.kill().await;
+    assert!(world.redis.failover().await.is_err(), "nothing to fail over to");
+}
+
+#[tokio::test]
+async fn a_master_that_was_killed_frozen_or_restored_is_the_master_again() {
+    let world = Fixture::start().await;
+    world.set("old").await;
+    let snapshot = world.redis.snapshot().await.unwrap();
+    world.set("new").await;
+    world.redis.kill().await;
+    assert!(world.redis.command(&["PING"]).await.is_err());
+    let begin = Instant::now();
+    assert!(world.redis.restart().await.unwrap() >= begin);
+    assert_eq!(world.get("new").await, one());
+
+    world.redis.freeze().await.unwrap();
+    let mut instance = world.instance().await;
+    instance.write_all(b"PING\r\n").await.unwrap();
+    assert!(timeout(Duration::from_millis(50), instance.peek(&mut [0; 1])).await.is_err(), "a frozen server answers");
+    world.redis.thaw().await.unwrap();
+    assert_eq!(answer(&mut instance).await.unwrap(), "+PONG\r\n");
+
+    world.redis.restore(&snapshot).await.unwrap();
+    assert_eq!((world.get("old").await, world.get("new").await), (one(), Value::Nil));
+    world.redis.settle().await.unwrap();
+    assert_eq!(world.redis.command(&["ROLE"]).await.unwrap().list()[0].text(), Some("master"));
+}
+
+#[tokio::test]
+async fn a_dropped_reply_leaves_the_append_committed() {
+    let world = Fixture::start().await;
+    let mut instance = world.instance().await;
+    let dropping = world.redis.drop_reply_after_commit(7, PATIENCE);
+    let client = async {
+        // Other requests are no appends.
+        instance.write_all(&resp::encode(&["PING"])).await.unwrap();
+        assert_eq!(answer(&mut instance).await.unwrap(), "+PONG\r\n");
+        instance.write_all(&append("count")).await.unwrap();
+        answer(&mut instance).await
+    };
+    let (dropped, answered) = tokio::join!(biased; dropping, client);
+    dropped.unwrap();
+    assert_eq!(answered, Err(ErrorKind::ConnectionReset));
+    assert_eq!(world.get("count").await, one());
+    // It is over, and another instance's would not have counted.
+    let mut instance = world.instance().await;
+    instance.write_all(&append("count")).await.unwrap();
+    assert_eq!(answer(&mut instance).await.unwrap(), ":2\r\n");
+    assert!(world.redis.drop_reply_after_commit(7, Duration::from_millis(20)).await.is_err());
+    assert!(world.redis.drop_reply_after_commit(8, Duration::from_millis(20)).await.is_err());
+}
+
+#[tokio::test]
+async fn held_appends_never_arrive_or_arrive_late() {
+    let world = Fixture::start().await;
+    let hold = Duration::from_millis(150);
+    for (then, expected) in [(Then::Reset, Value::Nil), (Then::Forward, one())] {
+        let mut instance = world.instance().await;
+        let mut other = world.instance().await;
+        let client = async {
+            instance.write_all(&append("count")).await.unwrap();
+            other.write_all(b"PING\r\n").await.unwrap();
+            assert_eq!(answer(&mut other).await.unwrap(), "+PONG\r\n");
+            assert_eq!(world.get("count").await, Value::Nil);
+            answer(&mut instance).await
+        };
+        let (held, answered) = tokio::join!(biased; world.redis.hold_requests(7, hold, then), client);
+        assert_eq!(held, 1);
+        let late = (then == Then::Forward).then(|| ":1\r\n".to_owned());
+        assert_eq!(answered, late.ok_or(ErrorKind::ConnectionReset));
+        assert_eq!(world.get("count").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_can_be_ended_or_its_connection_killed() {
+    let world = Fixture::start().await;
+    assert!(world.redis.force_sunsubscribe(7).is_err());
+    let mut instance = world.instance().await;
+    instance.write_all(&resp::encode(&["SSUBSCRIBE", "room"])).await.unwrap();
+    assert!(answer(&mut instance).await.unwrap().contains("ssubscribe"));
+    // In the middle of a request.
+    instance.write_all(b"*2\r\n$10\r\nSSUBSC").await.unwrap();
+    assert!(world.redis.force_sunsubscribe(8).is_err());
+    world.redis.force_sunsubscribe(7).unwrap();
+    assert!(answer(&mut instance).await.unwrap().contains("sunsubscribe"));
+    instance.write_all(b"RIBE\r\n$4\r\nroom\r\n").await.unwrap();
+    assert!(answer(&mut instance).await.unwrap().contains("$10\r\nssubscribe"));
+    // Sentinel has one of its own.
+    assert!(world.redis.client_kill(Clients::Subscribers).await.unwrap() >= 1);
+    assert_eq!(answer(&mut instance).await.unwrap_or_default(), "");
+}
+
+#[tokio::test]
+async fn a_cut_swallows_everything_and_ends_in_a_reset() {
+    let world = Fixture::start().await;
+    let mut instance = world.instance().await;
+    instance.write_all(b"PING\r\n").await.unwrap();
+    assert_eq!(answer(&mut instance).await.unwrap(), "+PONG\r\n");
+    let time = Duration::from_millis(150);
+    let client = async {
+        let begin = Instant::now();
+        instance.write_all(b"SET cut 1\r\n").await.unwrap();
+        let mut another = world.instance().await;
+        another.write_all(b"SET cut 1\r\n").await.unwrap();
+        assert_eq!(answer(&mut instance).await, Err(ErrorKind::ConnectionReset));
+        assert_eq!(answer(&mut another).await, Err(ErrorKind::ConnectionReset));
+        assert!(begin.elapsed() > time / 2);
+    };
+    tokio::join!(biased; world.redis.cut(7, time), client);
+    assert_eq!(world.get("cut").await, Value::Nil);
+    let mut instance = world.instance().await;
+    instance.write_all(b"PING\r\n").await.unwrap();
+    assert_eq!(answer(&mut instance).await.unwrap(), "+PONG\r\n");
+    assert_eq!(world.redis.reset(7), 1);
+    assert_eq!(answer(&mut instance).await, Err(ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
+async fn a_full_master_refuses_writes_until_it_is_not() {
+    let world = Fixture::start().await;
+    world.redis.set_full(true).await.unwrap();
+    let refused = world.redis.command(&["SET", "full", "1"]).await.unwrap_err();
+    assert!(refused.to_string().contains("OOM"), "{refused}");
+    world.redis.set_full(false).await.unwrap();
+    world.set("full").await;
+    world.redis.command(&["EVAL", "return 1", "0"]).await.unwrap();
+    world.redis.script_flush().await.unwrap();
+    let known = world.redis.command(&["SCRIPT", "EXISTS", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"]).await.unwrap();
+    assert_eq!(known.list(), [Value::Number(0)]);
+}
