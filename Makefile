@@ -2,11 +2,11 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dev test lint docker clean
+.PHONY: help run build dev test lint chaos chaos-mutants docker clean
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-	  printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
+	  printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 run: ## Build if need be, then serve http://127.0.0.1:3000 (PORT=…, ARGS="…")
 	@scripts/run.sh $(ARGS)
@@ -17,11 +17,17 @@ build: ## Make the release: dist/, the binary and its site/
 dev: ## Rebuild on every change and reload the page
 	@scripts/dev.sh $(ARGS)
 
-test: ## Every test: Rust, the release's files, then a real browser (ONLY=rust|dist|e2e)
+test: ## Every test: Rust, the release's files, then a real browser (ONLY=rust|chaos|dist|e2e)
 	@scripts/test.sh $(ONLY)
+
+chaos: ## Break everything under people who talk, then check what they saw (SEED=… FAULTS=… SECS=… ENGINE=…)
+	@scripts/chaos.sh
 
 lint: ## Formatting, lints, types, shell scripts
 	@scripts/lint.sh
+
+chaos-mutants: ## Prove that the chaos finds deliberate bugs (ONLY="name…", SEED=…)
+	@scripts/chaos-mutants.sh $(ONLY)
 
 docker: ## Build the container image hubbub:latest
 	docker build --tag hubbub .
