@@ -211,8 +211,9 @@ fn in_order(record: &mut Record, histories: &[&[Entry]]) {
     let mut found = Vec::new();
     for (room, entry) in each_entry(histories) {
         let Some(submission) = entry.text().and_then(|text| record.submitted.get(text)) else { continue };
-        // One that was tried again is a new message, written when the fate of the first was known.
-        if submission.retried {
+        // One that was tried again is a new message, written when the fate of the first was known; one of a room that was
+        // left while it was on its way has no place among those written after coming back.
+        if submission.retried || submission.abandoned {
             continue;
         }
         let before = last.insert((submission.tab, room), (submission.order, entry.seq));
