@@ -65,7 +65,13 @@ async fn a_message_sent_again_and_again_is_one_entry() {
     let (_megan, mut other) = inside(&server, "Megan", "a").await;
     repeating.say("a", P, 1, "again").await;
     let first = repeating.ack(1).await;
-    let again = serde_json::to_string(&ClientFrame::Send { room: key("a"), p: P, n: 1, text: "again".to_owned() });
+    let again = serde_json::to_string(&ClientFrame::Send {
+        room: key("a"),
+        p: P,
+        n: 1,
+        text: "again".to_owned(),
+        earlier: vec![],
+    });
     let again = Message::text(again.unwrap());
     let (mut sent, mut acknowledged) = (0, 0);
     while acknowledged < TIMES {

@@ -86,7 +86,9 @@ async fn neither_many_sockets_nor_stalled_ones_hold_up_the_end() {
     }
     let stopping = Instant::now();
     let stopped = tokio::spawn(server.stop());
-    talking.send(&ClientFrame::Send { room: key("a"), p: P, n: 1_501, text: "while it stops".into() }).await;
+    talking
+        .send(&ClientFrame::Send { room: key("a"), p: P, n: 1_501, text: "while it stops".into(), earlier: vec![] })
+        .await;
     talking.ack(1_501).await;
     for mut socket in idle.into_iter().chain([talking]) {
         assert_eq!(socket.closed().await.code(), Some(1012));

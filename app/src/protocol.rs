@@ -15,6 +15,8 @@ pub const ROOMS_MAX: usize = 200;
 pub const IN_FLIGHT_MAX: usize = 64;
 /// How many of a producer's latest numbers can be sent again and still get the answer they got before.
 pub const REPEAT_WINDOW: u64 = 64;
+/// Numbers of earlier tries that a message may name.
+pub const EARLIER_MAX: usize = 8;
 /// Entries in a page: the first one of a room, and each older one.
 pub const PAGE_ENTRIES: usize = 50;
 /// A client further behind than this is moved to the newest page instead.
@@ -48,6 +50,10 @@ pub enum ClientFrame {
         p: ProducerId,
         n: u64,
         text: String,
+        /// Where the same message was acknowledged before and then found to be lost, at most [`EARLIER_MAX`]: should it
+        /// be there after all, that entry is the answer.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<Earlier>,
     },
     /// Use up `n` without a message, unless it became one already.
     Void {
@@ -151,6 +157,13 @@ pub enum ServerFrame<E = Entry> {
     },
     #[serde(other)]
     Unknown,
+}
+
+/// A number that a message had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Earlier {
+    pub p: ProducerId,
+    pub n: u64,
 }
 
 /// A run of entries without a hole.

@@ -97,8 +97,14 @@ impl Client {
         while acked < count {
             while sent < count && sent - acked < IN_FLIGHT_MAX as u64 {
                 sent += 1;
-                self.send(&ClientFrame::Send { room: room.clone(), p: ProducerId(1), n: sent, text: text.clone() })
-                    .await?;
+                self.send(&ClientFrame::Send {
+                    room: room.clone(),
+                    p: ProducerId(1),
+                    n: sent,
+                    text: text.clone(),
+                    earlier: Vec::new(),
+                })
+                .await?;
             }
             match self.frame().await? {
                 ServerFrame::Ack { .. } => acked += 1,

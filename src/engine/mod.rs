@@ -14,7 +14,7 @@ pub mod redis;
 use app::{
     domain::{Body, Cursor, EntryId, Epoch, MessageText, NameKey, ProducerId, RoomKey, RoomName, UserId, UserName},
     page::{RoomLine, RoomRef},
-    protocol::Person,
+    protocol::{Earlier, Person},
 };
 use async_trait::async_trait;
 use serde::Serialize;
@@ -49,6 +49,9 @@ pub struct Draft {
     pub p: ProducerId,
     /// This producer's next number in this room; producers of different people are different, whatever their ids.
     pub n: u64,
+    /// Numbers of the same sender in this room. If one of them is an entry with the same content, that is the answer, and
+    /// `n` is used up for it.
+    pub earlier: Vec<Earlier>,
     pub content: Content,
 }
 

@@ -214,7 +214,9 @@ async fn append(
     other: ProducerId,
     text: MessageText,
 ) -> Result<(), AppendError> {
-    let draft = |p| Draft { room: room.clone(), by: me.clone(), p, n: 1, content: Content::Message(text.clone()) };
+    let content = Content::Message(text);
+    let draft =
+        |p| Draft { room: room.clone(), by: me.clone(), p, n: 1, earlier: Vec::new(), content: content.clone() };
     match state.hub.engine.append(draft(p)).await {
         Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => state.hub.engine.append(draft(other)).await,
         outcome => outcome,

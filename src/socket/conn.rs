@@ -6,10 +6,10 @@ use super::{
     end::{End, patiently},
     joined::Joined,
     reply::{self, Frame, Number},
-    request::{self, Done, Found},
+    request::{self, Asked, Done, Found},
 };
 use crate::{
-    engine::Session,
+    engine::{Draft, Session},
     hub::{Hub, lease::Admission, ring::Take, room::Wake},
 };
 use app::{
@@ -276,8 +276,10 @@ impl Conn {
                 }
                 None => self.say(&reply::error(ErrorCode::NotJoined, "join the room first", Some(key))).await,
             },
-            ClientFrame::Send { room, p, n, text } => self.append(Number { room, p, n }, Some(&text)).await,
-            ClientFrame::Void { room, p, n } => self.append(Number { room, p, n }, None).await,
+            ClientFrame::Send { room, p, n, text, earlier } => {
+                self.append(Number { room, p, n }, Asked { text: Some(text), earlier }).await
+            }
+            ClientFrame::Void { room, p, n } => self.append(Number { room, p, n }, Asked::void()).await,
         }
     }
 
@@ -299,15 +301,16 @@ impl Conn {
             .then(|| reply::error(ErrorCode::TooManyRooms, "leave a room first", room))
     }
 
-    async fn append(&mut self, number: Number, text: Option<&str>) -> Result<(), End> {
+    async fn append(&mut self, number: Number, asked: Asked) -> Result<(), End> {
         let Some(room) = self.joined(&number.room).map(|joined| joined.room.room.clone()) else {
             return self.say(&number.refused(ErrorCode::NotJoined, None)).await;
         };
-        match request::content(text) {
+        match asked.content() {
             Ok(content) => {
-                let (hub, me) = (self.sockets.hub.clone(), self.session.person.clone());
+                let by = self.session.person.clone();
+                let draft = Draft { room, by, p: number.p, n: number.n, earlier: asked.earlier, content };
                 self.appends += 1;
-                self.begin(request::append(hub, me, room, number, content)).await
+                self.begin(request::append(self.sockets.hub.clone(), draft)).await
             }
             Err(code) => self.say(&number.refused(code, None)).await,
         }

@@ -14,8 +14,9 @@ use crate::{
 };
 use app::{
     domain::{Cursor, Epoch, MessageText, RoomKey},
-    page::RoomRef,
-    protocol::{ClientFrame, ErrorCode, JoinedHow, PAGE_ENTRIES, Person, RESUME_MAX, ServerFrame},
+    protocol::{
+        ClientFrame, EARLIER_MAX, Earlier, ErrorCode, JoinedHow, PAGE_ENTRIES, Person, RESUME_MAX, ServerFrame,
+    },
 };
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
@@ -219,13 +220,29 @@ pub async fn history(hub: Arc<Hub>, key: RoomKey, epoch: Epoch, before: u64) -> 
     Done::History { room: key, reply }
 }
 
-/// What a `send` or `void` appends, or why it cannot.
-pub fn content(text: Option<&str>) -> Result<Content, ErrorCode> {
-    text.map_or(Ok(Content::Void), |text| MessageText::parse(text).map(Content::Message).map_err(ErrorCode::for_text))
+/// What a `send` or `void` asks to append, and where the message may stand already.
+pub struct Asked {
+    pub text: Option<String>,
+    pub earlier: Vec<Earlier>,
 }
 
-pub async fn append(hub: Arc<Hub>, me: Person, room: RoomRef, number: Number, content: Content) -> Done {
-    let draft = Draft { room, by: me, p: number.p, n: number.n, content };
+impl Asked {
+    pub fn void() -> Self {
+        Self { text: None, earlier: Vec::new() }
+    }
+
+    /// What is to be appended, or why it cannot be.
+    pub fn content(&self) -> Result<Content, ErrorCode> {
+        if self.earlier.len() > EARLIER_MAX {
+            return Err(ErrorCode::BadFrame);
+        }
+        let message = |text: &String| MessageText::parse(text).map(Content::Message).map_err(ErrorCode::for_text);
+        self.text.as_ref().map_or(Ok(Content::Void), message)
+    }
+}
+
+pub async fn append(hub: Arc<Hub>, draft: Draft) -> Done {
+    let number = Number { room: draft.room.key.clone(), p: draft.p, n: draft.n };
     Done::Appended(match hub.engine.append(draft).await {
         Ok(Appended::Entry(at)) => number.ack(at),
         Ok(Appended::Voided) => number.voided(),

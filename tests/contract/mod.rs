@@ -34,6 +34,7 @@ macro_rules! promises {
             a_repeated_number_gets_its_first_answer,
             a_repeat_under_way_at_the_same_time_is_one_entry,
             a_number_with_other_content_is_a_conflict,
+            what_stands_under_an_earlier_number_is_not_appended_again,
             a_skipped_number_is_out_of_order,
             the_first_number_is_one,
             a_repeat_beyond_the_window_is_out_of_order,

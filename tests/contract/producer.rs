@@ -1,7 +1,10 @@
 //! The rule of a producer's numbers, on which sending again without harm depends.
 
 use super::{Fixture, support::*};
-use app::{domain::ProducerId, protocol::REPEAT_WINDOW};
+use app::{
+    domain::ProducerId,
+    protocol::{Earlier, REPEAT_WINDOW},
+};
 use hubbub::engine::{AppendError, Appended, Draft};
 use proptest::{
     collection::vec,
@@ -44,6 +47,29 @@ pub async fn a_number_with_other_content_is_a_conflict<F: Fixture>() {
         assert_eq!(engine.append(tab.draft(n, "other")).await, Err(AppendError::Conflict));
     }
     assert_eq!(texts(&log(&**engine, &tab.room.key).await), ["m1", "m2"]);
+}
+
+pub async fn what_stands_under_an_earlier_number_is_not_appended_again<F: Fixture>() {
+    let Opened { engine, .. } = &open::<F>().await;
+    let before = Tab::new(&room("Design"));
+    let place = fill(&**engine, &before, 2).await[0];
+    // The same person, in another tab.
+    let tab = Tab { p: ProducerId(7), ..before.clone() };
+    let numbers = |numbers: &[u64]| numbers.iter().map(|&n| Earlier { p: before.p, n }).collect();
+    let again = |n, text, earlier: &[u64]| Draft { earlier: numbers(earlier), ..tab.draft(n, text) };
+    for _ in 0..2 {
+        assert_eq!(engine.append(again(1, "m1", &[9, 1])).await, Ok(Appended::Entry(place)));
+    }
+    // Under a number of other content, of nobody, and without one.
+    let news = [again(2, "m1", &[2]), again(3, "m1", &[0, 9, u64::MAX]), tab.draft(4, "m1")];
+    for (seq, draft) in (3..).zip(news) {
+        assert_eq!(entry(engine.append(draft).await).seq, seq);
+    }
+    // Another person's number is no earlier one.
+    let other = Tab { by: person("하은"), ..before.clone() };
+    let theirs = Draft { earlier: numbers(&[1]), ..other.draft(1, "m1") };
+    assert_eq!(entry(engine.append(theirs).await).seq, 6);
+    assert_eq!(texts(&log(&**engine, &tab.room.key).await), ["m1", "m2", "m1", "m1", "m1", "m1"]);
 }
 
 pub async fn a_skipped_number_is_out_of_order<F: Fixture>() {

@@ -155,7 +155,7 @@ impl Socket {
     }
 
     pub async fn say(&mut self, room: &str, p: ProducerId, n: u64, text: &str) {
-        self.send(&ClientFrame::Send { room: key(room), p, n, text: text.to_owned() }).await;
+        self.send(&ClientFrame::Send { room: key(room), p, n, text: text.to_owned(), earlier: vec![] }).await;
     }
 
     pub async fn entry(&mut self) -> Entry {

@@ -3,7 +3,7 @@
 use super::{Failed, Item, Landed, Op, Outbox, Refusal, Verdict};
 use crate::{
     domain::{Cursor, MessageText, ProducerId},
-    protocol::{ErrorCode, REPEAT_WINDOW},
+    protocol::{EARLIER_MAX, Earlier, ErrorCode, REPEAT_WINDOW},
     timeline::Timeline,
 };
 
@@ -20,7 +20,7 @@ impl Outbox {
         let Some(item) = self.take(p, n) else { return false };
         match item.op {
             Op::Message { text } => {
-                self.land(Landed { id: item.id, p, n, text, at, shown: false, asked: false });
+                self.land(Landed { id: item.id, p, n, text, at, shown: false, asked: false, earlier: item.earlier });
             }
             // It was refused or discarded, and had been committed before; or the log still has it.
             Op::Void => {
@@ -37,8 +37,18 @@ impl Outbox {
     /// caller makes sure that it is this person's: anyone may use any producer id.
     pub fn seen(&mut self, p: ProducerId, n: u64, at: Cursor) {
         self.acked(p, n, at);
+        self.turned_up(p, n, at);
         for landed in self.landed.iter_mut().filter(|landed| landed.at == at) {
             landed.shown = true;
+        }
+    }
+
+    /// What was marked as lost stands in the log after all.
+    fn turned_up(&mut self, p: ProducerId, n: u64, at: Cursor) {
+        let here = |failed: &Failed| failed.earlier.contains(&Earlier { p, n });
+        if let Some(i) = self.failed.iter().position(here) {
+            let Failed { id, text, .. } = self.failed.remove(i);
+            self.land(Landed { id, p, n, text, at, shown: false, asked: false, earlier: Vec::new() });
         }
     }
 
@@ -46,7 +56,7 @@ impl Outbox {
     pub fn voided(&mut self, p: ProducerId, n: u64) -> bool {
         let Some(item) = self.take(p, n) else { return false };
         match item.op {
-            Op::Message { text } => self.fail(item.id, text, ErrorCode::Conflict, None),
+            Op::Message { text } => self.fail(item.id, text, ErrorCode::Conflict, None, item.earlier),
             Op::Void => self.void_answered(n),
         }
         true
@@ -88,9 +98,9 @@ impl Outbox {
                 self.wait()
             }
             (code, Op::Message { text }) => {
-                let (id, text) = (item.id, text.clone());
+                let (id, text, earlier) = (item.id, text.clone(), std::mem::take(&mut item.earlier));
                 item.op = Op::Void;
-                self.fail(id, text, code, Some(n));
+                self.fail(id, text, code, Some(n), earlier);
                 Verdict::Proceed
             }
         }
@@ -144,7 +154,7 @@ impl Outbox {
         if self.queue.get(place).is_none_or(|item| item.n != n) {
             let id = self.next_id;
             self.next_id += 1;
-            self.queue.insert(place, Item { id, n, op: Op::Void, flight: None });
+            self.queue.insert(place, Item { id, n, op: Op::Void, earlier: Vec::new(), flight: None });
             self.changed = true;
         }
     }
@@ -284,8 +294,8 @@ impl Outbox {
         }
     }
 
-    fn fail(&mut self, id: u64, text: MessageText, code: ErrorCode, void: Option<u64>) {
-        self.failed.push(Failed { id, text, code, void, again: false });
+    fn fail(&mut self, id: u64, text: MessageText, code: ErrorCode, void: Option<u64>, earlier: Vec<Earlier>) {
+        self.failed.push(Failed { id, text, code, void, again: false, earlier });
         self.changed = true;
     }
 
@@ -293,12 +303,17 @@ impl Outbox {
     fn void_answered(&mut self, n: u64) {
         let lost = |landed: &mut Landed| landed.p == self.p && landed.n == n && landed.asked;
         for landed in self.landed.extract_if(.., lost).collect::<Vec<_>>() {
-            self.fail(landed.id, landed.text, ErrorCode::EpochUnknown, None);
+            let Landed { id, text, p, mut earlier, .. } = landed;
+            if earlier.len() == EARLIER_MAX {
+                earlier.remove(0);
+            }
+            earlier.push(Earlier { p, n });
+            self.fail(id, text, ErrorCode::EpochUnknown, None, earlier);
         }
         let Some(i) = self.failed.iter().position(|failed| failed.void == Some(n)) else { return };
         if self.failed[i].again && !self.asking {
             let failed = self.failed.remove(i);
-            self.push(failed.text);
+            self.push_again(failed.into());
         } else {
             self.changed = true;
             self.failed[i].void = None;

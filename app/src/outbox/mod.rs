@@ -12,6 +12,10 @@
 //! - What the log may have lost after acknowledging it is asked for in the same way: a void under its number brings the
 //!   old answer back, or takes the number so that nothing can appear under it later. Only then is it marked as lost.
 //!
+//! - While a store fails over, two servers may take themselves for the master, and the one that was asked need not be the
+//!   one that stays. So a lost message that is tried again names the numbers it had, and the log takes it only if it is
+//!   under none of them.
+//!
 //! After any refusal only the head is sent, until it is answered: whatever was sent after it was refused for being out
 //! of order, and would be again.
 
@@ -22,7 +26,7 @@ mod tests;
 
 use crate::{
     domain::{Cursor, MessageText, ProducerId},
-    protocol::{ErrorCode, IN_FLIGHT_MAX},
+    protocol::{Earlier, ErrorCode, IN_FLIGHT_MAX},
     rows::{Pending, Unsent},
 };
 use serde::{Deserialize, Serialize};
@@ -42,6 +46,7 @@ pub struct Outgoing {
     pub p: ProducerId,
     pub n: u64,
     pub op: Op,
+    pub earlier: Vec<Earlier>,
 }
 
 /// A `refused` frame without its address.
@@ -96,6 +101,8 @@ struct Item {
     id: u64,
     n: u64,
     op: Op,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Earlier>,
     /// Under way on the present socket; `used` as it was when this was sent. An answer that knows less is of a store that
     /// lost something.
     #[serde(skip)]
@@ -111,6 +118,9 @@ struct Failed {
     void: Option<u64>,
     /// To be sent again once the void was answered.
     again: bool,
+    /// The numbers under which it was acknowledged and then found to be lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Earlier>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -124,6 +134,20 @@ struct Landed {
     shown: bool,
     /// The log may have lost it; a void under its number is to find out.
     asked: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Earlier>,
+}
+
+/// A failed message that is tried again.
+pub struct Again {
+    text: MessageText,
+    earlier: Vec<Earlier>,
+}
+
+impl From<Failed> for Again {
+    fn from(failed: Failed) -> Self {
+        Self { text: failed.text, earlier: failed.earlier }
+    }
 }
 
 impl Outbox {
@@ -149,9 +173,15 @@ impl Outbox {
 
     /// Queues a message and returns its id, by which [`retry`](Self::retry) and [`discard`](Self::discard) know it.
     pub fn push(&mut self, text: MessageText) -> u64 {
+        self.push_again(Again { text, earlier: Vec::new() })
+    }
+
+    /// Queues a message that had failed before.
+    pub fn push_again(&mut self, again: Again) -> u64 {
+        let Again { text, earlier } = again;
         let id = self.next_id;
         self.next_id += 1;
-        self.queue.push_back(Item { id, n: self.next, op: Op::Message { text }, flight: None });
+        self.queue.push_back(Item { id, n: self.next, op: Op::Message { text }, earlier, flight: None });
         self.next += 1;
         self.changed = true;
         id
@@ -171,7 +201,7 @@ impl Outbox {
         sendable
             .map(|item| {
                 item.flight = Some(used);
-                Outgoing { p, n: item.n, op: item.op.clone() }
+                Outgoing { p, n: item.n, op: item.op.clone(), earlier: item.earlier.clone() }
             })
             .collect()
     }
@@ -202,15 +232,15 @@ impl Outbox {
             (self.failed[i].again, self.changed) = (true, true);
         } else {
             let failed = self.failed.remove(i);
-            self.push(failed.text);
+            self.push_again(failed.into());
         }
     }
 
     /// What is to be sent again and cannot be under this producer.
-    pub fn take_again(&mut self) -> Vec<MessageText> {
+    pub fn take_again(&mut self) -> Vec<Again> {
         let asking = self.asking;
         let again = self.failed.extract_if(.., |failed| asking && failed.again && failed.void.is_none());
-        again.map(|failed| failed.text).collect()
+        again.map(Again::from).collect()
     }
 
     /// Forgets a failed message, or takes back one whose fate is unknown: it may still turn out to be an entry. What is
@@ -218,6 +248,7 @@ impl Outbox {
     pub fn discard(&mut self, id: u64) {
         self.changed |= self.failed.extract_if(.., |failed| failed.id == id).count() > 0;
         if let Some(item) = self.queue.iter_mut().find(|item| item.id == id) {
+            item.earlier.clear();
             (item.op, self.changed) = (Op::Void, true);
         }
     }

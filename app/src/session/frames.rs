@@ -230,7 +230,9 @@ impl Session {
             for out in self.rooms[i].outboxes.next_to_send() {
                 let (room, p, n) = (self.rooms[i].which.key.clone(), out.p, out.n);
                 let frame = match out.op {
-                    Op::Message { text } => ClientFrame::Send { room, p, n, text: text.as_str().to_owned() },
+                    Op::Message { text } => {
+                        ClientFrame::Send { room, p, n, text: text.as_str().to_owned(), earlier: out.earlier }
+                    }
                     Op::Void => ClientFrame::Void { room, p, n },
                 };
                 self.transmit(socket, frame);

@@ -160,8 +160,8 @@ impl Outboxes {
     /// An adopted outbox that is drained has only its failed and its acknowledged messages left, and those need no
     /// producer.
     fn tidy(&mut self) {
-        for text in self.adopted.iter_mut().flat_map(Outbox::take_again).collect::<Vec<_>>() {
-            self.own.push(text);
+        for again in self.adopted.iter_mut().flat_map(Outbox::take_again).collect::<Vec<_>>() {
+            self.own.push_again(again);
         }
         for drained in self.adopted.extract_if(.., |outbox| outbox.is_drained()) {
             self.own.inherit(drained);

@@ -139,7 +139,7 @@ impl Ghost {
                 record.abandon(self.tab);
                 record.send(slot, Some(&text));
             }
-            let frame = ClientFrame::Send { room: key.clone(), p: self.p, n, text };
+            let frame = ClientFrame::Send { room: key.clone(), p: self.p, n, text, earlier: Vec::new() };
             self.wire.send(serde_json::to_string(&frame).unwrap_or_default());
             let pause = sleep(HAUNT_PACE);
             tokio::pin!(pause);

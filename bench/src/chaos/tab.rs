@@ -274,7 +274,7 @@ impl Tab {
         self.eye.outgoing(&record, socket, frame);
         let by = self.session.me().id;
         match frame {
-            ClientFrame::Send { room, p, n, text } => {
+            ClientFrame::Send { room, p, n, text, .. } => {
                 if let Some(room) = record.room_id(room) {
                     record.send(Slot { by, p: *p, room, n: *n }, Some(text));
                 }

@@ -61,7 +61,7 @@ impl Writer {
                     let letter = char::from(purpose as u8);
                     let mut text = format!("{letter}{:0DIGITS$}", self.start.elapsed().as_micros());
                     text.extend(std::iter::repeat_n('x', bytes.saturating_sub(text.len())));
-                    let frame = ClientFrame::Send { room: self.room.clone(), p: ProducerId(1), n: self.n, text };
+                    let frame = ClientFrame::Send { room: self.room.clone(), p: ProducerId(1), n: self.n, text, earlier: Vec::new() };
                     self.client.send(&frame).await?;
                 }
                 frame = self.client.frame() => match frame? {

@@ -10,7 +10,7 @@ use crate::engine::{AppendError, Appended, Content, Draft, Record, entry_json, r
 use app::{
     domain::{Cursor, EntryId, Epoch, ProducerId, UserId},
     page::RoomRef,
-    protocol::REPEAT_WINDOW,
+    protocol::{Earlier, REPEAT_WINDOW},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
@@ -20,6 +20,7 @@ pub(super) struct Append {
     by: UserId,
     p: ProducerId,
     n: u64,
+    earlier: Vec<Earlier>,
     void: bool,
     digest: String,
     tail: String,
@@ -34,8 +35,8 @@ impl Append {
         let void = matches!(draft.content, Content::Void);
         let tail = if void { String::new() } else { draft.json_tail() };
         let digest = draft.digest();
-        let Draft { room, by, p, n, .. } = draft;
-        Self { room, by: by.id, p, n, void, digest, tail, outcome: None, record: None, ack }
+        let Draft { room, by, p, n, earlier, .. } = draft;
+        Self { room, by: by.id, p, n, earlier, void, digest, tail, outcome: None, record: None, ack }
     }
 
     fn append(&mut self, db: &Connection) -> rusqlite::Result<Result<Appended, AppendError>> {
@@ -43,10 +44,10 @@ impl Append {
         let last = found.as_ref().and_then(|found| found.producer).map_or(0, |(_, last)| last);
         if last.checked_add(1) != Some(self.n) {
             return match found {
-                Some(Found { epoch, producer: Some((producer, _)), .. })
+                Some(found @ Found { producer: Some((producer, _)), .. })
                     if (1..=last).contains(&self.n) && last - self.n < REPEAT_WINDOW =>
                 {
-                    self.repeat(db, epoch, producer)
+                    self.repeat(db, &found, producer)
                 }
                 _ => Ok(Err(AppendError::OutOfOrder { last })),
             };
@@ -56,7 +57,11 @@ impl Append {
             Some(found) => found,
             None => Found::create(db, &self.room, now)?,
         };
+        let stands = self.stands(db, &found)?;
         let producer = self.advance(db, &found, now)?;
+        if let Some(at) = stands {
+            return Ok(Ok(Appended::Entry(at)));
+        }
         if self.void {
             return Ok(Ok(Appended::Voided));
         }
@@ -64,20 +69,41 @@ impl Append {
     }
 
     /// Answers a number that was used already as it was answered then.
-    fn repeat(&self, db: &Connection, epoch: Epoch, producer: i64) -> rusqlite::Result<Result<Appended, AppendError>> {
+    fn repeat(&self, db: &Connection, found: &Found, producer: i64) -> rusqlite::Result<Result<Appended, AppendError>> {
         let entry = db
             .prepare_cached("SELECT seq, id, digest FROM entries WHERE producer = ?1 AND n = ?2")?
             .query_row([producer, self.n.cast_signed()], |row| {
                 let (seq, id) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
-                Ok((Cursor { epoch, seq, id: EntryId(id) }, row.get_ref(2)?.as_str()? == self.digest))
+                Ok((found.cursor(seq, id), row.get_ref(2)?.as_str()? == self.digest))
             })
             .optional()?;
         Ok(match entry {
             // Too late to void what was sent.
             Some((at, same)) if same || self.void => Ok(Appended::Entry(at)),
+            Some(_) => Err(AppendError::Conflict),
             None if self.void => Ok(Appended::Voided),
-            _ => Err(AppendError::Conflict),
+            None => self.stands(db, found)?.map(Appended::Entry).ok_or(AppendError::Conflict),
         })
+    }
+
+    /// The entry that the same message already is under one of its earlier numbers.
+    fn stands(&self, db: &Connection, found: &Found) -> rusqlite::Result<Option<Cursor>> {
+        for Earlier { p, n } in &self.earlier {
+            let entry = db
+                .prepare_cached(
+                    "SELECT seq, entries.id FROM entries JOIN producers ON producers.id = producer
+                     WHERE producers.room = ?1 AND user = ?2 AND p = ?3 AND n = ?4 AND digest = ?5",
+                )?
+                .query_row(
+                    params![found.room, self.by.0.cast_signed(), p.0.cast_signed(), n.cast_signed(), self.digest],
+                    |row| Ok(found.cursor(row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned())),
+                )
+                .optional()?;
+            if entry.is_some() {
+                return Ok(entry);
+            }
+        }
+        Ok(None)
     }
 
     /// Uses up `n`; returns the producer's row.
@@ -144,6 +170,10 @@ struct Found {
 }
 
 impl Found {
+    fn cursor(&self, seq: u64, id: u64) -> Cursor {
+        Cursor { epoch: self.epoch, seq, id: EntryId(id) }
+    }
+
     fn load(db: &Connection, draft: &Append) -> rusqlite::Result<Option<Self>> {
         db.prepare_cached(
             "SELECT rooms.id, epoch, seq, top_id, active_at, producers.id, last

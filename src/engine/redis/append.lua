@@ -2,9 +2,9 @@
 -- Appends one message, or uses up its number. Refused before anything was written where memory is full or the server
 -- is a replica (a script without flags is).
 --
--- KEYS: meta, log, the producer's record, the room's channel
+-- KEYS: meta, log, the producer's record, the room's channel, the record of each earlier number's producer
 -- ARGV: n, digest, id for a new epoch, id for the entry, the entry's JSON from "by" on ("" for a void), room key,
---       room name, seconds to keep the producer's record
+--       room name, seconds to keep the producer's record, each earlier number
 -- Answers one of
 --   "entry", epoch, seq, id, at (at only if the entry is new)
 --   "void"
@@ -46,6 +46,22 @@ if n ~= last + 1 then
   return { 'conflict' }
 end
 
+local function keep(done)
+  redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
+  redis.call('EXPIRE', producer, ARGV[8])
+end
+
+-- The same message, which its sender was told was lost: another server than this one had lost it.
+for i = 5, #KEYS do
+  local earlier = ARGV[i + 4]
+  local kept = redis.call('HMGET', KEYS[i], 'epoch', text(tonumber(earlier) % 64))
+  local was, as, where, id = string.match(kept[2] or '', '^(%d+) (%w+) (%d+) (%w+)$')
+  if epoch and kept[1] == epoch and was == earlier and as == digest then
+    keep(ARGV[1] .. ' ' .. digest .. ' ' .. where .. ' ' .. id)
+    return { 'entry', epoch, where, id }
+  end
+end
+
 local now = redis.call('TIME')
 at = math.max(at, tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000))
 
@@ -69,6 +85,5 @@ else
   redis.call('SPUBLISH', channel, json)
   answer, done = { 'entry', epoch, place, id, time }, ARGV[1] .. ' ' .. digest .. ' ' .. place .. ' ' .. id
 end
-redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
-redis.call('EXPIRE', producer, ARGV[8])
+keep(done)
 return answer

@@ -152,23 +152,20 @@ impl Redis {
             Content::Message(_) => draft.json_tail(),
             Content::Void => String::new(),
         };
-        let answer: Vec<Str> = APPEND
-            .run_or_reload(
-                &self.appends,
-                vec![keys.meta(), keys.log(), keys.producer(draft.by.id, draft.p), keys.channel()],
-                vec![
-                    draft.n.to_string().into(),
-                    draft.digest().into(),
-                    Epoch(random_id()).to_string().into(),
-                    EntryId(random_id()).to_string().into(),
-                    tail.into(),
-                    draft.room.key.as_str().into(),
-                    draft.room.name.as_str().into(),
-                    PRODUCER_KEPT.as_secs().to_string().into(),
-                ],
-                || self.reloading.begin(),
-            )
-            .await?;
+        let mut names = vec![keys.meta(), keys.log(), keys.producer(draft.by.id, draft.p), keys.channel()];
+        names.extend(draft.earlier.iter().map(|earlier| keys.producer(draft.by.id, earlier.p)));
+        let mut args = vec![
+            draft.n.to_string().into(),
+            draft.digest().into(),
+            Epoch(random_id()).to_string().into(),
+            EntryId(random_id()).to_string().into(),
+            tail.into(),
+            draft.room.key.as_str().into(),
+            draft.room.name.as_str().into(),
+            PRODUCER_KEPT.as_secs().to_string().into(),
+        ];
+        args.extend(draft.earlier.iter().map(|earlier| earlier.n.to_string().into()));
+        let answer: Vec<Str> = APPEND.run_or_reload(&self.appends, names, args, || self.reloading.begin()).await?;
         let words: Vec<&str> = answer.iter().map(|word| &**word).collect();
         parse_answer(&words).ok_or_else(|| Error::new(ErrorKind::Parse, format!("unexpected answer: {words:?}")))
     }

@@ -8,6 +8,7 @@ use crate::{
     domain::Cursor,
     page::Post,
     protocol::{JoinedHow, ServerFrame},
+    rows::Pending,
     testing::{haeun, jiwoo, page, room, text},
 };
 use proptest::prelude::*;
@@ -47,6 +48,8 @@ struct World {
     /// Entries on a rendered page.
     page: usize,
     rolled_back: bool,
+    /// Another server that takes itself for the master, with the state it had when the two parted.
+    twin: Option<Store>,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +77,12 @@ enum Event {
     /// The server reads a frame of a socket whose tab is gone.
     Late,
     RollBack(usize),
+    /// Two servers are the master from now on.
+    Part,
+    /// Everybody talks to the other one.
+    Turn,
+    /// The person tries again what failed.
+    Retry,
 }
 
 impl World {
@@ -91,6 +100,7 @@ impl World {
             lives: 0,
             page,
             rolled_back: false,
+            twin: None,
         };
         for _ in 0..2 {
             let tab = world.open(0, None);
@@ -232,8 +242,10 @@ impl World {
                 }
             }
             Event::Late => match self.late.pop_front() {
-                Some(ClientFrame::Send { p, n, text, .. }) => drop(self.store.send(p, n, Some(&text))),
-                Some(ClientFrame::Void { p, n, .. }) => drop(self.store.send(p, n, None)),
+                Some(ClientFrame::Send { p, n, text, earlier, .. }) => {
+                    drop(self.store.send(p, n, Some(&text), &earlier));
+                }
+                Some(ClientFrame::Void { p, n, .. }) => drop(self.store.send(p, n, None, &[])),
                 _ => {}
             },
             // A store that goes back takes with it what it was about to do: were that done later, after its tab took a new
@@ -242,6 +254,25 @@ impl World {
                 self.store.roll_back(len);
                 self.late.clear();
                 self.rolled_back = true;
+            }
+            Event::Part => self.twin = Some(self.store.clone()),
+            Event::Turn => {
+                if let Some(twin) = &mut self.twin {
+                    // Entries of both have ids of their own.
+                    twin.ids = self.store.ids;
+                    std::mem::swap(&mut self.store, twin);
+                    self.late.clear();
+                    self.rolled_back = true;
+                }
+            }
+            Event::Retry => {
+                let failed = |row: &Row| match row {
+                    Row::Pending { n, state: Pending::Failed(_), .. } => Some(*n),
+                    _ => None,
+                };
+                for id in session.rows("UTC").iter().filter_map(failed).collect::<Vec<_>>() {
+                    session.retry(id);
+                }
             }
         }
         self.obey(tab);
@@ -271,8 +302,8 @@ impl World {
                 wire.cursor = Some(page.cursor);
                 ServerFrame::Joined { room: room.key, name: room.name, how, page, count: 1, people: vec![] }
             }
-            ClientFrame::Send { p, n, text, .. } => self.store.send(p, n, Some(&text)),
-            ClientFrame::Void { p, n, .. } => self.store.send(p, n, None),
+            ClientFrame::Send { p, n, text, earlier, .. } => self.store.send(p, n, Some(&text), &earlier),
+            ClientFrame::Void { p, n, .. } => self.store.send(p, n, None, &[]),
             ClientFrame::History { before, .. } => {
                 let end = usize::try_from(before - 1).unwrap().min(self.store.log.len());
                 let page = page(&self.store.log[end.saturating_sub(4)..end]);
@@ -379,6 +410,12 @@ fn with_roll_backs() -> impl Strategy<Value = (usize, Event)> {
     prop_oneof![30 => event(), 1 => (0..30usize).prop_map(|len| (0, Event::RollBack(len)))]
 }
 
+/// A failover on which two servers are the master for a while, and people who do not wait for it to end.
+fn with_two_masters() -> impl Strategy<Value = (usize, Event)> {
+    let change = prop_oneof![1 => Just(Event::Part), 2 => Just(Event::Turn), 6 => Just(Event::Retry)];
+    prop_oneof![12 => event(), 1 => (Just(0), change)]
+}
+
 proptest! {
     #[test]
     fn tabs_lose_double_and_reorder_nothing(events in prop::collection::vec(event(), 0..300)) {
@@ -403,5 +440,20 @@ proptest! {
         for (i, (_, message)) in world.written.iter().enumerate() {
             prop_assert!(own.contains(&i) || marked.contains(message), "{} is gone without a word", message);
         }
+    }
+
+    #[test]
+    fn what_was_lost_on_one_master_and_tried_again_stands_once_on_the_other(
+        events in prop::collection::vec(with_two_masters(), 0..400),
+    ) {
+        let mut world = World::new(1_000);
+        world.live_through(&events);
+        let (mut own, marked) = (world.own(), world.shown_unsent());
+        for (i, (_, message)) in world.written.iter().enumerate() {
+            prop_assert!(own.contains(&i) || marked.contains(message), "{} is gone without a word", message);
+        }
+        own.sort_unstable();
+        let twice = own.windows(2).find(|two| two[0] == two[1]).map(|two| &world.written[two[0]]);
+        prop_assert_eq!(twice, None);
     }
 }

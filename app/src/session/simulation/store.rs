@@ -2,12 +2,13 @@
 
 use crate::{
     domain::{Body, Cursor, Entry, EntryId, Epoch, ProducerId},
-    protocol::{ErrorCode, JoinedHow, Page, Person, REPEAT_WINDOW, ServerFrame},
+    protocol::{Earlier, ErrorCode, JoinedHow, Page, Person, REPEAT_WINDOW, ServerFrame},
     testing::{jiwoo, page, room, text},
 };
 use std::collections::HashMap;
 
 /// The room's log and what it knows of producers.
+#[derive(Clone)]
 pub(super) struct Store {
     pub log: Vec<Entry>,
     /// Each number's entry; `None` is a void.
@@ -36,7 +37,7 @@ impl Store {
         at
     }
 
-    pub fn send(&mut self, p: ProducerId, n: u64, message: Option<&str>) -> ServerFrame {
+    pub fn send(&mut self, p: ProducerId, n: u64, message: Option<&str>, earlier: &[Earlier]) -> ServerFrame {
         let room = room("a").key;
         let last = self.producers.get(&p).map_or(0, |answers| answers.len() as u64);
         if n > last + 1 || n + REPEAT_WINDOW <= last {
@@ -44,7 +45,9 @@ impl Store {
             return ServerFrame::Refused { room, p, n, code, retry: false, last: Some(last) };
         }
         if n == last + 1 {
-            let answer = message.map(|message| self.append(jiwoo(), p, n, message));
+            let slot = |Earlier { p, n }: &Earlier| *self.producers.get(p)?.get(usize::try_from(n - 1).ok()?)?;
+            let stands = message.and_then(|_| earlier.iter().find_map(slot));
+            let answer = stands.or_else(|| message.map(|message| self.append(jiwoo(), p, n, message)));
             self.producers.entry(p).or_default().push(answer);
         }
         match self.producers[&p][usize::try_from(n - 1).unwrap()] {

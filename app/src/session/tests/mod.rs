@@ -165,7 +165,7 @@ fn join(key: &str, cursor: Option<Cursor>) -> ClientFrame {
 }
 
 fn send(n: u64, message: &str) -> ClientFrame {
-    ClientFrame::Send { room: room("a").key, p: ProducerId(101), n, text: message.to_owned() }
+    ClientFrame::Send { room: room("a").key, p: ProducerId(101), n, text: message.to_owned(), earlier: vec![] }
 }
 
 fn ack(n: u64, seq: u64) -> ServerFrame {

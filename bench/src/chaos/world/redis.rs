@@ -152,8 +152,19 @@ impl Redis {
     }
 
     /// Copies the master's data; it stands still meanwhile. Everything that was acknowledged before is in it.
+    ///
+    /// # Errors
+    /// The master, which was a replica a moment ago, does not finish writing down what it was given within 20 s.
     pub async fn snapshot(&self) -> Result<Snapshot> {
         let _turn = self.changing.lock().await;
+        // Until then its file is of the log that it followed before.
+        let begin = Instant::now();
+        while self.is_rewriting().await? {
+            if begin.elapsed() > SETTLE_WITHIN {
+                return Err("the append-only file is still being rewritten".into());
+            }
+            sleep(LOOK_EVERY).await;
+        }
         let copy = TempDir::new_in(&self.dir)?;
         let (from, to) = (self.master().dir.join(APPEND_ONLY), copy.path().join(APPEND_ONLY));
         self.freeze().await?;
@@ -293,6 +304,12 @@ impl Redis {
             }
             sleep(LOOK_EVERY * 4).await;
         }
+    }
+
+    async fn is_rewriting(&self) -> Result<bool> {
+        let info = self.command(&["INFO", "persistence"]).await?;
+        let is = |name| field(&info, name) != Some("0");
+        Ok(is("aof_rewrite_in_progress") || is("aof_rewrite_scheduled") || is("loading"))
     }
 
     async fn is_settled(&self) -> Result<bool> {
