@@ -18,7 +18,7 @@ use app::{
 };
 use async_trait::async_trait;
 use serde::Serialize;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
 /// All of a store.
 pub trait Engine: RoomLog + Directory + Presence + Live {}
@@ -52,6 +52,9 @@ pub struct Draft {
     /// Numbers of the same sender in this room. If one of them is an entry with the same content, that is the answer, and
     /// `n` is used up for it.
     pub earlier: Vec<Earlier>,
+    /// It must not be committed after this moment, when its sender may have signed out. An engine in which nothing can lie
+    /// about on its way may ignore it.
+    pub until: Option<Instant>,
     pub content: Content,
 }
 

@@ -6,7 +6,10 @@ use super::{
     render,
     visitor::{self, Visitor},
 };
-use crate::engine::{AppendError, Content, Draft, OpenError, Session, StoreError, TokenHash};
+use crate::{
+    engine::{AppendError, Content, Draft, OpenError, Session, StoreError, TokenHash},
+    hub::lease::commit_until,
+};
 use app::{
     domain::{MessageText, ProducerId, RoomName, USER_NAME_MAX, UserName},
     page::{Door, Post, RoomRef, Screen},
@@ -19,6 +22,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use std::time::Instant;
 
 /// Free names to offer instead of one that is taken.
 const SUGGESTIONS: usize = 3;
@@ -189,7 +193,8 @@ pub async fn post_message(
         }
         Err(error) => return render::unavailable(&state, &visitor, &error).await,
     };
-    match append(&state, me, &room, p, fresh(), text).await {
+    let until = commit_until(visitor.asked);
+    match append(&state, me, &room, [p, fresh()], until, text).await {
         Ok(()) => {
             if let Err(error) = state.hub.engine.add_member(me.id, &room.key).await {
                 // The message is in; the room is only missing from a list until it is opened again.
@@ -210,13 +215,19 @@ async fn append(
     state: &AppState,
     me: &Person,
     room: &RoomRef,
-    p: ProducerId,
-    other: ProducerId,
+    [p, other]: [ProducerId; 2],
+    until: Instant,
     text: MessageText,
 ) -> Result<(), AppendError> {
+    // Its body took so long to arrive that the session may have ended meanwhile.
+    if Instant::now() > until {
+        return Err(AppendError::Unavailable("the request was too slow".to_owned()));
+    }
     let content = Content::Message(text);
-    let draft =
-        |p| Draft { room: room.clone(), by: me.clone(), p, n: 1, earlier: Vec::new(), content: content.clone() };
+    let draft = |p| {
+        let (room, by, content) = (room.clone(), me.clone(), content.clone());
+        Draft { room, by, p, n: 1, earlier: Vec::new(), until: Some(until), content }
+    };
     match state.hub.engine.append(draft(p)).await {
         Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => state.hub.engine.append(draft(other)).await,
         outcome => outcome,

@@ -37,7 +37,9 @@ use axum::{
 };
 use serve::Wire;
 use std::{path::Path, sync::Arc, time::Duration};
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, trace::TraceLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer, trace::TraceLayer,
+};
 use visitor::Visitor;
 
 pub use assets::Site;
@@ -45,6 +47,9 @@ pub use serve::serve;
 
 /// Largest body of a form: a message of the longest, each of its characters percent-encoded in twelve bytes, and some.
 const FORM_MAX: usize = 64 * 1024;
+
+/// How long a request may take from its headers to those of its answer, its body included.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What every handler may need.
 #[derive(Clone)]
@@ -82,6 +87,7 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(log)
         .layer(DefaultBodyLimit::max(FORM_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_WITHIN))
         .with_state(state)
 }
 

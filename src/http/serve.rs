@@ -27,6 +27,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long a connection may take to send a request's headers, and how long it may be idle between two requests.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// Connections that are no sockets, at once; a browser has up to six.
+const CONNECTIONS_MAX: usize = 8_192;
 /// Pause when no connection can be accepted, which is so where there are no more files to open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// What the kernel keeps for a WebSocket's slow reader; it doubles the number for its own book-keeping. Without it the
@@ -44,6 +46,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             () = stop.cancelled() => break,
         };
         match accepted {
+            // An upgraded one, which counts as a socket, is none of them any more.
+            Ok(_) if connections.len() >= CONNECTIONS_MAX => {
+                tracing::warn!("more than {CONNECTIONS_MAX} connections are open; closing a new one");
+            }
             Ok((stream, _)) => {
                 connections.spawn(connection(stream, router.clone(), stop.clone()));
             }

@@ -17,6 +17,8 @@ use tokio::time::sleep;
 /// How long what the store said of a session holds. With a request's way to the store it stays below the five seconds after
 /// which a session that ended has to be without effect.
 const HOLDS: Duration = Duration::from_secs(4);
+/// How long after that question something may still be committed for the session. Between the two lies a request's way.
+const COMMITS: Duration = Duration::from_millis(4_900);
 /// How often the store is asked about all sessions.
 const SWEEP: Duration = Duration::from_millis(1_500);
 /// Pause before it is asked again that did not answer.
@@ -60,10 +62,19 @@ impl Lease {
         }
     }
 
+    /// Until when something may be committed that the session's socket sent; `None` where no word of its end is lost.
+    pub fn until(&self, admission: Admission) -> Option<Instant> {
+        (!self.endless).then(|| commit_until(self.asked(admission)))
+    }
+
     fn is_recent(&self, admission: Admission) -> bool {
+        self.asked(admission).elapsed() < HOLDS
+    }
+
+    /// When the store was last asked about the session.
+    fn asked(&self, admission: Admission) -> Instant {
         let round = self.began + Duration::from_millis(self.asked.load(Ordering::SeqCst));
-        let asked = if round >= admission.registered { round } else { admission.asked };
-        asked.elapsed() < HOLDS
+        if round >= admission.registered { round } else { admission.asked }
     }
 
     /// A round that began then was answered, and the sockets of ended sessions know. Says whether a socket waits for it.
@@ -98,6 +109,11 @@ async fn ask(hub: &Hub) -> Result<(), crate::engine::StoreError> {
         hub.wake_sockets();
     }
     Ok(())
+}
+
+/// Until when something may be committed for a session about which the store was asked then.
+pub fn commit_until(asked: Instant) -> Instant {
+    asked + COMMITS
 }
 
 #[cfg(test)]

@@ -308,7 +308,8 @@ impl Conn {
         match asked.content() {
             Ok(content) => {
                 let by = self.session.person.clone();
-                let draft = Draft { room, by, p: number.p, n: number.n, earlier: asked.earlier, content };
+                let until = self.sockets.hub.lease.until(self.admission);
+                let draft = Draft { room, by, p: number.p, n: number.n, earlier: asked.earlier, until, content };
                 self.appends += 1;
                 self.begin(request::append(self.sockets.hub.clone(), draft)).await
             }

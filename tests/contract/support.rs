@@ -140,7 +140,7 @@ impl Tab {
     }
 
     fn content(&self, n: u64, content: Content) -> Draft {
-        Draft { room: self.room.clone(), by: self.by.clone(), p: self.p, n, earlier: Vec::new(), content }
+        Draft { room: self.room.clone(), by: self.by.clone(), p: self.p, n, earlier: Vec::new(), until: None, content }
     }
 
     /// `m<n>` for each of these numbers.

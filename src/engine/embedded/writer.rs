@@ -157,7 +157,15 @@ mod tests {
         let name = RoomName::parse("Design").unwrap();
         let by = Person { id: UserId(1), name: UserName::parse("지우").unwrap() };
         let content = Content::Message(MessageText::parse(&"x".repeat(4_000)).unwrap());
-        Draft { room: RoomRef { key: name.key(), name }, by, p: ProducerId(2), n, earlier: Vec::new(), content }
+        Draft {
+            room: RoomRef { key: name.key(), name },
+            by,
+            p: ProducerId(2),
+            n,
+            earlier: Vec::new(),
+            until: None,
+            content,
+        }
     }
 
     fn engine(dir: &TempDir) -> Embedded {

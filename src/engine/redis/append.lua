@@ -4,12 +4,14 @@
 --
 -- KEYS: meta, log, the producer's record, the room's channel, the record of each earlier number's producer
 -- ARGV: n, digest, id for a new epoch, id for the entry, the entry's JSON from "by" on ("" for a void), room key,
---       room name, seconds to keep the producer's record, each earlier number
+--       room name, seconds to keep the producer's record, the last millisecond at which this may be done ("" for none),
+--       each earlier number
 -- Answers one of
 --   "entry", epoch, seq, id, at (at only if the entry is new)
 --   "void"
 --   "conflict"
 --   "gap", last
+--   "late", the server's time in milliseconds
 local meta, log, producer, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local n, digest = tonumber(ARGV[1]), ARGV[2]
 
@@ -46,6 +48,13 @@ if n ~= last + 1 then
   return { 'conflict' }
 end
 
+local now = redis.call('TIME')
+now = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+-- It lay somewhere for too long: who sent it may not any more.
+if ARGV[9] ~= '' and now > tonumber(ARGV[9]) then
+  return { 'late', text(now) }
+end
+
 local function keep(done)
   redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
   redis.call('EXPIRE', producer, ARGV[8])
@@ -53,7 +62,7 @@ end
 
 -- The same message, which its sender was told was lost: another server than this one had lost it.
 for i = 5, #KEYS do
-  local earlier = ARGV[i + 4]
+  local earlier = ARGV[i + 5]
   local kept = redis.call('HMGET', KEYS[i], 'epoch', text(tonumber(earlier) % 64))
   local was, as, where, id = string.match(kept[2] or '', '^(%d+) (%w+) (%d+) (%w+)$')
   if epoch and kept[1] == epoch and was == earlier and as == digest then
@@ -62,8 +71,7 @@ for i = 5, #KEYS do
   end
 end
 
-local now = redis.call('TIME')
-at = math.max(at, tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000))
+at = math.max(at, now)
 
 if not epoch then
   epoch, seq, prev = ARGV[3], 0, '0000000000000000'

@@ -59,6 +59,11 @@ impl RoomLog for Redis {
                     tokio::time::sleep(OVERTAKEN_PAUSE).await;
                 }
                 Answer::Gap { last } => return Err(AppendError::OutOfOrder { last }),
+                Answer::Late { now } => {
+                    // Or the server's clock is another one than was thought.
+                    self.clock.told(now);
+                    return Err(AppendError::Unavailable("it reached Redis too late".to_owned()));
+                }
             }
         }
     }
@@ -143,6 +148,9 @@ enum Answer {
     Gap {
         last: u64,
     },
+    Late {
+        now: i64,
+    },
 }
 
 impl Redis {
@@ -163,6 +171,7 @@ impl Redis {
             draft.room.key.as_str().into(),
             draft.room.name.as_str().into(),
             PRODUCER_KEPT.as_secs().to_string().into(),
+            draft.until.and_then(|until| self.clock.at(until)).map_or_else(String::new, |at| at.to_string()).into(),
         ];
         args.extend(draft.earlier.iter().map(|earlier| earlier.n.to_string().into()));
         let answer: Vec<Str> = APPEND.run_or_reload(&self.appends, names, args, || self.reloading.begin()).await?;
@@ -226,6 +235,7 @@ fn parse_answer(words: &[&str]) -> Option<Answer> {
         ["void"] => Answer::Done { appended: Appended::Voided, at: None },
         ["conflict"] => Answer::Conflict,
         ["gap", last] => Answer::Gap { last: last.parse().ok()? },
+        ["late", now] => Answer::Late { now: now.parse().ok()? },
         _ => return None,
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `clock` | what time it is there |
 //! | `connection` | the clients, and what must be set for them to be safe |
 //! | `keys` | the name of everything |
 //! | `script` | the Lua scripts beside these files |
@@ -10,6 +11,7 @@
 //! | `presence` | who is where, leased by instance: [`Presence`](super::Presence) |
 //! | `live`, `subscriptions` | what happens elsewhere: [`Live`](super::Live) |
 
+mod clock;
 mod connection;
 mod directory;
 mod keys;
@@ -22,6 +24,7 @@ mod subscriptions;
 
 pub use connection::ConnectError;
 
+use clock::ServerClock;
 use directory::Touches;
 use fred::prelude::Client;
 use presence::Here;
@@ -45,6 +48,7 @@ pub struct Redis {
     touches: Touches,
     subscriptions: Arc<Subscriptions>,
     here: Arc<Here>,
+    clock: Arc<ServerClock>,
     tasks: TaskTracker,
     /// Ends the background tasks; the connections stay.
     stop: CancellationToken,
@@ -84,7 +88,8 @@ impl Redis {
         script::load_all(&clients.client).await.map_err(|error| ConnectError::Unusable(error.into()))?;
         let subscriptions = Arc::new(Subscriptions::new(clients.subscriber));
         subscriptions.start(&tasks, &stop).await.map_err(ConnectError::Unusable)?;
-        let here = Arc::new(Here::new(clients.client.clone(), times.lease));
+        let clock = Arc::new(ServerClock::new());
+        let here = Arc::new(Here::new(clients.client.clone(), times.lease, clock.clone()));
         here.start(subscriptions.clone(), &tasks, &stop).await.map_err(ConnectError::Unusable)?;
         Ok(Arc::new(Self {
             appends: clients.appends,
@@ -95,6 +100,7 @@ impl Redis {
             touches: Touches::default(),
             subscriptions,
             here,
+            clock,
             tasks,
             stop,
             closed: guard.disarm(),

@@ -5,6 +5,7 @@
 
 use super::{
     Redis,
+    clock::ServerClock,
     keys::{INSTANCES, PRESENCE_CHANGED, RoomKeys},
     script::{ENTER, LEAVE, LIVE_INSTANCES, RENEW_LEASE},
     subscriptions::Subscriptions,
@@ -54,6 +55,7 @@ type Rooms = HashMap<RoomKey, HashMap<UserId, UserName>>;
 pub struct Here {
     client: Client,
     lease: Duration,
+    clock: Arc<ServerClock>,
     /// Written only while everyone is entered anew under it.
     instance: RwLock<Instance>,
     /// The truth about this instance, whatever Redis knows of it.
@@ -76,10 +78,11 @@ impl Instance {
 }
 
 impl Here {
-    pub fn new(client: Client, lease: Duration) -> Self {
+    pub fn new(client: Client, lease: Duration, clock: Arc<ServerClock>) -> Self {
         Self {
             client,
             lease,
+            clock,
             instance: RwLock::new(Instance::new()),
             rooms: Mutex::default(),
             doubtful: AtomicBool::new(false),
@@ -169,7 +172,11 @@ impl Here {
         ];
         let answer: Vec<String> = RENEW_LEASE.run(&self.client, vec![INSTANCES.to_owned()], args).await?;
         let mut answer = answer.into_iter();
-        Ok((answer.next().as_deref() == Some("held"), answer.collect()))
+        let held = answer.next().as_deref() == Some("held");
+        if let Some(now) = answer.next().and_then(|now| now.parse().ok()) {
+            self.clock.told(now);
+        }
+        Ok((held, answer.collect()))
     }
 
     async fn enter(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError> {

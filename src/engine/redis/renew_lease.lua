@@ -4,14 +4,14 @@
 --
 -- KEYS: instances
 -- ARGV: instance, milliseconds, "first" or "again", instance to give up ("" for none)
--- Answers "held" or "lapsed", then the live instances.
+-- Answers "held" or "lapsed", the server's time in milliseconds, then the live instances.
 local now = redis.call('TIME')
 now = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 if ARGV[4] ~= '' then
   redis.call('ZREM', KEYS[1], ARGV[4])
 end
-local answer = { 'lapsed' }
+local answer = { 'lapsed', string.format('%.0f', now) }
 if ARGV[3] == 'first' or redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(ARGV[2])), ARGV[1])
   answer[1] = 'held'
