@@ -264,6 +264,68 @@ async fn the_language_is_the_browsers_until_one_is_chosen() {
 }
 
 #[tokio::test]
+async fn the_theme_is_the_systems_until_one_is_chosen() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::new();
+    assert!(person.page(&server, "/").await.contains("data-theme=\"system\""));
+    for theme in ["dark", "light", "system"] {
+        let response = person.get(&server, &format!("/theme/{theme}?next=/r/a")).await;
+        assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/r/a"));
+        assert!(person.page(&server, "/").await.contains(&format!("data-theme=\"{theme}\"")));
+    }
+    let response = person.get(&server, "/theme/dark?next=//evil.example").await;
+    assert_eq!(location(&response), "/");
+    assert_eq!(person.get(&server, "/theme/pink").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_message_has_an_address_and_what_is_none_gets_a_page_that_says_so() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    for n in 1..=120 {
+        socket.say("a", app::domain::ProducerId(1), n, &format!("message-{n:03}")).await;
+    }
+    socket.ack(120).await;
+    for (seq, first, last) in [(1, 1, 26), (40, 15, 65), (94, 69, 119), (95, 71, 120), (120, 71, 120)] {
+        let html = person.page(&server, &format!("/r/a/{seq}")).await;
+        let has = |n: u64| html.contains(&format!("message-{n:03}"));
+        assert!(has(first) && has(last) && (first == 1 || !has(first - 1)) && !has(last + 1), "{seq}");
+        let target = html.split('<').find(|tag| tag.contains(&format!("data-seq=\"{seq}\""))).unwrap();
+        assert!(target.contains(" autofocus") && target.contains("target"), "{target}");
+        assert_eq!(html.matches(" autofocus").count(), 1);
+        assert_eq!(html.contains("class=\"unscripted\""), last < 120, "{seq}");
+    }
+    for odd in ["0", "121", "x", "-1", "1.5", "18446744073709551615", "99999999999999999999"] {
+        let response = person.get(&server, &format!("/r/a/{odd}")).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{odd}");
+        assert!(coded(&response.text().await.unwrap(), "not_found"));
+    }
+    assert_eq!(location(&person.get(&server, "/r/A/007").await), "/r/a/7");
+    assert!(coded(&person.page(&server, "/r/nowhere/1").await, "room_unknown"));
+}
+
+#[tokio::test]
+async fn signing_in_leads_to_the_message_that_was_asked_for_and_nowhere_else() {
+    let server = Server::embedded(&[]).await;
+    Person::signed_in(&server, "지우", "a").await.post(&server, "/r/a", &[("text", "hello")]).await;
+    let person = Person::new();
+    let html = person.page(&server, "/r/a/1").await;
+    assert!(html.contains("name=\"at\" value=\"/r/a/1\"") && !html.contains("hello"));
+    for (at, leads) in [
+        ("/r/a/1", "/r/a/1"),
+        ("//evil.example", "/r/a"),
+        ("/r/b/1", "/r/a"),
+        ("/r/a/x", "/r/a"),
+        ("/r/a//evil", "/r/a"),
+    ] {
+        let form = [("name", "Megan"), ("room", "a"), ("at", at)];
+        assert_eq!(location(&person.post(&server, "/signin", &form).await), leads, "{at}");
+    }
+}
+
+#[tokio::test]
 async fn files_are_cached_for_good_and_what_is_missing_is_a_page() {
     let server = Server::embedded(&[]).await;
     let person = Person::new();

@@ -5,6 +5,9 @@
 //! | [`domain`] | names, messages, entries, cursors: validated on construction |
 //! | [`protocol`] | the frames of the WebSocket, their limits and codes |
 //! | [`timeline`] | a room's log as one client sees it: contiguous, forward only |
+//! | [`unread`] | how many messages of others a person has not read |
+//! | [`typing`] | who is typing in a room |
+//! | [`drafts`] | what somebody was writing and has not sent |
 //! | [`outbox`] | what this tab has sent and does not yet know the fate of |
 //! | [`session`] | what a tab says and hears: its sockets, rooms, timelines and outboxes, without a browser |
 //! | [`page`] | what a page is rendered from, on the server and again when it hydrates |
@@ -22,6 +25,7 @@
 
 pub mod clock;
 pub mod domain;
+pub mod drafts;
 pub mod i18n;
 pub mod links;
 pub mod outbox;
@@ -29,7 +33,10 @@ pub mod page;
 pub mod protocol;
 pub mod rows;
 pub mod session;
+pub mod theme;
 pub mod timeline;
+pub mod typing;
+pub mod unread;
 pub mod view;
 
 #[cfg(feature = "hydrate")]

@@ -7,7 +7,8 @@
 use crate::{
     domain::{ProducerId, RoomKey, RoomName},
     i18n::Lang,
-    protocol::{ErrorCode, Page, Person},
+    protocol::{ErrorCode, Page, Person, Reading},
+    theme::Theme,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ pub const OUTBOX_KEYS: &str = "hubbub.outbox.";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageData {
     pub lang: Lang,
+    pub theme: Theme,
     /// IANA name of the reader's time zone; `UTC` until a cookie says otherwise.
     pub zone: String,
     /// Milliseconds since 1970-01-01 UTC when the page was rendered, so that both renders agree on what is "today".
@@ -27,7 +29,7 @@ pub struct PageData {
     /// Which build rendered the page; `hello` carries the server's.
     pub build: String,
     pub me: Option<Person>,
-    /// Path and query this page was asked for, so that choosing a language leads back to it.
+    /// Path and query this page was asked for, so that choosing a language or a theme leads back to it.
     pub here: String,
     pub screen: Screen,
 }
@@ -46,6 +48,8 @@ pub enum Screen {
 pub struct Door {
     pub name: String,
     pub room: String,
+    /// The address that was asked for in the room, to lead there once inside.
+    pub at: String,
     pub name_error: Option<ErrorCode>,
     pub room_error: Option<ErrorCode>,
     /// Free names like the one that was taken.
@@ -61,10 +65,25 @@ pub struct RoomScreen {
     /// Whether `page` ends where the log ends; not so when paging back without JavaScript.
     pub newest: bool,
     /// The rooms of this person, this one included.
-    pub rooms: Vec<RoomRef>,
+    pub rooms: Vec<MyRoom>,
+    /// The message this page was asked for by its address, to be shown and highlighted.
+    pub target: Option<u64>,
     pub count: usize,
     pub people: Vec<Person>,
     pub post: Post,
+}
+
+impl RoomScreen {
+    /// How far this person has read the room on screen.
+    pub fn reading(&self) -> Reading {
+        self.rooms.iter().find(|mine| mine.room.key == self.room.key).map_or_else(Reading::default, |mine| mine.reading)
+    }
+
+    /// Up to where it was read, if there is more: the place of [`Row::New`](crate::rows::Row::New).
+    pub fn divider(&self) -> Option<u64> {
+        let Reading { mark, unread } = self.reading();
+        mark.filter(|mark| unread > 0 && mark.epoch == self.page.cursor.epoch).map(|mark| mark.seq)
+    }
 }
 
 /// The composer as a plain form. Its own producer makes a form that is sent twice count once.
@@ -80,6 +99,13 @@ pub struct Post {
 pub struct RoomRef {
     pub key: RoomKey,
     pub name: RoomName,
+}
+
+/// A room of a person, and how far they have read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MyRoom {
+    pub room: RoomRef,
+    pub reading: Reading,
 }
 
 /// The directory of rooms, most recently active first.

@@ -23,6 +23,12 @@ pub const PAGE_ENTRIES: usize = 50;
 pub const RESUME_MAX: u64 = 1_000;
 /// People listed in a frame; `count` is exact beyond it.
 pub const PEOPLE_MAX: usize = 50;
+/// Unread messages are counted up to this number; people are shown "99+".
+pub const UNREAD_MAX: usize = 100;
+/// A client says at most this often that its person is typing.
+pub const TYPING_EVERY_MS: u64 = 1_000;
+/// Who was said to be typing is shown so for this long.
+pub const TYPING_SHOWN_MS: u64 = 5_000;
 /// The server closes a socket that was silent for this long.
 pub const SILENCE_SERVER_SECS: u64 = 60;
 /// A client that heard nothing for this long sends `ping` …
@@ -67,6 +73,15 @@ pub enum ClientFrame {
         epoch: Epoch,
         before: u64,
     },
+    /// This person has read the room up to and including `mark`.
+    Read {
+        room: RoomKey,
+        mark: ReadMark,
+    },
+    /// This person is typing in the room; at most once in [`TYPING_EVERY_MS`].
+    Typing {
+        room: RoomKey,
+    },
     Ping,
 }
 
@@ -87,6 +102,9 @@ pub enum ServerFrame<E = Entry> {
         page: Page<E>,
         count: usize,
         people: Vec<Person>,
+        /// How far this person has read, and how much others wrote after that.
+        #[serde(default)]
+        reading: Reading,
     },
     /// Answers `leave`.
     Left {
@@ -116,6 +134,16 @@ pub enum ServerFrame<E = Entry> {
         people: Vec<Person>,
         entered: Vec<Person>,
         left: Vec<Person>,
+    },
+    /// This person has read up to `mark`, here or in another tab or on another device.
+    Read {
+        room: RoomKey,
+        mark: ReadMark,
+    },
+    /// Others who were typing within the last second. May be missed.
+    Typing {
+        room: RoomKey,
+        people: Vec<Person>,
     },
     /// The message is committed as this entry.
     Ack {
@@ -174,6 +202,25 @@ pub struct Page<E = Entry> {
     pub cursor: Cursor,
     /// Whether the log holds entries before the first of `entries`.
     pub older: bool,
+}
+
+/// How far a person has read a room: the highest seq they saw. Within an epoch it only rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ReadMark {
+    pub epoch: Epoch,
+    pub seq: u64,
+}
+
+/// Where a person is in a room's log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// `None`: never here before, so nothing is unread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<ReadMark>,
+    /// Others' messages after the mark, at most [`UNREAD_MAX`]. With a page of the room those up to its end: what follows is
+    /// counted as it comes.
+    #[serde(default)]
+    pub unread: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

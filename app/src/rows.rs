@@ -21,6 +21,8 @@ pub enum Row {
     Pending { n: u64, text: String, head: bool, state: Pending },
     /// Who came and went, folded; `id` counts up within the page.
     Notice { id: u64, entered: bool, people: Vec<Person> },
+    /// Others' messages from here on were not read when the room was opened; it was read up to `after`.
+    New { after: u64 },
     /// Entries are missing here: the client was too far behind or the log was reset.
     Gap { id: u64, reset: bool },
 }
@@ -53,6 +55,7 @@ pub enum Key {
     Message { epoch: Epoch, seq: u64, id: EntryId, head: bool },
     Pending { n: u64, head: bool, state: Pending },
     Notice { id: u64, entered: bool, people: usize },
+    New { after: u64 },
     Gap { id: u64, reset: bool },
 }
 
@@ -65,20 +68,30 @@ impl Row {
             }
             Self::Pending { n, head, state, .. } => Key::Pending { n: *n, head: *head, state: *state },
             Self::Notice { id, entered, people } => Key::Notice { id: *id, entered: *entered, people: people.len() },
+            Self::New { after } => Key::New { after: *after },
             Self::Gap { id, reset } => Key::Gap { id: *id, reset: *reset },
         }
     }
 }
 
 /// Lays out `entries` (a run in log order) for a reader in `zone`, `notes` between them (in order of `after_seq`; those
-/// before the run are left out) and what `me` has not sent yet at the end.
-pub fn layout(entries: &[Arc<Entry>], unsent: &[Unsent], notes: &[Note], zone: &str, me: &Person) -> Vec<Row> {
+/// before the run are left out) and what `me` has not sent yet at the end. `me` had read up to `divider`.
+pub fn layout(
+    entries: &[Arc<Entry>],
+    divider: Option<u64>,
+    unsent: &[Unsent],
+    notes: &[Note],
+    zone: &str,
+    me: &Person,
+) -> Vec<Row> {
     let mut rows = Vec::with_capacity(entries.len() + unsent.len() + notes.len() + 4);
     let first = entries.first().map_or(0, |entry| entry.seq);
     let mut notes = notes.iter().skip_while(|note| note.after_seq + 1 < first).peekable();
     // The message that the next one may join; none after anything that breaks a group.
     let mut above: Option<&Entry> = None;
     let mut today: Option<Day> = None;
+    // Where the run begins later than that, what is new begins further up.
+    let mut divider = divider.filter(|after| first <= after + 1);
     for entry in entries {
         while let Some(note) = notes.next_if(|note| note.after_seq < entry.seq) {
             rows.push(note.row.clone());
@@ -92,6 +105,10 @@ pub fn layout(entries: &[Arc<Entry>], unsent: &[Unsent], notes: &[Note], zone: &
         if today != Some(day) {
             rows.push(Row::Day { day, seq: entry.seq });
             today = Some(day);
+            above = None;
+        }
+        if let Some(after) = divider.take_if(|after| entry.seq > *after && entry.by != me.id) {
+            rows.push(Row::New { after });
             above = None;
         }
         let joins = |above: &Entry| above.by == entry.by && entry.at.saturating_sub(above.at) < GROUP_MS;
@@ -148,7 +165,7 @@ mod tests {
         Note { after_seq, row: Row::Gap { id, reset: false } }
     }
 
-    /// One letter a row: `D`ay, `H`ead, `m`essage, `P`ending head, `p`ending, `G`ap.
+    /// One letter a row: `D`ay, `H`ead, `m`essage, `P`ending head, `p`ending, `G`ap, `*` where what is new begins.
     fn shape(rows: &[Row]) -> String {
         let letter = |row: &Row| match row {
             Row::Day { .. } => 'D',
@@ -157,6 +174,7 @@ mod tests {
             Row::Pending { head: true, .. } => 'P',
             Row::Pending { .. } => 'p',
             Row::Notice { .. } => 'N',
+            Row::New { .. } => '*',
             Row::Gap { .. } => 'G',
         };
         rows.iter().map(letter).collect()
@@ -167,7 +185,7 @@ mod tests {
         let at = |minutes: u64| AFTERNOON + minutes * MINUTE;
         let entries =
             [entry(1, 1, at(0)), entry(2, 1, at(4)), entry(3, 2, at(4)), entry(4, 1, at(4)), entry(5, 1, at(9))];
-        assert_eq!(shape(&layout(&entries, &[], &[], "UTC", &person(1))), "DHmHHH");
+        assert_eq!(shape(&layout(&entries, None, &[], &[], "UTC", &person(1))), "DHmHHH");
     }
 
     #[test]
@@ -175,24 +193,24 @@ mod tests {
         // 23:58 and 00:01 in Seoul, both in the afternoon of one day in UTC.
         let midnight = AFTERNOON + 58 * MINUTE;
         let entries = [entry(1, 1, midnight - 2 * MINUTE), entry(2, 1, midnight + MINUTE)];
-        assert_eq!(shape(&layout(&entries, &[], &[], "Asia/Seoul", &person(1))), "DHDH");
-        assert_eq!(shape(&layout(&entries, &[], &[], "UTC", &person(1))), "DHm");
+        assert_eq!(shape(&layout(&entries, None, &[], &[], "Asia/Seoul", &person(1))), "DHDH");
+        assert_eq!(shape(&layout(&entries, None, &[], &[], "UTC", &person(1))), "DHm");
     }
 
     #[test]
     fn notes_stand_after_their_entry_and_end_a_group() {
         let entries = [entry(5, 1, AFTERNOON), entry(6, 1, AFTERNOON), entry(7, 1, AFTERNOON)];
         let notes = [gap(2, 1), gap(4, 2), gap(5, 3), gap(9, 4)];
-        assert_eq!(shape(&layout(&entries, &[], &notes, "UTC", &person(1))), "GDHGHmG");
-        assert_eq!(shape(&layout(&[], &[], &notes, "UTC", &person(1))), "GGGG");
+        assert_eq!(shape(&layout(&entries, None, &[], &notes, "UTC", &person(1))), "GDHGHmG");
+        assert_eq!(shape(&layout(&[], None, &[], &notes, "UTC", &person(1))), "GGGG");
     }
 
     #[test]
     fn what_is_unsent_stands_last_and_joins_ones_own_group() {
         let entries = [entry(1, 1, AFTERNOON)];
-        assert_eq!(shape(&layout(&entries, &[unsent(1), unsent(2)], &[], "UTC", &person(1))), "DHpp");
-        assert_eq!(shape(&layout(&entries, &[unsent(1), unsent(2)], &[], "UTC", &person(2))), "DHPp");
-        assert_eq!(shape(&layout(&[], &[unsent(1)], &[], "UTC", &person(2))), "P");
+        assert_eq!(shape(&layout(&entries, None, &[unsent(1), unsent(2)], &[], "UTC", &person(1))), "DHpp");
+        assert_eq!(shape(&layout(&entries, None, &[unsent(1), unsent(2)], &[], "UTC", &person(2))), "DHPp");
+        assert_eq!(shape(&layout(&[], None, &[unsent(1)], &[], "UTC", &person(2))), "P");
     }
 
     #[test]
@@ -200,13 +218,25 @@ mod tests {
         let mut odd = (*entry(2, 2, AFTERNOON)).clone();
         odd.body = Body::Unknown;
         let entries = [entry(1, 1, AFTERNOON), Arc::new(odd), entry(3, 1, AFTERNOON)];
-        assert_eq!(shape(&layout(&entries, &[], &[], "UTC", &person(1))), "DHmm");
+        assert_eq!(shape(&layout(&entries, None, &[], &[], "UTC", &person(1))), "DHmm");
+    }
+
+    #[test]
+    fn what_is_new_begins_with_the_first_message_of_another_after_the_mark() {
+        let entries: Vec<_> = [1, 2, 1, 2, 2].into_iter().zip(5..).map(|(by, seq)| entry(seq, by, AFTERNOON)).collect();
+        let shape = |divider| shape(&layout(&entries, divider, &[], &[], "UTC", &person(1)));
+        assert_eq!(shape(None), "DHHHHm");
+        assert_eq!(shape(Some(4)), "DH*HHHm", "the run begins with what is new");
+        assert_eq!(shape(Some(6)), "DHHH*Hm", "an own message is not new");
+        assert_eq!(shape(Some(8)), "DHHHH*H", "a group is split");
+        assert_eq!(shape(Some(9)), "DHHHHm", "nothing is new");
+        assert_eq!(shape(Some(3)), "DHHHHm", "what is new begins further up");
     }
 
     #[test]
     fn no_two_rows_share_a_key_and_a_new_head_is_a_new_row() {
         let entries: Vec<_> = (1..60).map(|seq| entry(seq, seq / 3, AFTERNOON + seq * 25 * MINUTE)).collect();
-        let rows = layout(&entries, &[unsent(1), unsent(2)], &[gap(3, 1), gap(3, 2)], "Asia/Seoul", &person(1));
+        let rows = layout(&entries, None, &[unsent(1), unsent(2)], &[gap(3, 1), gap(3, 2)], "Asia/Seoul", &person(1));
         let keys: HashSet<_> = rows.iter().map(Row::key).collect();
         assert_eq!(keys.len(), rows.len());
         let (one, other) = (entry(1, 1, AFTERNOON), entry(1, 1, AFTERNOON));

@@ -142,6 +142,32 @@ impl Timeline {
         Ok(added)
     }
 
+    /// Whether `earlier` reaches to where this timeline begins, and no further than where it ends.
+    pub fn meets(&self, earlier: &Self) -> bool {
+        (self.first_seq() - 1..=self.cursor.seq).contains(&earlier.cursor.seq)
+    }
+
+    /// Takes in what a run that [`meets`](Self::meets) this timeline has before it. Returns how many entries are new.
+    ///
+    /// # Errors
+    /// They are of two logs, or do not meet.
+    pub fn join(&mut self, earlier: &Self) -> Result<usize, Unfit> {
+        let (seq, prev) = self.front();
+        let end = Cursor { epoch: self.cursor.epoch, seq: seq - 1, id: prev };
+        let fits = if earlier.first_seq() < seq { earlier.has(end) } else { self.has(earlier.cursor) };
+        if fits != Some(true) {
+            return Err(Unfit);
+        }
+        let added = earlier.entries.partition_point(|entry| entry.seq < seq);
+        for entry in earlier.entries.range(..added).rev() {
+            self.entries.push_front(Arc::clone(entry));
+        }
+        if earlier.first_seq() < seq {
+            self.older = earlier.older;
+        }
+        Ok(added)
+    }
+
     /// Drops the oldest entries beyond `max`; history brings them back.
     pub fn trim_front(&mut self, max: usize) {
         let surplus = self.entries.len().saturating_sub(max);

@@ -5,24 +5,27 @@
 //! | [`embedded`] | one SQLite file | in process |
 //! | [`redis`] | streams and hashes | sharded pub/sub |
 //!
-//! An engine keeps rooms' logs, sessions and presence, and reports what happens to them, here or on another instance, to
+//! An engine keeps rooms' logs, sessions, presence and how far people have read, and reports what happens to them, here or on another instance, to
 //! the one [`LiveSink`] attached to it. `tests/engine_contract.rs` says in code what both promise.
 
 pub mod embedded;
+mod reads;
 pub mod redis;
+
+pub use reads::Reads;
 
 use app::{
     domain::{Body, Cursor, EntryId, Epoch, MessageText, NameKey, ProducerId, RoomKey, RoomName, UserId, UserName},
     page::{RoomLine, RoomRef},
-    protocol::{Earlier, Person},
+    protocol::{Earlier, Person, ReadMark},
 };
 use async_trait::async_trait;
 use serde::Serialize;
 use std::{fmt, sync::Arc, time::Instant};
 
 /// All of a store.
-pub trait Engine: RoomLog + Directory + Presence + Live {}
-impl<T: RoomLog + Directory + Presence + Live> Engine for T {}
+pub trait Engine: RoomLog + Directory + Presence + Reads + Live {}
+impl<T: RoomLog + Directory + Presence + Reads + Live> Engine for T {}
 
 /// An entry as the log keeps it: its place, and its JSON exactly as clients receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,6 +235,7 @@ pub trait Directory: Send + Sync {
     async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Vec<TokenHash>, StoreError>;
     async fn name_is_free(&self, key: &NameKey) -> Result<bool, StoreError>;
 
+    /// Puts the room on the person's list, with everything in it so far counted as read, unless it is there.
     async fn add_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError>;
     async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError>;
     /// The rooms of a person, in the order in which they were joined.
@@ -261,6 +265,8 @@ pub trait Live: Send + Sync {
     /// Makes sure that a room that is followed is so in the store as well: to be called when a commit was not reported.
     /// Nothing happens to a room that is not followed.
     async fn follow_again(&self, room: &RoomKey) -> Result<(), StoreError>;
+    /// Tells whoever follows the room, on every instance, that somebody is typing in it. May be lost.
+    async fn typing(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError>;
     /// Whether a commit or the end of a session may go unreported without a [`LiveSink::doubt`], so that logs and sessions
     /// have to be looked at: so it is where other processes share the store.
     fn may_miss(&self) -> bool;
@@ -277,7 +283,11 @@ pub trait LiveSink: Send + Sync {
     fn committed(&self, room: &RoomKey, record: Record);
     fn presence_changed(&self, room: &RoomKey);
     fn session_ended(&self, token: TokenHash);
-    /// Commits may have been missed: in one room, or in all.
+    /// A person has read up to `mark`.
+    fn read(&self, user: UserId, room: &RoomKey, mark: ReadMark);
+    /// Somebody is typing in a room that is followed.
+    fn typing(&self, room: &RoomKey, person: Person);
+    /// Commits may have been missed: in one room, or in all; then marks as well.
     fn doubt(&self, room: Option<&RoomKey>);
 }
 

@@ -2,18 +2,18 @@
 
 use super::{
     AppState,
-    pages::{self, Named},
+    pages::{self, Named, Part},
     render,
     visitor::{self, Visitor},
 };
 use crate::{
-    engine::{AppendError, Content, Draft, OpenError, Session, StoreError, TokenHash},
+    engine::{AppendError, Appended, Content, Draft, OpenError, Session, StoreError, TokenHash},
     hub::lease::commit_until,
 };
 use app::{
-    domain::{MessageText, ProducerId, RoomName, USER_NAME_MAX, UserName},
+    domain::{Cursor, MessageText, ProducerId, RoomName, USER_NAME_MAX, UserName},
     page::{Door, Post, RoomRef, Screen},
-    protocol::{ErrorCode, Person},
+    protocol::{ErrorCode, Person, ReadMark},
 };
 use axum::{
     Form,
@@ -33,13 +33,16 @@ pub struct SignIn {
     name: String,
     #[serde(default)]
     room: String,
+    /// Where to go inside the room, if that is the room which is entered.
+    #[serde(default)]
+    at: String,
     /// One of the suggested names, if its button was pressed.
     pick: Option<String>,
 }
 
 pub async fn sign_in(State(state): State<AppState>, visitor: Visitor, Form(form): Form<SignIn>) -> Response {
     let typed = form.pick.filter(|pick| !pick.is_empty()).unwrap_or(form.name);
-    let mut door = Door { name: typed, room: form.room, ..Door::default() };
+    let mut door = Door { name: typed, room: form.room, at: form.at, ..Door::default() };
     let name = UserName::parse(&door.name).map_err(|problem| door.name_error = Some(ErrorCode::for_user_name(problem)));
     let room = RoomName::parse(&door.room).map_err(|problem| door.room_error = Some(ErrorCode::for_room_name(problem)));
     let (Ok(name), Ok(room)) = (name, room) else {
@@ -47,7 +50,7 @@ pub async fn sign_in(State(state): State<AppState>, visitor: Visitor, Form(form)
     };
     let (entered, cookie) = enter(&state, &visitor, &name, &room).await;
     let mut response = match entered {
-        Ok(path) => render::see_other(&path),
+        Ok(path) => render::see_other(inside_of(&path, &door.at).unwrap_or(&path)),
         Err(OpenError::Taken) => {
             door.name_error = Some(ErrorCode::NameTaken);
             door.suggestions = suggestions(&state, &name).await;
@@ -63,6 +66,11 @@ pub async fn sign_in(State(state): State<AppState>, visitor: Visitor, Form(form)
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// `at`, if it is the address of a message in the room at `path`.
+fn inside_of<'a>(path: &str, at: &'a str) -> Option<&'a str> {
+    at.strip_prefix(path)?.strip_prefix('/')?.parse::<u64>().is_ok().then_some(at)
 }
 
 async fn again(state: &AppState, visitor: &Visitor, status: StatusCode, door: Door) -> Response {
@@ -179,7 +187,7 @@ pub async fn post_message(
     let me = &session.person;
     let refuse = async |status, code| {
         let post = Post { p, text: form.text.clone(), error: Some(code) };
-        pages::show_room(&state, &visitor, me, &name, None, status, post).await
+        pages::show_room(&state, &visitor, me, &name, Part::Newest, status, post).await
     };
     let text = match MessageText::parse(&form.text) {
         Ok(text) => text,
@@ -195,10 +203,16 @@ pub async fn post_message(
     };
     let until = commit_until(visitor.asked);
     match append(&state, me, &room, [p, fresh()], until, text).await {
-        Ok(()) => {
+        Ok(at) => {
             if let Err(error) = state.hub.engine.add_member(me.id, &room.key).await {
                 // The message is in; the room is only missing from a list until it is opened again.
                 tracing::warn!(%error, "a room was not put on its member's list");
+            }
+            // Whoever answers by a form has read what stands above it: no script is there to say so.
+            if let Some(Cursor { epoch, seq, .. }) = at
+                && let Err(error) = state.hub.engine.raise_mark(me.id, &room.key, ReadMark { epoch, seq }).await
+            {
+                tracing::warn!(%error, "how far somebody has read was not kept");
             }
             render::see_other(&room.key.path())
         }
@@ -218,7 +232,7 @@ async fn append(
     [p, other]: [ProducerId; 2],
     until: Instant,
     text: MessageText,
-) -> Result<(), AppendError> {
+) -> Result<Option<Cursor>, AppendError> {
     // Its body took so long to arrive that the session may have ended meanwhile.
     if Instant::now() > until {
         return Err(AppendError::Unavailable("the request was too slow".to_owned()));
@@ -232,7 +246,10 @@ async fn append(
         Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => state.hub.engine.append(draft(other)).await,
         outcome => outcome,
     }
-    .map(|_| ())
+    .map(|appended| match appended {
+        Appended::Entry(at) => Some(at),
+        Appended::Voided => None,
+    })
 }
 
 pub async fn leave_room(State(state): State<AppState>, visitor: Visitor, uri: Uri) -> Response {

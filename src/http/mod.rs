@@ -5,7 +5,7 @@
 //! | [`pages`] | what is rendered for a GET |
 //! | [`forms`] | what a POST does; all of it works without JavaScript |
 //! | [`render`] | a screen as a page, with its security headers |
-//! | [`visitor`] | who asks: session, language, time zone |
+//! | [`visitor`] | who asks: session, language, theme, time zone |
 //! | [`origin`] | which pages may send requests here |
 //! | [`assets`] | the files of the page |
 //! | [`serve`] | accepting connections |
@@ -73,9 +73,11 @@ pub fn router(state: AppState) -> Router {
         .route("/r/{room}", get(pages::room).post(forms::post_message))
         .route("/r/{room}/", get(pages::room))
         .route("/r/{room}/leave", post(forms::leave_room))
+        .route("/r/{room}/{seq}", get(pages::message))
         .route("/signin", get(pages::home).post(forms::sign_in))
         .route("/signout", post(forms::sign_out))
         .route("/lang/{lang}", get(pages::choose_language))
+        .route("/theme/{theme}", get(pages::choose_theme))
         .route("/ws", get(socket))
         .fallback_service(files)
         // Only whole answers to browsers are worth compressing; the socket and health are beyond it by their size.
@@ -85,6 +87,7 @@ pub fn router(state: AppState) -> Router {
         .route("/health/ready", get(ready))
         .layer(middleware::map_response(render::common_headers))
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(state.clone(), render::broken_as_page))
         .layer(log)
         .layer(DefaultBodyLimit::max(FORM_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_WITHIN))

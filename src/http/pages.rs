@@ -8,8 +8,9 @@ use crate::engine::{RecordPage, StoreError};
 use app::{
     domain::{Entry, NameProblem, ProducerId, RoomName},
     i18n::Lang,
-    page::{Door, Post, RoomRef, RoomScreen, RoomsScreen, Screen},
+    page::{Door, MyRoom, Post, RoomRef, RoomScreen, RoomsScreen, Screen},
     protocol::{ErrorCode, PAGE_ENTRIES, Page, Person},
+    theme::Theme,
 };
 use axum::{
     extract::{Path, Query, RawQuery, State},
@@ -18,6 +19,9 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+
+/// Entries shown before and after a message that is shown by its address.
+const AROUND: u64 = 25;
 
 /// Rooms listed in the directory.
 const DIRECTORY_MAX: usize = 200;
@@ -61,6 +65,16 @@ pub fn named(uri: &Uri) -> Named {
     }
 }
 
+/// Which part of a room's log a page shows.
+#[derive(Clone, Copy)]
+pub enum Part {
+    Newest,
+    /// What ends before this seq.
+    Before(u64),
+    /// What stands around the message with this seq.
+    Around(u64),
+}
+
 #[derive(Deserialize)]
 pub struct RoomQuery {
     before: Option<u64>,
@@ -73,14 +87,37 @@ pub async fn room(
     RawQuery(raw): RawQuery,
     query: Result<Query<RoomQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    let name = match named(&uri) {
+    // A `before` that is no number is as good as none: the newest page.
+    let before = query.ok().and_then(|Query(query)| query.before);
+    part_of_room(&state, &visitor, &uri, raw, before.map_or(Part::Newest, Part::Before)).await
+}
+
+/// A message by its address.
+pub async fn message(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    uri: Uri,
+    Path((_, seq)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+) -> Response {
+    match seq.parse() {
+        Ok(seq) => part_of_room(&state, &visitor, &uri, raw, Part::Around(seq)).await,
+        Err(_) => not_found(State(state), visitor).await,
+    }
+}
+
+async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, raw: Option<String>, part: Part) -> Response {
+    let name = match named(uri) {
         Named::Room(name) => name,
         Named::Wrong(problem) => {
             let code = ErrorCode::for_room_name(problem);
-            return render::problem_for(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, code, None).await;
+            return render::problem_for(state, visitor, StatusCode::UNPROCESSABLE_ENTITY, code, None).await;
         }
     };
-    let path = name.key().path();
+    let mut path = name.key().path();
+    if let Part::Around(seq) = part {
+        path = format!("{path}/{seq}");
+    }
     if uri.path() != path {
         let query = raw.map(|raw| format!("?{raw}")).unwrap_or_default();
         return match HeaderValue::try_from(path + &query) {
@@ -94,15 +131,14 @@ pub async fn room(
             // Someone with a link: the room is filled in, in its creator's spelling if it exists.
             let known = state.hub.engine.room(&name.key()).await.ok().flatten();
             let room = known.map_or_else(|| name.as_str().to_owned(), |room| room.name.as_str().to_owned());
-            let door = Door { room, ..Door::default() };
-            return render::screen(&state, &visitor, StatusCode::OK, Screen::Door(door)).await;
+            let at = if matches!(part, Part::Around(_)) { path } else { String::new() };
+            let door = Door { room, at, ..Door::default() };
+            return render::screen(state, visitor, StatusCode::OK, Screen::Door(door)).await;
         }
-        Err(error) => return render::unavailable(&state, &visitor, error).await,
+        Err(error) => return render::unavailable(state, visitor, error).await,
     };
-    // A `before` that is no number is as good as none: the newest page.
-    let before = query.ok().and_then(|Query(query)| query.before);
     let post = Post { p: ProducerId(crate::engine::random_id()), text: String::new(), error: None };
-    show_room(&state, &visitor, &me, &name, before, StatusCode::OK, post).await
+    show_room(state, visitor, &me, &name, part, StatusCode::OK, post).await
 }
 
 /// The page of a room, for a GET or for a form that was refused.
@@ -111,15 +147,15 @@ pub async fn show_room(
     visitor: &Visitor,
     me: &Person,
     name: &RoomName,
-    before: Option<u64>,
+    part: Part,
     status: StatusCode,
     post: Post,
 ) -> Response {
-    match load_room(state, me, name, before, post).await {
-        Ok(Some(screen)) => render::screen(state, visitor, status, Screen::Room(Box::new(screen))).await,
-        Ok(None) => {
+    match load_room(state, me, name, part, post).await {
+        Ok(Ok(screen)) => render::screen(state, visitor, status, Screen::Room(Box::new(screen))).await,
+        Ok(Err(missing)) => {
             let room = Some(name.as_str().to_owned());
-            render::problem_for(state, visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await
+            render::problem_for(state, visitor, StatusCode::NOT_FOUND, missing, room).await
         }
         Err(error) => render::unavailable(state, visitor, &error).await,
     }
@@ -129,30 +165,52 @@ async fn load_room(
     state: &AppState,
     me: &Person,
     name: &RoomName,
-    before: Option<u64>,
+    part: Part,
     post: Post,
-) -> Result<Option<RoomScreen>, StoreError> {
+) -> Result<Result<RoomScreen, ErrorCode>, StoreError> {
     let engine = &state.hub.engine;
     let key = name.key();
-    let Some(room) = engine.room(&key).await? else { return Ok(None) };
-    let Some(mut page) = engine.newest(&key, PAGE_ENTRIES).await? else { return Ok(None) };
-    let mut newest = true;
-    if let Some(before) = before.filter(|before| *before <= page.cursor.seq) {
-        let older = engine.read_before(&key, page.cursor.epoch, before, PAGE_ENTRIES).await?;
+    let Some(room) = engine.room(&key).await? else { return Ok(Err(ErrorCode::RoomUnknown)) };
+    let Some(newest) = engine.newest(&key, PAGE_ENTRIES).await? else { return Ok(Err(ErrorCode::RoomUnknown)) };
+    let top = newest.cursor;
+    let end = match part {
+        Part::Newest => None,
+        Part::Before(before) => Some((before, PAGE_ENTRIES)),
+        Part::Around(seq) => Some((seq.saturating_add(AROUND + 1), PAGE_ENTRIES + 1)),
+    };
+    let mut page = newest;
+    if let Some((end, limit)) = end.filter(|(end, _)| *end <= top.seq) {
+        let older = engine.read_before(&key, top.epoch, end, limit).await?;
         if let Some(older) = older.filter(|older| !older.records.is_empty()) {
-            (page, newest) = (older, false);
+            page = older;
         }
+    }
+    let is_newest = page.cursor.seq >= top.seq;
+    let page = typed(&page)?;
+    let target = match part {
+        Part::Around(seq) => Some(seq),
+        _ => None,
+    };
+    let is_target = |entry: &Entry| Some(entry.seq) == target && entry.text().is_some();
+    if target.is_some() && !page.entries.iter().any(is_target) {
+        return Ok(Err(ErrorCode::NotFound));
     }
     let people = engine.people(&key).await?;
     let mut rooms = engine.rooms_of(me.id).await?;
     if rooms.iter().all(|other| other.key != key) {
         rooms.push(room.clone());
     }
-    Ok(Some(RoomScreen {
+    // Of this room up to the page, which the client goes on from; of the others all.
+    let end = |room: &RoomRef| if room.key == key && is_newest { page.cursor.seq } else { u64::MAX };
+    let places: Vec<_> = rooms.iter().map(|room| (room.key.clone(), end(room))).collect();
+    let readings = engine.readings(me.id, &places).await?;
+    let rooms = rooms.into_iter().zip(readings).map(|(room, reading)| MyRoom { room, reading }).collect();
+    Ok(Ok(RoomScreen {
         room,
-        page: typed(&page)?,
-        newest,
+        page,
+        newest: is_newest,
         rooms,
+        target,
         count: people.len(),
         people: crate::hub::presence::first(&people),
         post,
@@ -194,7 +252,7 @@ pub async fn show_rooms(
 }
 
 #[derive(Deserialize)]
-pub struct LanguageQuery {
+pub struct ChoiceQuery {
     next: Option<String>,
 }
 
@@ -203,20 +261,39 @@ pub async fn choose_language(
     State(state): State<AppState>,
     visitor: Visitor,
     Path(tag): Path<String>,
-    Query(query): Query<LanguageQuery>,
+    Query(query): Query<ChoiceQuery>,
 ) -> Response {
     let Some(lang) = Lang::from_tag(&tag) else {
         return render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None).await;
     };
-    // Only a path of this server: anything else would make this an open redirect. Browsers skip tabs when they read it.
-    let local = |next: &String| {
-        next.starts_with('/') && !next[1..].starts_with(['/', '\\']) && !next.contains(|c: char| c.is_control())
-    };
-    let next = query.next.filter(local).unwrap_or_else(|| "/".to_owned());
+    chosen(&state, "lang", lang.tag(), query)
+}
+
+/// Remembers a theme and leads back.
+pub async fn choose_theme(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    Path(tag): Path<String>,
+    Query(query): Query<ChoiceQuery>,
+) -> Response {
+    match Theme::from_tag(&tag) {
+        Some(theme) => chosen(&state, "theme", theme.tag(), query),
+        None => not_found(State(state), visitor).await,
+    }
+}
+
+fn chosen(state: &AppState, what: &'static str, tag: &'static str, query: ChoiceQuery) -> Response {
+    let next = query.next.filter(|next| is_local(next)).unwrap_or_else(|| "/".to_owned());
     let mut response = render::see_other(&next);
-    let secure = state.config.secure_cookies();
-    response.headers_mut().append(header::SET_COOKIE, visitor::remember_language(lang, secure));
+    let cookie = visitor::remember(what, tag, state.config.secure_cookies());
+    response.headers_mut().append(header::SET_COOKIE, cookie);
     response
+}
+
+/// Whether this is a path of this server: to lead to anything else would make an open redirect. Browsers skip tabs when
+/// they read it.
+fn is_local(next: &str) -> bool {
+    next.starts_with('/') && !next[1..].starts_with(['/', '\\']) && !next.contains(|c: char| c.is_control())
 }
 
 pub async fn not_found(State(state): State<AppState>, visitor: Visitor) -> Response {

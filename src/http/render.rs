@@ -8,8 +8,9 @@ use app::{
 };
 use axum::{
     body::Body,
-    extract::FromRequestParts,
+    extract::{FromRequestParts, State},
     http::{HeaderName, HeaderValue, Request, StatusCode, header, request::Parts},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use leptos::config::LeptosOptions;
@@ -23,6 +24,7 @@ use std::{
 pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, screen: Screen) -> Response {
     let page = PageData {
         lang: visitor.lang,
+        theme: visitor.theme,
         zone: visitor.zone.clone(),
         build: state.site.build.to_string(),
         me: visitor.me().cloned(),
@@ -69,6 +71,21 @@ pub async fn problem_for(
 ) -> Response {
     let problem = Problem { status: status.as_u16(), code, room };
     screen(state, visitor, status, Screen::Problem(problem)).await
+}
+
+/// A handler that broke leaves a bare answer: whoever asked for a page gets one, in their language.
+pub async fn broken_as_page(State(state): State<AppState>, request: Request<Body>, next: Next) -> Response {
+    let accepts = |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/html"));
+    let page = request.headers().get(header::ACCEPT).is_some_and(accepts);
+    let (parts, body) = request.into_parts();
+    let asked = page.then(|| parts.clone());
+    let response = next.run(Request::from_parts(parts, body)).await;
+    match asked {
+        Some(mut parts) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
+            problem(&state, &mut parts, StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal).await
+        }
+        _ => response,
+    }
 }
 
 /// The store did not answer.

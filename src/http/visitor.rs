@@ -1,8 +1,8 @@
-//! Who asks: session, language, time zone.
+//! Who asks: session, language, theme, time zone.
 
 use super::AppState;
 use crate::engine::{Session, StoreError, TokenHash};
-use app::{i18n::Lang, protocol::Person};
+use app::{i18n::Lang, protocol::Person, theme::Theme};
 use axum::{
     extract::{FromRequestParts, OriginalUri},
     http::{HeaderMap, HeaderValue, header, request::Parts},
@@ -19,6 +19,7 @@ pub struct Visitor {
     /// The session behind the cookie, if there is one and the store says so.
     pub session: Result<Option<Session>, StoreError>,
     pub lang: Lang,
+    pub theme: Theme,
     pub zone: String,
     /// Path and query of the request.
     pub here: String,
@@ -42,11 +43,12 @@ impl FromRequestParts<AppState> for Visitor {
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let lang = cookie(&parts.headers, "lang").and_then(|tag| Lang::from_tag(&tag));
         let lang = lang.unwrap_or_else(|| Lang::from_accept_language(header(header::ACCEPT_LANGUAGE).unwrap_or("")));
+        let theme = cookie(&parts.headers, "theme").and_then(|tag| Theme::from_tag(&tag)).unwrap_or_default();
         // Only ever looked up in the time zone database; a name it does not know means UTC.
         let zone = cookie(&parts.headers, "tz").filter(|zone| is_zone(zone)).unwrap_or_else(|| "UTC".to_owned());
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let here = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { asked, session, lang, zone, here })
+        Ok(Self { asked, session, lang, theme, zone, here })
     }
 }
 
@@ -90,9 +92,9 @@ pub fn no_token(secure: bool) -> HeaderValue {
     set(&cookie.same_site(SameSite::Lax).max_age(Duration::ZERO).build())
 }
 
-/// The header that remembers a language for a year.
-pub fn remember_language(lang: Lang, secure: bool) -> HeaderValue {
-    let cookie = Cookie::build(("lang", lang.tag())).path("/").secure(secure).same_site(SameSite::Lax);
+/// The header that remembers a language or a theme for a year.
+pub fn remember(what: &'static str, tag: &'static str, secure: bool) -> HeaderValue {
+    let cookie = Cookie::build((what, tag)).path("/").secure(secure).same_site(SameSite::Lax);
     set(&cookie.max_age(Duration::days(365)).build())
 }
 

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`ring`] | a room's recent frames, each encoded once |
 //! | [`room`] | a room on this instance: ring, sockets, people |
+//! | [`wake`] | how a socket's task is told that there is something to do |
 //! | [`presence`] | who came, who went, who is here |
+//! | [`typing`] | who is typing |
 //! | [`refill`] | bringing a room's ring up to its log |
 //! | [`compare`] | whether the rings end where the logs end |
 //! | [`lease`] | for how long the sessions of its sockets count |
@@ -18,17 +20,19 @@ pub mod presence;
 mod refill;
 pub mod ring;
 pub mod room;
+pub mod typing;
 mod upkeep;
+pub mod wake;
 
 use crate::config::Config;
 use crate::engine::{Engine, LiveSink, Record, Session, StoreError, TokenHash};
 use app::{
     domain::{RoomKey, UserId},
-    protocol::Person,
+    protocol::{Person, ReadMark},
 };
 use lease::Lease;
 use presence::Local;
-use room::{Budget, Life, Room, Wake};
+use room::{Budget, Life, Room};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -42,6 +46,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::task::TaskTracker;
+use wake::Wake;
 
 /// How many times within its time to live a session is said to be used while it has a socket.
 const SESSION_USES: u32 = 48;
@@ -53,6 +58,8 @@ pub struct Hub {
     budget: Arc<Budget>,
     rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
     sessions: Mutex<HashMap<TokenHash, Vec<Arc<Wake>>>>,
+    /// The session of each person who has a socket here.
+    people: Mutex<HashMap<UserId, TokenHash>>,
     sockets: AtomicUsize,
     pub lease: Lease,
     /// One permit for each socket that may still be opened.
@@ -123,7 +130,7 @@ impl<T: Eq + std::hash::Hash> Work<T> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every critical section below is a single map operation; a panic elsewhere leaves nothing half done.
+    // Every critical section below is a few map operations; a panic elsewhere leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -146,6 +153,7 @@ impl Hub {
             budget: Arc::new(Budget::new(config.ring_mib as usize * 1024 * 1024)),
             rooms: Mutex::default(),
             sessions: Mutex::default(),
+            people: Mutex::default(),
             sockets: AtomicUsize::new(0),
             places: Arc::new(Semaphore::new(config.max_sockets as usize)),
             unsaid: Work::new(),
@@ -277,7 +285,10 @@ impl Hub {
 
     /// Registers a socket, so that the end of its session and of the server reach it.
     pub fn add_socket(&self, session: &Session, wake: &Arc<Wake>) {
-        lock(&self.sessions).entry(session.token).or_default().push(wake.clone());
+        let mut sessions = lock(&self.sessions);
+        sessions.entry(session.token).or_default().push(wake.clone());
+        lock(&self.people).insert(session.person.id, session.token);
+        drop(sessions);
         self.sockets.fetch_add(1, Ordering::Relaxed);
         if self.stopped() {
             wake.stop();
@@ -290,6 +301,7 @@ impl Hub {
             wakes.retain(|other| !Arc::ptr_eq(other, wake));
             if wakes.is_empty() {
                 sessions.remove(&session.token);
+                lock(&self.people).remove(&session.person.id);
             }
         }
         self.sockets.fetch_sub(1, Ordering::Relaxed);
@@ -338,6 +350,19 @@ impl Hub {
         }
     }
 
+    fn read(&self, user: UserId, room: &RoomKey, mark: ReadMark) {
+        let Some(token) = lock(&self.people).get(&user).copied() else { return };
+        for wake in lock(&self.sessions).get(&token).into_iter().flatten() {
+            wake.mark(room, mark);
+        }
+    }
+
+    fn miss_marks(&self) {
+        for wake in lock(&self.sessions).values().flatten() {
+            wake.miss_marks();
+        }
+    }
+
     fn all_rooms(&self) -> Vec<Arc<Room>> {
         lock(&self.rooms).values().cloned().collect()
     }
@@ -379,9 +404,23 @@ impl LiveSink for Sink {
         }
     }
 
+    fn read(&self, user: UserId, key: &RoomKey, mark: ReadMark) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.read(user, key, mark);
+        }
+    }
+
+    fn typing(&self, key: &RoomKey, person: Person) {
+        let Some(hub) = self.0.upgrade() else { return };
+        if let Some(room) = hub.known(key) {
+            hub.typing(&room, person);
+        }
+    }
+
     fn doubt(&self, key: Option<&RoomKey>) {
         let Some(hub) = self.0.upgrade() else { return };
         let Some(key) = key else {
+            hub.miss_marks();
             // Which of the logs went on is asked for all of them together.
             hub.doubt.raise();
             for room in hub.all_rooms() {

@@ -3,6 +3,8 @@
 use super::{
     presence::{Local, View},
     ring::{Push, Ring, Take},
+    typing::{Typing, Typists},
+    wake::Wake,
 };
 use crate::engine::Record;
 use app::{
@@ -15,11 +17,10 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
-use tokio::sync::Notify;
 
 /// Most frames and bytes one room keeps, whatever the budget of all rooms allows. A reader further behind reads the log.
 const RING_FRAMES: u64 = 1_024;
@@ -27,50 +28,6 @@ const RING_BYTES: usize = 1024 * 1024;
 const RING_BYTES_MIN: usize = 32 * 1024;
 /// Most commits kept for a room whose log is just being read; should there be more, the log is read again.
 const EARLY_MAX: usize = 256;
-
-/// How a socket's task is told that there may be something to do.
-#[derive(Debug, Default)]
-pub struct Wake {
-    pub notify: Notify,
-    /// The session ended: the socket has to close.
-    pub ended: AtomicBool,
-    /// The server ends now: the socket has to close.
-    pub stopped: AtomicBool,
-    /// The peer takes nothing at present: news of rooms would only wake the task for nothing.
-    blocked: AtomicBool,
-}
-
-impl Wake {
-    /// There may be something to write.
-    pub fn news(&self) {
-        // Pairs with `unblock`: whatever is news was stored before this, so one of the two sees what the other did.
-        fence(Ordering::SeqCst);
-        if !self.blocked.load(Ordering::SeqCst) {
-            self.notify.notify_one();
-        }
-    }
-
-    pub fn block(&self) {
-        self.blocked.store(true, Ordering::SeqCst);
-    }
-
-    /// The peer reads again, and there may have been news.
-    pub fn unblock(&self) {
-        self.blocked.store(false, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        self.notify.notify_one();
-    }
-
-    pub fn end(&self) {
-        self.ended.store(true, Ordering::Release);
-        self.notify.notify_one();
-    }
-
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-        self.notify.notify_one();
-    }
-}
 
 /// The memory that the rings of all rooms share.
 #[derive(Debug)]
@@ -100,6 +57,7 @@ pub struct Room {
     /// Rises whenever the ring was started anew, possibly on another log.
     generation: AtomicU64,
     presence_version: AtomicU64,
+    typing_version: AtomicU64,
     /// A reader was found beyond the ring's end; see [`Self::settle`].
     ahead: AtomicBool,
     /// A random number, by which rooms take turns.
@@ -107,6 +65,7 @@ pub struct Room {
     log: Mutex<Log>,
     wakes: Mutex<Vec<Arc<Wake>>>,
     pub(super) presence: Mutex<Presence>,
+    typing: Mutex<Typing>,
     /// Held while the room starts or stops being followed; sockets enter and are counted under it.
     pub(super) life: tokio::sync::Mutex<Life>,
     pub(super) refill: Refill,
@@ -159,11 +118,13 @@ impl Room {
             log_version: AtomicU64::new(1),
             generation: AtomicU64::new(1),
             presence_version: AtomicU64::new(1),
+            typing_version: AtomicU64::new(0),
             ahead: AtomicBool::new(false),
             turn: crate::engine::random_id(),
             log: Mutex::new(Log { ring: None, early: Vec::new(), early_lost: false, written: Instant::now() }),
             wakes: Mutex::default(),
             presence: Mutex::default(),
+            typing: Mutex::default(),
             life: tokio::sync::Mutex::new(Life::Idle),
             refill: Refill::default(),
         }
@@ -192,6 +153,10 @@ impl Room {
 
     pub fn presence_version(&self) -> u64 {
         self.presence_version.load(Ordering::Acquire)
+    }
+
+    pub fn typing_version(&self) -> u64 {
+        self.typing_version.load(Ordering::Acquire)
     }
 
     pub fn wake_all(&self) {
@@ -361,6 +326,22 @@ impl Room {
         drop(presence);
         self.presence_version.fetch_add(1, Ordering::Release);
         self.wake_all();
+    }
+
+    /// See [`Typing::add`].
+    pub(super) fn typing(&self, person: Person) -> Option<Duration> {
+        lock(&self.typing).add(person)
+    }
+
+    /// Tells the sockets who is typing.
+    pub(super) fn say_typing(&self) {
+        lock(&self.typing).say(self.key());
+        self.typing_version.fetch_add(1, Ordering::Release);
+        self.wake_all();
+    }
+
+    pub fn typists(&self) -> Option<Arc<Typists>> {
+        lock(&self.typing).last.clone()
     }
 }
 

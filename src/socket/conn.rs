@@ -7,10 +7,11 @@ use super::{
     joined::Joined,
     reply::{self, Frame, Number},
     request::{self, Asked, Done, Found},
+    signals::{self, Errand, Marks},
 };
 use crate::{
     engine::{Draft, Session},
-    hub::{Hub, lease::Admission, ring::Take, room::Wake},
+    hub::{Hub, lease::Admission, ring::Take, wake::Wake},
 };
 use app::{
     domain::RoomKey,
@@ -56,6 +57,7 @@ struct Conn {
     pages: usize,
     /// Which room is served first, so that a busy one does not starve the others.
     turn: usize,
+    marks: Marks,
     pulse: Pulse,
     stay: Stay,
 }
@@ -71,6 +73,7 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session, asked: std::
         appends: 0,
         pages: 0,
         turn: 0,
+        marks: Marks::new(),
         pulse: Pulse::new(),
         stay: Stay::new(sockets.lifetime),
         sockets,
@@ -105,6 +108,11 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session, asked: std::
         let _ = timeout(patience, closing).await;
     }
     let (me, wake) = (conn.session.person.id, conn.wake.clone());
+    if conn.counts() {
+        for (room, mark) in conn.marks.rest() {
+            conn.work.push(signals::raise(hub.clone(), me, room, mark).boxed());
+        }
+    }
     while let Some(done) = conn.work.next().await {
         if let Done::Joined { joined, .. } = done {
             hub.exit(&joined.room, me, &wake, false);
@@ -128,6 +136,7 @@ impl Conn {
         self.say(&ServerFrame::Hello { me, build: self.sockets.build.to_string() }).await?;
         loop {
             self.check_stop()?;
+            self.run_errand();
             let more = self.write().await?;
             let wake = self.wake.clone();
             let (deadline, busy) = (self.deadline(), self.is_busy());
@@ -159,7 +168,8 @@ impl Conn {
 
     /// When the clock alone makes something happen next.
     fn deadline(&self) -> Instant {
-        self.pulse.next().min(self.stay.next())
+        let errand = self.marks.next_at(&self.wake);
+        errand.into_iter().fold(self.pulse.next().min(self.stay.next()), Instant::min)
     }
 
     async fn on_time(&mut self) -> Result<(), End> {
@@ -245,6 +255,19 @@ impl Conn {
         let me = self.session.person.clone();
         match frame {
             ClientFrame::Ping => self.say(&ServerFrame::Pong).await,
+            ClientFrame::Read { room, mark } => {
+                if self.joined(&room).is_some() {
+                    self.marks.want(room, mark);
+                }
+                Ok(())
+            }
+            ClientFrame::Typing { room: key } => {
+                let joined = self.rooms.iter_mut().find(|joined| *joined.room.key() == key);
+                if joined.is_none_or(|joined| !joined.signals.may_type()) || !self.counts() {
+                    return Ok(());
+                }
+                self.begin(signals::typing(hub, me, key)).await
+            }
             ClientFrame::Join { room: key, cursor } => {
                 if let Some(reply) = self.cannot_join(&key) {
                     return self.say(&reply).await;
@@ -267,6 +290,7 @@ impl Conn {
                 }
                 // A join still under way finds that it is not wanted any more.
                 self.joining.retain(|(other, _)| *other != key);
+                self.marks.forget(&key);
                 self.begin(request::leave(hub, me, key)).await
             }
             ClientFrame::History { room: key, epoch, before } => match self.joined(&key) {
@@ -370,7 +394,26 @@ impl Conn {
                 }
                 Ok(())
             }
+            Done::Marks(again) => {
+                let Self { marks, wake, rooms, .. } = self;
+                marks.done(again, Instant::now(), wake, |key| rooms.iter().any(|joined| joined.room.key() == key));
+                Ok(())
+            }
         }
+    }
+
+    /// Begins what is due to be written of the marks, or asked.
+    fn run_errand(&mut self) {
+        let Self { marks, wake, sockets, admission, .. } = self;
+        let Some(errand) = marks.next(Instant::now(), wake, || sockets.hub.lease.holds(*admission)) else { return };
+        let (hub, me) = (self.sockets.hub.clone(), self.session.person.id);
+        self.work.push(match errand {
+            Errand::Raise(room, mark) => signals::raise(hub, me, room, mark).boxed(),
+            Errand::Ask => {
+                let rooms = self.rooms.iter().map(|joined| joined.room.key().clone()).collect();
+                signals::ask(hub, me, self.wake.clone(), rooms).boxed()
+            }
+        });
     }
 
     /// A join that was left before it was done.
@@ -445,11 +488,14 @@ impl Conn {
         patiently(wake, ws.flush(), late, || vanish(pulse, rooms, &sockets.hub, session)).await
     }
 
-    /// Writes a share of what follows the cursors and says whether there is more; presence comes last.
+    /// Writes a share of what follows the cursors and says whether there is more; presence and signals come last.
     async fn write(&mut self) -> Result<bool, End> {
         let more = self.take_round().await?;
         if !more {
-            let news: Vec<_> = self.rooms.iter_mut().filter_map(Joined::presence_news).collect();
+            let mut news: Vec<_> = self.rooms.iter_mut().filter_map(Joined::presence_news).collect();
+            let Self { rooms, joining, wake, session, .. } = self;
+            let is_joining = |key: &RoomKey| joining.iter().any(|(other, _)| other == key);
+            news.extend(signals::news(rooms, wake, session.person.id, is_joining));
             for frame in news {
                 self.feed(Message::Text(frame)).await?;
             }

@@ -1,6 +1,6 @@
 //! Why a socket ends, and waiting for a peer without waiting for ever.
 
-use crate::hub::room::Wake;
+use crate::hub::wake::Wake;
 use app::protocol::CloseCode;
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};

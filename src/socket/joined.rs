@@ -1,5 +1,6 @@
 //! One room of one socket: where its reader is, and what is new for it.
 
+use super::signals::Signals;
 use crate::hub::{ring::Take, room::Room};
 use app::domain::Cursor;
 use axum::extract::ws::Utf8Bytes;
@@ -19,6 +20,7 @@ pub struct Joined {
     pub present: bool,
     /// The log is being read for it; the ring has to wait.
     pub reading: bool,
+    pub signals: Signals,
 }
 
 impl Joined {
@@ -76,7 +78,7 @@ mod tests {
     }
 
     fn reader(room: &Arc<Room>, seq: u64) -> Joined {
-        let (room, seen_generation) = (room.clone(), room.generation());
+        let (room, seen_generation, signals) = (room.clone(), room.generation(), Signals::new(room, None));
         Joined {
             token: 1,
             room,
@@ -86,6 +88,7 @@ mod tests {
             seen_presence: 0,
             present: true,
             reading: false,
+            signals,
         }
     }
 

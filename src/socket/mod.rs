@@ -8,6 +8,7 @@
 //! | [`end`] | why it ends |
 //! | [`joined`] | one room of the socket: its cursor |
 //! | [`request`] | what each frame of a client asks, worked on beside the task |
+//! | [`signals`] | read marks and typing |
 //! | [`reply`] | the frames the server writes |
 //!
 //! A message is acknowledged after its commit; entries come from the room's ring, or from the log for who fell behind.
@@ -18,6 +19,7 @@ mod end;
 mod joined;
 mod reply;
 mod request;
+mod signals;
 
 use crate::{engine::Session, hub::Hub};
 use app::protocol::{FRAME_MAX, SUBPROTOCOL};

@@ -4,13 +4,11 @@
 use super::{
     joined::Joined,
     reply::{self, Frame, Number},
+    signals::{Errand, Signals},
 };
 use crate::{
     engine::{After, AppendError, Appended, Content, Draft, Engine, Record, RecordPage, StoreError},
-    hub::{
-        EnterError, Hub, presence,
-        room::{Room, Wake},
-    },
+    hub::{EnterError, Hub, presence, room::Room, wake::Wake},
 };
 use app::{
     domain::{Cursor, Epoch, MessageText, RoomKey},
@@ -55,6 +53,8 @@ pub enum Done {
     Behind {
         token: u64,
     },
+    /// Marks were written or asked for, or have to be again.
+    Marks(Option<Errand>),
 }
 
 /// What follows a cursor in the log.
@@ -70,7 +70,7 @@ pub fn parse(text: &str) -> Result<ClientFrame, Box<Frame>> {
         t: String,
         room: Option<RoomKey>,
     }
-    const KINDS: [&str; 6] = ["join", "leave", "send", "void", "history", "ping"];
+    const KINDS: [&str; 8] = ["join", "leave", "send", "void", "history", "read", "typing", "ping"];
     serde_json::from_str(text).map_err(|error| {
         let (code, detail, room) = match serde_json::from_str::<Kind>(text) {
             Ok(Kind { t, room }) if !KINDS.contains(&t.as_str()) => {
@@ -91,7 +91,8 @@ fn unavailable(error: &StoreError, key: &RoomKey) -> Frame {
 /// What a request is answered with that has to be made again, later.
 pub fn later(frame: &ClientFrame) -> Option<Frame> {
     Some(match frame.clone() {
-        ClientFrame::Ping => return None,
+        // Not worth a second try: the next one says it all again.
+        ClientFrame::Ping | ClientFrame::Read { .. } | ClientFrame::Typing { .. } => return None,
         ClientFrame::Join { room, .. } | ClientFrame::Leave { room } | ClientFrame::History { room, .. } => {
             reply::unavailable(room)
         }
@@ -121,9 +122,12 @@ pub async fn join(
     let seen_generation = room.generation();
     let read = async {
         hub.engine.add_member(me.id, &key).await?;
-        start(&hub, &room, cursor).await
+        let (how, page) = start(&hub, &room, cursor).await?;
+        // What follows the page comes as entries, which the client counts itself.
+        let reading = hub.engine.readings(me.id, &[(key.clone(), page.cursor.seq)]).await?.pop().unwrap_or_default();
+        Ok((how, page, reading))
     };
-    let (how, page) = match read.await {
+    let (how, page, reading) = match read.await {
         Ok(found) => found,
         Err(error) => {
             hub.exit(&room, me.id, &wake, false);
@@ -143,9 +147,11 @@ pub async fn join(
         page: reply::page(page),
         count: people.len(),
         people: presence::first(&people),
+        reading,
     };
-    let joined =
-        Joined { token, room, cursor, seen_log: 0, seen_generation, seen_presence, present: true, reading: false };
+    let signals = Signals::new(&room, reading.mark);
+    let (seen_log, present, reading) = (0, true, false);
+    let joined = Joined { token, room, cursor, seen_log, seen_generation, seen_presence, present, reading, signals };
     Done::Joined { joined, reply }
 }
 

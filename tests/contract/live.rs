@@ -112,6 +112,17 @@ pub async fn presence_is_by_room<F: Fixture>() {
     assert_eq!(engine.people(&b).await.unwrap(), [ann]);
 }
 
+pub async fn typing_is_reported_to_who_follows_the_room<F: Fixture>() {
+    let Opened { engine, reports, .. } = &open::<F>().await;
+    let (followed, other, ann) = (room("a").key, room("b").key, person("Ann"));
+    engine.follow(&followed).await.unwrap();
+    engine.typing(&other, &ann).await.unwrap();
+    engine.typing(&followed, &ann).await.unwrap();
+    eventually("reported", async || reports.count(&Report::Typing(followed.clone(), ann.clone())) == 1).await;
+    assert_eq!(reports.count(&Report::Typing(other.clone(), ann.clone())), 0);
+    assert_eq!(reports.count(&Report::Doubt), 0, "it is not taken for an entry that cannot be read");
+}
+
 pub async fn a_store_that_works_answers_a_ping<F: Fixture>() {
     let Opened { engine, .. } = &open::<F>().await;
     engine.ping().await.unwrap();

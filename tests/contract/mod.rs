@@ -7,6 +7,7 @@ pub mod directory;
 pub mod live;
 pub mod producer;
 pub mod read;
+pub mod reads;
 pub mod shared;
 pub mod support;
 
@@ -65,8 +66,24 @@ macro_rules! promises {
             a_change_of_presence_is_reported,
             people_are_listed_once_sorted_by_name_and_id,
             presence_is_by_room,
+            typing_is_reported_to_who_follows_the_room,
             a_store_that_works_answers_a_ping,
             after_a_shutdown_nothing_is_taken,
+        }
+        $crate::contract::each_promise! { $store, reads:
+            a_mark_only_rises,
+            a_mark_ends_where_the_log_ends,
+            a_mark_of_another_epoch_changes_nothing,
+            nothing_is_unread_to_who_just_came,
+            who_is_no_member_has_no_mark,
+            leaving_a_room_forgets_its_mark,
+            unread_messages_are_those_of_others_after_the_mark,
+            unread_messages_are_counted_to_a_limit,
+            unread_messages_are_counted_up_to_a_place,
+            own_messages_without_end_are_not_read_without_end,
+            many_rooms_are_read_at_once,
+            a_mark_that_rose_is_reported_once,
+            readings_are_what_a_naive_model_says,
         }
         $crate::contract::each_promise! { $store, directory:
             a_room_keeps_the_name_its_creator_wrote,
@@ -100,6 +117,9 @@ macro_rules! promises_between_instances {
             people_of_all_instances_are_listed_once,
             a_session_and_its_name_hold_on_every_instance,
             a_sign_out_is_reported_to_every_instance,
+            a_mark_is_reported_to_every_instance_once,
+            tabs_on_two_instances_raise_one_mark,
+            typing_is_reported_to_every_instance_that_follows_the_room,
             the_people_of_an_instance_that_shut_down_are_gone,
         }
     };

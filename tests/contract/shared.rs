@@ -2,8 +2,12 @@
 #![allow(dead_code, reason = "only for engines that share their store")]
 
 use super::{Fixture, support::*};
-use app::domain::Cursor;
-use hubbub::engine::{Appended, OpenError};
+use app::{
+    domain::Cursor,
+    protocol::{ReadMark, Reading},
+};
+use hubbub::engine::{Appended, Engine, OpenError};
+use std::sync::Arc;
 
 pub async fn a_commit_is_reported_to_every_instance_that_follows_the_room<F: Fixture>() {
     let store = F::start(DAY).await;
@@ -115,4 +119,66 @@ pub async fn the_people_of_an_instance_that_shut_down_are_gone<F: Fixture>() {
     eventually("listed", async || b.people(&design).await.unwrap().len() == 1).await;
     a.shutdown().await;
     eventually("gone", async || b.people(&design).await.unwrap().is_empty()).await;
+}
+
+pub async fn a_mark_is_reported_to_every_instance_once<F: Fixture>() {
+    let store = F::start(DAY).await;
+    let ((a, seen_by_a), (b, seen_by_b)) = (instance(&store).await, instance(&store).await);
+    let (tab, me) = (Tab::new(&room("Design  Review")), person("Ann").id);
+    a.create_room(&tab.room.name).await.unwrap();
+    a.add_member(me, &tab.room.key).await.unwrap();
+    let mut reports = Vec::new();
+    for (n, engine) in [(1, &a), (2, &b)] {
+        let at = entry(a.append(tab.draft(n, "m")).await);
+        let mark = ReadMark { epoch: at.epoch, seq: at.seq };
+        assert_eq!(engine.raise_mark(me, &tab.room.key, mark).await.unwrap(), Some(mark));
+        reports.push(Report::Read(me, tab.room.key.clone(), mark));
+    }
+    // What is said on one channel comes in order: a second word of the first would come before this one's.
+    for seen in [seen_by_a, seen_by_b] {
+        eventually("both reported", async || reports.iter().all(|report| seen.count(report) > 0)).await;
+        assert_eq!(reports.iter().map(|report| seen.count(report)).collect::<Vec<_>>(), [1, 1]);
+    }
+}
+
+pub async fn tabs_on_two_instances_raise_one_mark<F: Fixture>() {
+    let store = F::start(DAY).await;
+    let ((a, _), (b, _)) = (instance(&store).await, instance(&store).await);
+    let (tab, me) = (Tab::new(&room("Design")), person("Ann").id);
+    a.create_room(&tab.room.name).await.unwrap();
+    a.add_member(me, &tab.room.key).await.unwrap();
+    let places = fill(&*a, &tab, 200).await;
+    let raise = |engine: Arc<dyn Engine>, seqs: Vec<u64>| {
+        let (key, epoch) = (tab.room.key.clone(), places[0].epoch);
+        tokio::spawn(async move {
+            let mut rose = Vec::new();
+            for seq in seqs {
+                rose.extend(engine.raise_mark(me, &key, ReadMark { epoch, seq }).await.unwrap());
+            }
+            assert!(rose.is_sorted_by_key(|mark| mark.seq), "{rose:?}");
+        })
+    };
+    // Each goes back and forth, and both at once.
+    let seqs = |step: u64| (1..=100).map(|i| i * step % 191).collect::<Vec<_>>();
+    let (one, other) = (raise(a.clone(), seqs(7)), raise(b.clone(), seqs(11)));
+    one.await.unwrap();
+    other.await.unwrap();
+    let furthest = seqs(7).into_iter().chain(seqs(11)).max().unwrap();
+    for engine in [a, b] {
+        let readings = engine.readings(me, &[(tab.room.key.clone(), u64::MAX)]).await.unwrap();
+        let unread = usize::try_from(200 - furthest).unwrap();
+        let mark = Some(ReadMark { epoch: places[0].epoch, seq: furthest });
+        assert_eq!(readings, [Reading { mark, unread }]);
+    }
+}
+
+pub async fn typing_is_reported_to_every_instance_that_follows_the_room<F: Fixture>() {
+    let store = F::start(DAY).await;
+    let ((a, seen_by_a), (b, seen_by_b)) = (instance(&store).await, instance(&store).await);
+    let (design, ann) = (room("Design").key, person("Ann"));
+    b.follow(&design).await.unwrap();
+    a.typing(&design, &ann).await.unwrap();
+    let typing = Report::Typing(design, ann);
+    eventually("reported elsewhere", async || seen_by_b.count(&typing) == 1).await;
+    assert_eq!((seen_by_a.count(&typing), seen_by_b.count(&Report::Doubt)), (0, 0));
 }

@@ -4,7 +4,7 @@ use super::Fixture;
 use app::{
     domain::{Cursor, Entry, EntryId, MessageText, ProducerId, RoomKey, RoomName, UserId, UserName},
     page::RoomRef,
-    protocol::Person,
+    protocol::{Person, ReadMark},
 };
 use hubbub::engine::{AppendError, Appended, Content, Draft, Engine, LiveSink, Record, TokenHash};
 use std::{
@@ -51,6 +51,8 @@ pub enum Report {
     Committed(RoomKey, Record),
     Presence(RoomKey),
     Ended(TokenHash),
+    Read(UserId, RoomKey, ReadMark),
+    Typing(RoomKey, Person),
     Doubt,
 }
 
@@ -86,6 +88,14 @@ impl LiveSink for Recorder {
 
     fn session_ended(&self, token: TokenHash) {
         self.0.lock().unwrap().push(Report::Ended(token));
+    }
+
+    fn read(&self, user: UserId, room: &RoomKey, mark: ReadMark) {
+        self.0.lock().unwrap().push(Report::Read(user, room.clone(), mark));
+    }
+
+    fn typing(&self, room: &RoomKey, person: Person) {
+        self.0.lock().unwrap().push(Report::Typing(room.clone(), person));
     }
 
     fn doubt(&self, _room: Option<&RoomKey>) {
@@ -170,9 +180,14 @@ pub async fn append_all(engine: &dyn Engine, drafts: impl IntoIterator<Item = Dr
 
 /// Appends `m1` … `m<count>`, 32 at a time; returns their places.
 pub async fn fill(engine: &dyn Engine, tab: &Tab, count: u64) -> Vec<Cursor> {
+    fill_from(engine, tab, 1, count).await
+}
+
+/// Appends `m<first>` … `m<last>`, 32 at a time; returns their places.
+pub async fn fill_from(engine: &dyn Engine, tab: &Tab, first: u64, last: u64) -> Vec<Cursor> {
     let mut places = Vec::new();
-    for start in (1..=count).step_by(32) {
-        for answer in append_all(engine, tab.drafts(start..=count.min(start + 31))).await {
+    for start in (first..=last).step_by(32) {
+        for answer in append_all(engine, tab.drafts(start..=last.min(start + 31))).await {
             places.push(entry(answer));
         }
     }

@@ -48,7 +48,11 @@ async fn everything_but_presence_is_there_after_a_restart() {
     for room in [&engine.create_room(&room("Lunch").name).await.unwrap(), &tab.room] {
         engine.add_member(session.person.id, &room.key).await.unwrap();
     }
+    engine.append(tab.draft(5, "m5")).await.unwrap();
     engine.enter(&tab.room.key, &session.person).await.unwrap();
+    let place = [(tab.room.key.clone(), u64::MAX)];
+    let reading = engine.readings(session.person.id, &place).await.unwrap();
+    assert_eq!(reading[0].unread, 1);
     let before = engine.newest(&tab.room.key, 10).await.unwrap();
     drop(engine);
 
@@ -56,7 +60,8 @@ async fn everything_but_presence_is_there_after_a_restart() {
     assert_eq!(engine.newest(&tab.room.key, 10).await.unwrap(), before);
     assert_eq!(engine.append(tab.draft(2, "m2")).await, Ok(Appended::Entry(places[1])));
     assert_eq!(engine.append(tab.void(4)).await, Ok(Appended::Voided));
-    assert_eq!(entry(engine.append(tab.draft(5, "m5")).await).seq, 4);
+    assert_eq!(engine.readings(session.person.id, &place).await.unwrap(), reading);
+    assert_eq!(entry(engine.append(tab.draft(6, "m6")).await).seq, 5);
     assert_eq!(engine.session(mine).await.unwrap(), Some(session.clone()));
     assert!(engine.open_session(token(), &user_name("지우")).await.is_err());
     let rooms = engine.rooms_of(session.person.id).await.unwrap();

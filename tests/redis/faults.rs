@@ -1,9 +1,12 @@
 //! What the engine promises while Redis, the connection to it or another instance fails.
 
 use crate::{contract::support::*, support::redis::RedisServer};
-use app::domain::{Cursor, Entry, RoomKey};
+use app::{
+    domain::{Cursor, Entry, RoomKey},
+    protocol::{ReadMark, Reading},
+};
 use hubbub::engine::{
-    After, AppendError, Appended, Directory, Draft, Engine, Live, LiveSink, Presence, RoomLog,
+    After, AppendError, Appended, Directory, Draft, Engine, Live, LiveSink, Presence, Reads, RoomLog,
     redis::{ConnectError, Redis, Times},
 };
 use std::{
@@ -261,6 +264,30 @@ async fn a_message_that_lay_on_its_way_for_too_long_is_not_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_log_that_was_started_anew_nothing_counts_as_read() {
+    let server = RedisServer::start(&[]);
+    let (engine, _) = connect(&server).await;
+    let (design, me) = (room("Design"), person("Ann").id);
+    engine.create_room(&design.name).await.unwrap();
+    engine.add_member(me, &design.key).await.unwrap();
+    let old = fill(&*engine, &Tab::new(&design), 5).await[4];
+    let old = ReadMark { epoch: old.epoch, seq: old.seq };
+    assert_eq!(engine.raise_mark(me, &design.key, old).await.unwrap(), Some(old));
+    for kind in ["meta", "log"] {
+        for key in server.cli(&["KEYS", &format!("hubbub:*:{kind}")]).lines() {
+            server.cli(&["DEL", key]);
+        }
+    }
+    let new = fill(&*engine, &Tab::new(&design), 3).await[1];
+    let new = ReadMark { epoch: new.epoch, seq: new.seq };
+    let reading = async || engine.readings(me, &[(design.key.clone(), u64::MAX)]).await.unwrap()[0];
+    assert_eq!(reading().await, Reading { mark: Some(ReadMark { seq: 0, ..new }), unread: 3 });
+    assert_eq!(engine.raise_mark(me, &design.key, old).await.unwrap(), None);
+    assert_eq!(engine.raise_mark(me, &design.key, new).await.unwrap(), Some(new));
+    assert_eq!(reading().await, Reading { mark: Some(new), unread: 1 });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_holds_what_somebody_typed() {
     let server = RedisServer::start(&[]);
     let (engine, _) = connect(&server).await;
@@ -272,7 +299,7 @@ async fn no_key_holds_what_somebody_typed() {
     engine.add_member(session.person.id, &tab.room.key).await.unwrap();
     engine.enter(&tab.room.key, &session.person).await.unwrap();
     let keys = server.cli(&["KEYS", "*"]) + "\n" + &server.cli(&["PUBSUB", "SHARDCHANNELS"]);
-    assert!(keys.lines().count() >= 12, "{keys}");
+    assert!(keys.lines().count() >= 13, "{keys}");
     for key in keys.lines() {
         assert!(key.starts_with("hubbub:") && !key.contains("typed"), "{key}");
     }

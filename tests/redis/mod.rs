@@ -53,6 +53,11 @@ mod cluster {
     each_promise! { Cluster, append: concurrent_senders_keep_their_own_order }
     each_promise! { Cluster, read: a_read_in_steps_sees_everything_once, paging_back_reaches_the_first_entry }
     each_promise! { Cluster, live: every_commit_to_a_followed_room_is_reported_once_in_order }
+    each_promise! { Cluster, reads:
+        a_mark_only_rises,
+        leaving_a_room_forgets_its_mark,
+        many_rooms_are_read_at_once,
+    }
     each_promise! { Cluster, directory:
         rooms_are_listed_by_their_last_activity,
         a_room_is_listed_with_its_people,
@@ -65,6 +70,8 @@ mod cluster {
         people_of_all_instances_are_listed_once,
         a_session_and_its_name_hold_on_every_instance,
         a_sign_out_is_reported_to_every_instance,
+        a_mark_is_reported_to_every_instance_once,
+        typing_is_reported_to_every_instance_that_follows_the_room,
         the_people_of_an_instance_that_shut_down_are_gone,
     }
 }

@@ -1,6 +1,6 @@
 //! What the page asks for.
 
-use super::{paint, window, with};
+use super::{drafts, paint, window, with};
 use crate::{
     domain::{MessageText, TextProblem},
     page::RoomRef,
@@ -14,7 +14,11 @@ pub(super) struct Hand;
 impl Actions for Hand {
     fn send(&self, typed: &str) -> Result<(), TextProblem> {
         let text = MessageText::parse(typed)?;
-        with(|session| session.send(text));
+        with(|session| {
+            leave_message(session);
+            session.send(text);
+        });
+        drafts::with_open(|drafts, room| drafts.set(room, ""));
         Ok(())
     }
 
@@ -50,5 +54,52 @@ impl Actions for Hand {
 
     fn at_bottom(&self, yes: bool) {
         with(|session| session.set_at_bottom(yes));
+    }
+
+    fn typing(&self) {
+        with(Session::typing);
+    }
+
+    fn read_to(&self, seq: u64) {
+        with(|session| session.read_to(seq));
+    }
+
+    fn load_newer(&self) {
+        with(Session::load_newer);
+    }
+
+    fn to_newest(&self) {
+        with(|session| {
+            leave_message(session);
+            session.to_newest();
+        });
+        paint::now();
+    }
+
+    fn show(&self, seq: u64) {
+        let shown = with(|session| (session.open_room().map(|room| room.key.path()), session.show(seq)));
+        let Some((Some(path), shown)) = shown else { return };
+        let path = [&path, "/", &seq.to_string()].concat();
+        if shown {
+            window::push_address(&path);
+            paint::again();
+        } else {
+            window::go(&path);
+        }
+    }
+
+    fn draft(&self) -> String {
+        drafts::with_open(|drafts, room| drafts.get(room)).unwrap_or_default()
+    }
+
+    fn set_draft(&self, text: &str) {
+        drafts::with_open(|drafts, room| drafts.set(room, text));
+    }
+}
+
+/// The address is the room's again, and no longer that of a message or of a page further back.
+fn leave_message(session: &Session) {
+    if let Some(room) = session.open_room().filter(|_| session.newer() || session.target().is_some()) {
+        window::replace_address(&room.key.path());
     }
 }

@@ -5,6 +5,7 @@
 //! | `socket` | one WebSocket, as the session's commands want it |
 //! | `window` | what the browser tells the session: visible, online, back and forth |
 //! | `storage` | where the outboxes outlive the tab |
+//! | `drafts` | where what is not sent yet outlives the page |
 //! | `locks` | one tab at a time goes on with an outbox |
 //! | `paint` | the session's state into the signals of the page, once per frame |
 //! | `actions` | what the page asks for |
@@ -13,6 +14,7 @@
 //! whatever they set off may come back in.
 
 mod actions;
+mod drafts;
 mod locks;
 mod paint;
 mod socket;
@@ -20,6 +22,7 @@ mod storage;
 mod window;
 
 use crate::{
+    drafts::Drafts,
     page::{PageData, RoomScreen},
     session::{Command, Session, SocketId},
     view::{
@@ -41,6 +44,7 @@ struct Client {
     session: Session,
     sockets: Vec<(SocketId, Socket)>,
     storage: Storage,
+    drafts: Drafts<drafts::Browser>,
     clock: Clock,
     /// The timer that is set, and when it goes off.
     wake: Option<(u64, TimeoutHandle)>,
@@ -75,7 +79,8 @@ pub fn attach(chat: Chat, screen: RoomScreen) {
             session.adopt(saved);
         }
         storage.watch();
-        let client = Client { chat, session, sockets: Vec::new(), storage, clock, wake: None, painting: false };
+        let drafts = drafts::open(&session.me().name);
+        let client = Client { chat, session, sockets: Vec::new(), storage, drafts, clock, wake: None, painting: false };
         CLIENT.set(Some(client));
         window::listen();
         chat.set_actions(Arc::new(actions::Hand));

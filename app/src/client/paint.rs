@@ -27,6 +27,15 @@ pub(super) fn now() {
     paint();
 }
 
+/// Repaints, and brings the message that is highlighted into view once more.
+pub(super) fn again() {
+    let chat = CLIENT.with(|client| Some(client.try_borrow().ok()?.as_ref()?.chat));
+    if let Some(chat) = chat {
+        update(chat.target, None);
+    }
+    now();
+}
+
 /// Takes what is to be shown out of the client, so that it is free while the page reacts.
 fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     client.painting = false;
@@ -36,11 +45,18 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     let rows = session.take_rows_changed().then(|| session.rows(&chat.zone.get_untracked()));
     let (older, count, people) = (session.older(), session.count(), session.people().to_vec());
     let (rooms, link, trouble) = (session.rooms(), session.link(), session.trouble());
+    let (newer, target, divider) = (session.newer(), session.target(), session.divider());
+    let typing = session.others_typing();
     move || {
+        // Before the rows: whether they end where the room does decides whether to follow them.
+        update(chat.newer, newer);
+        update(chat.divider, divider);
         show_room(chat, room, rows);
+        update(chat.target, target);
         update(chat.older, older);
         update(chat.count, count);
         update(chat.people, people);
+        update(chat.typing, typing);
         update(chat.rooms, rooms);
         update(chat.link, link);
         update(chat.trouble, trouble);

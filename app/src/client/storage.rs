@@ -142,7 +142,7 @@ impl Storage {
             let (prefix, own) = (self.prefix.clone(), self.key.clone());
             move |key: &str| key.starts_with(&prefix) && key != own
         };
-        keys().into_iter().filter(|key| is_others(key)).for_each(wait_for);
+        keys(OUTBOX_KEYS).into_iter().filter(|key| is_others(key)).for_each(wait_for);
         window::on_event(&browser(), "storage", move |event: &Event| {
             let Some(event) = event.dyn_ref::<StorageEvent>() else { return };
             if let Some(key) = event.key().filter(|key| event.new_value().is_some() && is_others(key)) {
@@ -217,21 +217,21 @@ fn read(key: &str) -> Result<Option<Saved>, ()> {
 }
 
 fn forget(which: impl Fn(&str) -> bool) {
-    keys().iter().filter(|key| which(key)).for_each(|key| remove(key));
+    keys(OUTBOX_KEYS).iter().filter(|key| which(key)).for_each(|key| remove(key));
 }
 
-fn remove(key: &str) {
+pub(super) fn remove(key: &str) {
     // Where storing is refused there is nothing to remove.
     let _ = area().map(|area| area.remove_item(key));
 }
 
-fn keys() -> Vec<String> {
+pub(super) fn keys(prefix: &str) -> Vec<String> {
     let Some(area) = area() else { return Vec::new() };
     let len = area.length().unwrap_or(0);
-    (0..len).filter_map(|i| area.key(i).ok().flatten()).filter(|key| key.starts_with(OUTBOX_KEYS)).collect()
+    (0..len).filter_map(|i| area.key(i).ok().flatten()).filter(|key| key.starts_with(prefix)).collect()
 }
 
-fn area() -> Option<web_sys::Storage> {
+pub(super) fn area() -> Option<web_sys::Storage> {
     browser().local_storage().ok().flatten()
 }
 

@@ -35,8 +35,17 @@ fn look() {
 fn follow_address() {
     let Ok(path) = window().location().pathname() else { return };
     let opened = with(|session| {
-        let room = session.rooms().into_iter().map(|line| line.room).find(|room| room.key.path() == path);
-        room.is_some_and(|room| session.open(&room.key))
+        for room in session.rooms().into_iter().map(|line| line.room) {
+            let room_path = room.key.path();
+            if room_path == path {
+                return session.open(&room.key);
+            }
+            let seq = path.strip_prefix(&room_path).and_then(|rest| rest.strip_prefix('/')?.parse().ok());
+            if let Some(seq) = seq {
+                return session.open(&room.key) && session.show(seq);
+            }
+        }
+        false
     });
     if opened == Some(false) {
         let _ = window().location().reload();
@@ -52,6 +61,13 @@ pub(super) fn is_visible() -> bool {
 pub(super) fn push_address(path: &str) {
     if let Ok(history) = window().history() {
         let _ = history.push_state_with_url(&JsValue::NULL, "", Some(path));
+    }
+}
+
+/// The address bar shows another room, in the place of what it showed.
+pub(super) fn replace_address(path: &str) {
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(path));
     }
 }
 

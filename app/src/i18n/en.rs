@@ -1,5 +1,5 @@
 use super::{Strings, isolated, quoted};
-use crate::{clock::Day, protocol::ErrorCode};
+use crate::{clock::Day, protocol::ErrorCode, theme::Theme};
 
 const MARKS: [char; 2] = ['“', '”'];
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -55,10 +55,40 @@ pub static STRINGS: Strings = Strings {
     link_copied: "Link copied",
     leave: "Leave this room",
 
+    settings: "Settings",
+    theme: "Theme",
+    theme_name: |theme| match theme {
+        Theme::System => "System",
+        Theme::Light => "Light",
+        Theme::Dark => "Dark",
+    },
+    enter_sends: "Enter sends the message",
+    notify: "Notify me of new messages",
+    notify_refused: "The browser does not allow notifications from this site. Allow them in its own settings.",
+    mute: "No notifications from this room",
+
+    shortcuts: "Keyboard shortcuts",
+    shortcut_list: [
+        ("Ctrl K, ⌘ K", "Go to another room"),
+        ("Ctrl Enter, ⌘ Enter", "Send, whatever Enter does"),
+        ("Shift Enter", "Break the line"),
+        ("↑ ↓", "In the list: from message to message"),
+        ("Esc", "Close what is on top; from the list back to writing"),
+        ("?", "Show this list"),
+    ],
+    single_key: "Open this list with the ? key",
+    close: "Close",
+    switch_room: "Go to a room",
+    no_room_found: "None of your rooms is called that.",
+    all_or_new: "All rooms, or a new one",
+
     messages: "Messages",
     older: "Older messages",
     loading: "Loading…",
+    newer: "Newer messages",
     to_newest: "To the newest messages",
+    new_from_here: "New",
+    copy_message: "Copy the link to this message",
     beginning: |room| format!("This is where {} begins", quoted(MARKS, room)),
     be_first: "Nobody has written anything yet. Say hello, or send someone the link to this room.",
     sending: "Sending",
@@ -74,6 +104,10 @@ pub static STRINGS: Strings = Strings {
     reset: "The server was set back to an earlier state. Messages shown before may be gone.",
     new_messages: |n| if n == 1 { "1 new message".to_owned() } else { format!("{n} new messages") },
     says: |name, text| format!("{}: {text}", isolated(name)),
+    typing: |names, others| {
+        let verb = if names.len() + others == 1 { " is typing…" } else { " are typing…" };
+        list(names, others) + verb
+    },
 
     write_message: "Write a message",
     send: "Send",
@@ -85,6 +119,7 @@ pub static STRINGS: Strings = Strings {
     },
     connect_now: "Connect now",
     signed_out_banner: "You are signed out. What you wrote is kept; sign in to go on.",
+    sign_in_as: |name| format!("Sign in as {}", isolated(name)),
 
     rooms_title: "Rooms",
     rooms_lead: "Every room is open. Pick one, or start your own.",
@@ -108,6 +143,7 @@ pub static STRINGS: Strings = Strings {
     no_such_room: |room| format!("Nobody has created {} yet. You can, right now.", quoted(MARKS, room)),
     create_room: |room| format!("Create {}", quoted(MARKS, room)),
     try_again: "Try again",
+    to_room: "Back to the room",
 
     error,
 

@@ -1,5 +1,5 @@
 use super::{Strings, isolated, quoted};
-use crate::{clock::Day, protocol::ErrorCode};
+use crate::{clock::Day, protocol::ErrorCode, theme::Theme};
 
 const MARKS: [char; 2] = ['‘', '’'];
 const WEEKDAYS: [&str; 7] = ["일요일", "월요일", "화요일", "수요일", "목요일", "금요일", "토요일"];
@@ -36,10 +36,40 @@ pub static STRINGS: Strings = Strings {
     link_copied: "링크를 복사했습니다",
     leave: "이 방에서 나가기",
 
+    settings: "설정",
+    theme: "화면 모드",
+    theme_name: |theme| match theme {
+        Theme::System => "시스템",
+        Theme::Light => "밝게",
+        Theme::Dark => "어둡게",
+    },
+    enter_sends: "Enter로 메시지 보내기",
+    notify: "새 메시지 알림 받기",
+    notify_refused: "브라우저가 이 사이트의 알림을 막고 있습니다. 브라우저 설정에서 허용해 주세요.",
+    mute: "이 방의 알림 끄기",
+
+    shortcuts: "키보드 단축키",
+    shortcut_list: [
+        ("Ctrl K, ⌘ K", "다른 방으로 가기"),
+        ("Ctrl Enter, ⌘ Enter", "Enter 설정과 상관없이 보내기"),
+        ("Shift Enter", "줄 바꾸기"),
+        ("↑ ↓", "목록에서 메시지 사이 옮겨 가기"),
+        ("Esc", "맨 위에 열린 것 닫기, 목록에서 입력란으로 돌아가기"),
+        ("?", "이 목록 보기"),
+    ],
+    single_key: "? 키로 이 목록 열기",
+    close: "닫기",
+    switch_room: "방으로 가기",
+    no_room_found: "내 방 가운데 그런 이름은 없습니다.",
+    all_or_new: "모든 방 보기, 새 방 만들기",
+
     messages: "메시지",
     older: "이전 메시지",
     loading: "불러오는 중…",
+    newer: "다음 메시지",
     to_newest: "최신 메시지로",
+    new_from_here: "새 메시지",
+    copy_message: "이 메시지의 링크 복사",
     beginning: |room| format!("{} 방이 여기서 시작됩니다", quoted(MARKS, room)),
     be_first: "아직 아무도 글을 쓰지 않았습니다. 먼저 인사하거나, 이 방의 링크를 보내 보세요.",
     sending: "보내는 중",
@@ -55,6 +85,7 @@ pub static STRINGS: Strings = Strings {
     reset: "서버가 이전 상태로 되돌아갔습니다. 앞서 보인 메시지가 없어졌을 수 있습니다.",
     new_messages: |n| format!("새 메시지 {n}개"),
     says: |name, text| format!("{} 님: {text}", isolated(name)),
+    typing: |names, others| list(names, others) + " 입력하는 중…",
 
     write_message: "메시지 쓰기",
     send: "보내기",
@@ -66,6 +97,7 @@ pub static STRINGS: Strings = Strings {
     },
     connect_now: "지금 연결",
     signed_out_banner: "로그아웃되었습니다. 쓰던 글은 보관됩니다. 다시 들어오면 이어집니다.",
+    sign_in_as: |name| format!("{} 이름으로 다시 들어가기", isolated(name)),
 
     rooms_title: "방",
     rooms_lead: "모든 방은 열려 있습니다. 골라서 들어가거나 새로 만드세요.",
@@ -89,6 +121,7 @@ pub static STRINGS: Strings = Strings {
     no_such_room: |room| format!("{} 방은 아직 아무도 만들지 않았습니다. 지금 만들 수 있습니다.", quoted(MARKS, room)),
     create_room: |room| format!("{} 방 만들기", quoted(MARKS, room)),
     try_again: "다시 시도",
+    to_room: "방으로 돌아가기",
 
     error,
 

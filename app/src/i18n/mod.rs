@@ -9,6 +9,7 @@ mod ko;
 use crate::{
     clock::{Day, Local},
     protocol::ErrorCode,
+    theme::Theme,
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,11 +122,34 @@ pub struct Strings {
     pub link_copied: &'static str,
     pub leave: &'static str,
 
+    // Settings of this device
+    pub settings: &'static str,
+    pub theme: &'static str,
+    pub theme_name: fn(Theme) -> &'static str,
+    pub enter_sends: &'static str,
+    pub notify: &'static str,
+    pub notify_refused: &'static str,
+    pub mute: &'static str,
+
+    // Keyboard
+    pub shortcuts: &'static str,
+    /// Keys, and what they do.
+    pub shortcut_list: [(&'static str, &'static str); 6],
+    pub single_key: &'static str,
+    pub close: &'static str,
+    pub switch_room: &'static str,
+    pub no_room_found: &'static str,
+    pub all_or_new: &'static str,
+
     // The list
     pub messages: &'static str,
     pub older: &'static str,
     pub loading: &'static str,
+    pub newer: &'static str,
     pub to_newest: &'static str,
+    /// Above the first message that is new to this reader.
+    pub new_from_here: &'static str,
+    pub copy_message: &'static str,
     pub beginning: fn(&str) -> String,
     pub be_first: &'static str,
     pub sending: &'static str,
@@ -140,6 +164,8 @@ pub struct Strings {
     pub new_messages: fn(usize) -> String,
     /// Name and text, for a screen reader.
     pub says: fn(&str, &str) -> String,
+    /// Names and how many more.
+    pub typing: fn(&[&str], usize) -> String,
 
     // The composer
     pub write_message: &'static str,
@@ -150,6 +176,7 @@ pub struct Strings {
     pub offline_banner: fn(u32) -> String,
     pub connect_now: &'static str,
     pub signed_out_banner: &'static str,
+    pub sign_in_as: fn(&str) -> String,
 
     // Directory
     pub rooms_title: &'static str,
@@ -167,6 +194,7 @@ pub struct Strings {
     pub no_such_room: fn(&str) -> String,
     pub create_room: fn(&str) -> String,
     pub try_again: &'static str,
+    pub to_room: &'static str,
 
     pub error: fn(ErrorCode) -> &'static str,
 

@@ -1,15 +1,12 @@
 //! What the server's frames do to the session.
 
-use super::{Command, Session, SocketId, following::Following, room::Reader};
+use super::{Room, Session, SocketId, following::Following, room::Reader};
 use crate::{
     domain::{ProducerId, RoomKey},
-    outbox::{Op, Refusal, Verdict},
-    protocol::{ClientFrame, ErrorCode, JoinedHow, Page, Person, ServerFrame},
+    outbox::{Refusal, Verdict},
+    protocol::{ErrorCode, JoinedHow, Page, Person, Reading, ServerFrame},
     timeline::{Applied, Unfit},
 };
-
-/// Joins under way at once, so that a person with many rooms sees the open one first.
-const JOINS_AT_ONCE: usize = 8;
 
 impl Session {
     /// A frame arrived on a socket.
@@ -19,8 +16,13 @@ impl Session {
         }
         match frame {
             ServerFrame::Hello { me, build } => self.welcomed(socket, &me, build),
-            ServerFrame::Joined { room, how, page, count, people, .. } => {
-                self.with_room(&room, |session, i| session.joined(socket, i, how, page, count, people));
+            ServerFrame::Read { room, mark } => self.with_room(&room, |session, i| session.read_elsewhere(i, mark)),
+            ServerFrame::Typing { room, mut people } => self.with_room(&room, |session, i| {
+                people.retain(|person| person.id != session.me.id);
+                session.rooms[i].typing.heard(people, session.now);
+            }),
+            ServerFrame::Joined { room, how, page, count, people, reading, .. } => {
+                self.with_room(&room, |session, i| session.joined(socket, i, how, (page, reading), count, people));
             }
             ServerFrame::Left { room } => {
                 self.rooms.retain(|other| other.which.key != room);
@@ -39,17 +41,21 @@ impl Session {
             ServerFrame::Reset { room, how, page } => self.with_room(&room, |session, i| {
                 let reached = page.cursor.seq;
                 match session.take_page(i, how, page) {
-                    Ok(()) => session.rooms[i].following.reached(socket, reached),
+                    Ok(()) => {
+                        session.rooms[i].following.reached(socket, reached);
+                        session.count_better(i);
+                    }
                     Err(Unfit) => session.doubt(socket, i),
                 }
             }),
             ServerFrame::History { room, before, page } => self.with_room(&room, |session, i| {
-                if !session.rooms[i].take_history(before, page) {
-                    session.doubt(socket, i);
-                }
+                session.take_history(socket, i, before, page);
                 session.room_changed(i);
             }),
             ServerFrame::Presence { room, count, people, entered, left } => self.with_room(&room, |session, i| {
+                for person in &left {
+                    session.rooms[i].typing.stopped(person.id);
+                }
                 (session.rooms[i].count, session.rooms[i].people) = (count, people);
                 for (entered, mut who) in [(true, entered), (false, left)] {
                     who.retain(|person| person.id != session.me.id && !(entered && session.rooms[i].was_here(person)));
@@ -100,14 +106,24 @@ impl Session {
         self.join_rooms();
     }
 
-    fn joined(&mut self, socket: SocketId, i: usize, how: JoinedHow, page: Page, count: usize, people: Vec<Person>) {
+    fn joined(
+        &mut self,
+        socket: SocketId,
+        i: usize,
+        how: JoinedHow,
+        came: (Page, Reading),
+        count: usize,
+        people: Vec<Person>,
+    ) {
         if self.rooms[i].following.get(socket) != Some(Following::Asked) || self.rooms[i].leaving {
             return;
         }
         self.rooms[i].met_again(count, people);
+        let (page, reading) = came;
         let reached = page.cursor.seq;
         if self.take_page(i, how, page).is_ok() {
             self.rooms[i].joined(socket, reached);
+            self.is_at(i, reading);
             self.flush(i);
         } else {
             let spread = (self.random)();
@@ -119,8 +135,23 @@ impl Session {
     fn take_page(&mut self, i: usize, how: JoinedHow, page: Page) -> Result<(), Unfit> {
         let (reader, id) = (self.reader(i), self.note_id());
         let taken = self.rooms[i].take_page(how, page, &reader, id);
+        if how == JoinedHow::Reset && reader.open {
+            (self.target, self.divider) = (None, None);
+        }
         self.room_changed(i);
         taken
+    }
+
+    fn take_history(&mut self, socket: SocketId, i: usize, before: u64, page: Page) {
+        match self.rooms[i].take_history(before, page) {
+            Err(Unfit) => return self.doubt(socket, i),
+            Ok(Some(seq)) if self.rooms[i].which.key == self.open => self.target = Some(seq),
+            Ok(_) => {}
+        }
+        if let Room { timeline: Some(timeline), marks, .. } = &mut self.rooms[i] {
+            marks.unread.recount(timeline, self.me.id);
+        }
+        self.count_better(i);
     }
 
     fn refused(&mut self, socket: SocketId, i: usize, p: ProducerId, n: u64, refusal: Refusal) {
@@ -182,90 +213,6 @@ impl Session {
         }
     }
 
-    /// Joins what is not followed yet, the open room first, on every socket that said hello. A successor that follows
-    /// everything takes over.
-    pub(super) fn join_rooms(&mut self) {
-        let sockets: Vec<SocketId> = self.sockets.primary().into_iter().chain(self.sockets.successor()).collect();
-        for socket in sockets {
-            let asked = |room: &&super::Room| room.following.get(socket) == Some(Following::Asked);
-            let free = JOINS_AT_ONCE.saturating_sub(self.rooms.iter().filter(asked).count());
-            let open = self.index(&self.open);
-            let open_first = open.into_iter().chain((0..self.rooms.len()).filter(|i| Some(*i) != open));
-            let missing: Vec<usize> =
-                open_first.filter(|&i| self.rooms[i].following.get(socket).is_none()).take(free).collect();
-            for i in missing {
-                self.rooms[i].following.set(socket, Following::Asked);
-                let frame = self.rooms[i].join();
-                self.transmit(socket, frame);
-            }
-        }
-        let Some(next) = self.sockets.successor() else { return };
-        let settled = |following| matches!(following, Some(Following::Joined { .. } | Following::Refused));
-        if self.rooms.iter().all(|room| settled(room.following.get(next))) {
-            let old = self.sockets.primary();
-            self.sockets.promote(self.now, &mut self.commands);
-            for room in &mut self.rooms {
-                if let Some(old) = old {
-                    room.following.remove(old);
-                }
-            }
-            self.hand_over();
-        }
-    }
-
-    /// Another socket is the primary now, or none.
-    pub(super) fn hand_over(&mut self) {
-        let primary = self.sockets.primary();
-        for i in 0..self.rooms.len() {
-            self.rooms[i].handed_over(primary);
-            self.flush(i);
-        }
-        self.join_rooms();
-    }
-
-    /// Sends what the room's outbox has to send.
-    pub(super) fn flush(&mut self, i: usize) {
-        let Some(socket) = self.sockets.primary() else { return };
-        if self.rooms[i].following.has_joined(socket) {
-            for out in self.rooms[i].outboxes.next_to_send() {
-                let (room, p, n) = (self.rooms[i].which.key.clone(), out.p, out.n);
-                let frame = match out.op {
-                    Op::Message { text } => {
-                        ClientFrame::Send { room, p, n, text: text.as_str().to_owned(), earlier: out.earlier }
-                    }
-                    Op::Void => ClientFrame::Void { room, p, n },
-                };
-                self.transmit(socket, frame);
-            }
-        }
-        self.rooms[i].watch(self.now);
-    }
-
-    pub(super) fn transmit(&mut self, socket: SocketId, frame: ClientFrame) {
-        self.sockets.sent(socket, self.now);
-        self.commands.push(Command::Send(socket, frame));
-    }
-
-    /// Closes a socket that is worth nothing.
-    pub(super) fn give_up(&mut self, socket: SocketId) {
-        self.commands.push(Command::Close(socket));
-        self.closed(socket, None);
-    }
-
-    pub(super) fn sign_out(&mut self) {
-        self.sockets.sign_out(&mut self.commands);
-        for room in &mut self.rooms {
-            room.following.clear();
-            room.handed_over(None);
-        }
-    }
-
-    pub(super) fn mark_read(&mut self) {
-        if let Some(i) = self.index(&self.open).filter(|_| self.visible && self.at_bottom) {
-            self.rooms[i].unread = 0;
-        }
-    }
-
     /// Something about a room changed that may show, or may let it send.
     pub(super) fn room_changed(&mut self, i: usize) {
         self.changed.rows |= self.rooms[i].which.key == self.open;
@@ -273,9 +220,13 @@ impl Session {
     }
 
     fn reader(&self, i: usize) -> Reader {
-        let open = self.rooms[i].which.key == self.open;
-        let reading = open && self.visible && self.at_bottom;
-        Reader { me: self.me.id, open, at_bottom: self.at_bottom, reading }
+        self.reader_of(&self.rooms[i])
+    }
+
+    pub(super) fn reader_of(&self, room: &Room) -> Reader {
+        let open = room.which.key == self.open;
+        let reading = open && self.visible && self.at_bottom && room.excerpt.is_none();
+        Reader { me: self.me.id, open, at_bottom: self.at_bottom, reading, now: self.now }
     }
 
     fn note_id(&mut self) -> u64 {

@@ -8,11 +8,18 @@
 //!
 //! Every room is followed by cursor. Whatever goes wrong with the live tail has one remedy: join again with the cursor.
 
+#[cfg(test)]
+mod agreement;
+mod excerpt;
 mod following;
 mod frames;
+mod joining;
 mod outboxes;
+mod presence;
+mod reading;
 mod room;
 mod saved;
+mod showing;
 #[cfg(test)]
 mod simulation;
 mod sockets;
@@ -21,17 +28,14 @@ mod tests;
 
 use crate::{
     domain::{MessageText, ProducerId, RoomKey},
-    page::{RoomRef, RoomScreen},
-    protocol::{ClientFrame, CloseCode, ErrorCode, Person},
-    rows::{self, Row},
+    page::RoomScreen,
+    protocol::{ClientFrame, CloseCode, Person, Reading},
     timeline::Timeline,
-    view::chat::{Link, Older, SidebarRoom},
 };
 use outboxes::Outboxes;
 use room::Room;
 pub use saved::Saved;
 use sockets::Sockets;
-use std::sync::Arc;
 
 /// Names a socket for the life of the session.
 pub type SocketId = u32;
@@ -64,7 +68,13 @@ pub struct Session {
     rooms: Vec<Room>,
     open: RoomKey,
     visible: bool,
+    /// Unread messages in the open room when the page was hidden.
+    hidden_with_unread: Option<usize>,
     at_bottom: bool,
+    /// The message that is highlighted.
+    target: Option<u64>,
+    /// Up to where the open room was read when it was opened.
+    divider: Option<u64>,
     build: Option<String>,
     next_note: u64,
     changed: Changed,
@@ -76,15 +86,20 @@ impl Session {
     /// `random` makes numbers nobody can guess.
     pub fn new(me: Person, screen: &RoomScreen, now: u64, mut random: Box<dyn FnMut() -> u64>) -> Self {
         let p = ProducerId(random());
-        let mut rooms: Vec<Room> = screen.rooms.iter().map(|room| Room::new(room.clone(), p)).collect();
-        if !screen.rooms.iter().any(|room| room.key == screen.room.key) {
-            rooms.push(Room::new(screen.room.clone(), p));
+        let mut rooms: Vec<Room> =
+            screen.rooms.iter().map(|mine| Room::new(mine.room.clone(), p, mine.reading)).collect();
+        if !screen.rooms.iter().any(|mine| mine.room.key == screen.room.key) {
+            rooms.push(Room::new(screen.room.clone(), p, Reading::default()));
         }
         for room in rooms.iter_mut().filter(|room| room.which.key == screen.room.key) {
             room.count = screen.count;
             room.people.clone_from(&screen.people);
             // A page further back is not the end of the log and cannot be continued.
-            room.timeline = if screen.newest { Timeline::newest(screen.page.clone()).ok() } else { None };
+            let run = Timeline::newest(screen.page.clone()).ok();
+            (room.timeline, room.excerpt) = if screen.newest { (run, None) } else { (None, run) };
+            if let Some(timeline) = &room.timeline {
+                room.marks.unread.recount(timeline, me.id);
+            }
         }
         let mut session = Self {
             me,
@@ -94,7 +109,10 @@ impl Session {
             rooms,
             open: screen.room.key.clone(),
             visible: true,
+            hidden_with_unread: None,
             at_bottom: true,
+            target: screen.target,
+            divider: screen.divider(),
             build: None,
             next_note: 1,
             changed: Changed::default(),
@@ -155,14 +173,20 @@ impl Session {
 
     /// Whether anybody can see the page.
     pub fn set_visible(&mut self, visible: bool) {
+        let (back, read) = (visible && !self.visible, self.hidden_with_unread == Some(0));
         self.visible = visible;
-        self.mark_read();
+        let unread = self.current().map(|room| room.marks.unread.count());
+        if !visible {
+            self.hidden_with_unread = unread;
+        } else if back && read && unread > Some(0) {
+            // Everything was read then: what came meanwhile is new.
+            self.divide();
+        }
     }
 
     /// Whether the newest row is in view.
     pub fn set_at_bottom(&mut self, at_bottom: bool) {
         self.at_bottom = at_bottom;
-        self.mark_read();
     }
 
     /// Shows another of the rooms; `false` if it is not among those that are followed.
@@ -171,15 +195,17 @@ impl Session {
         else {
             return false;
         };
+        self.to_newest();
         self.open = self.rooms[i].which.key.clone();
         self.at_bottom = true;
-        self.changed.rows = true;
-        self.mark_read();
+        self.to_newest();
+        self.divide();
         true
     }
 
     /// Queues a message for the open room.
     pub fn send(&mut self, text: MessageText) {
+        self.to_newest();
         self.with_open_outboxes(|outboxes| outboxes.push(text));
     }
 
@@ -200,14 +226,6 @@ impl Session {
         self.flush(i);
     }
 
-    /// Asks for the page above the first row of the open room.
-    pub fn load_older(&mut self) {
-        let (Some(socket), Some(i)) = (self.sockets.primary(), self.index(&self.open)) else { return };
-        if let Some(frame) = self.rooms[i].ask_for_history(socket) {
-            self.transmit(socket, frame);
-        }
-    }
-
     /// Takes a room off this person's list; it goes once the server confirmed.
     pub fn leave(&mut self, key: &RoomKey) {
         let Some(i) = self.index(key) else { return };
@@ -215,66 +233,6 @@ impl Session {
         self.changed.saved = true;
         self.rooms[i].following.clear();
         self.join_rooms();
-    }
-
-    pub fn me(&self) -> &Person {
-        &self.me
-    }
-
-    /// The open room, unless it was left.
-    pub fn open_room(&self) -> Option<&RoomRef> {
-        self.current().map(|room| &room.which)
-    }
-
-    pub fn rooms(&self) -> Vec<SidebarRoom> {
-        self.rooms.iter().map(|room| SidebarRoom { room: room.which.clone(), unread: room.unread }).collect()
-    }
-
-    /// Others' unread messages in all rooms.
-    pub fn unread(&self) -> usize {
-        self.rooms.iter().map(|room| room.unread).sum()
-    }
-
-    pub fn link(&self) -> Link {
-        self.sockets.link(self.now)
-    }
-
-    /// The build of the server, once it said hello.
-    pub fn server_build(&self) -> Option<&str> {
-        self.build.as_deref()
-    }
-
-    pub fn older(&self) -> Older {
-        self.current().map_or(Older::No, Room::older)
-    }
-
-    pub fn count(&self) -> usize {
-        self.current().map_or(0, |room| room.count)
-    }
-
-    pub fn people(&self) -> &[Person] {
-        self.current().map_or(&[], |room| &room.people)
-    }
-
-    pub fn trouble(&self) -> Option<ErrorCode> {
-        self.current().and_then(|room| room.trouble)
-    }
-
-    /// The timeline of a room, once its first page arrived.
-    pub fn timeline(&self, key: &RoomKey) -> Option<&Timeline> {
-        self.index(key).and_then(|i| self.rooms[i].timeline.as_ref())
-    }
-
-    /// Whether the open room's rows are others than at the last call.
-    pub fn take_rows_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed.rows)
-    }
-
-    /// The open room laid out for a reader in `zone`.
-    pub fn rows(&self, zone: &str) -> Vec<Row> {
-        let Some(room) = self.current() else { return Vec::new() };
-        let entries: Vec<Arc<_>> = room.timeline.iter().flat_map(Timeline::entries).cloned().collect();
-        rows::layout(&entries, &room.outboxes.unsent(), &room.notes, zone, &self.me)
     }
 
     fn current(&self) -> Option<&Room> {

@@ -2,17 +2,19 @@
 
 use super::{
     SocketId,
+    excerpt::Asked,
     following::{Followers, Following},
     outboxes::Outboxes,
+    reading::Marks,
     sockets::backoff,
 };
 use crate::{
     domain::{Cursor, Entry, ProducerId, UserId},
     page::RoomRef,
-    protocol::{ClientFrame, ErrorCode, JoinedHow, Page, Person},
+    protocol::{ClientFrame, ErrorCode, JoinedHow, Page, Person, Reading},
     rows::{Note, Row},
     timeline::{Applied, Timeline, Unfit},
-    view::chat::Older,
+    typing::Typing,
 };
 
 /// Entries kept of a room whose end is in view; cut back to the smaller number now and then rather than with each entry.
@@ -35,26 +37,29 @@ pub(super) struct Reader {
     pub open: bool,
     /// New entries come into view, so the oldest may go.
     pub at_bottom: bool,
-    /// They are seen as they come.
+    /// They can be read as they come.
     pub reading: bool,
+    pub now: u64,
 }
 
 pub(super) struct Room {
     pub which: RoomRef,
     /// `None` until the first page came.
     pub timeline: Option<Timeline>,
+    /// What is shown instead of the timeline, which has entries between the two or is not here yet.
+    pub excerpt: Option<Timeline>,
     pub outboxes: Outboxes,
     pub count: usize,
     pub people: Vec<Person>,
     /// Who was here before the socket broke, and has not been seen since: their coming back is no arrival.
-    missed: Vec<UserId>,
+    pub missed: Vec<UserId>,
     pub notes: Vec<Note>,
-    pub unread: usize,
+    pub marks: Marks,
+    pub typing: Typing,
     pub trouble: Option<ErrorCode>,
     pub leaving: bool,
     pub following: Followers,
-    /// The seq before which a page of history is on its way.
-    history: Option<u64>,
+    pub history: Option<Asked>,
     /// Times in a row that the live tail did not fit the timeline.
     doubts: u32,
     /// Refusals in a row to be waited out, and the end of the wait.
@@ -69,16 +74,18 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub fn new(which: RoomRef, p: ProducerId) -> Self {
+    pub fn new(which: RoomRef, p: ProducerId, reading: Reading) -> Self {
         Self {
             which,
             timeline: None,
+            excerpt: None,
             outboxes: Outboxes::new(p),
             count: 0,
             people: Vec::new(),
             missed: Vec::new(),
             notes: Vec::new(),
-            unread: 0,
+            marks: Marks::new(reading),
+            typing: Typing::default(),
             trouble: None,
             leaving: false,
             following: Followers::default(),
@@ -102,30 +109,14 @@ impl Room {
         ClientFrame::Join { room, cursor: trusted.map(Timeline::cursor) }
     }
 
-    pub fn ask_for_history(&mut self, socket: SocketId) -> Option<ClientFrame> {
-        let timeline = self.timeline.as_ref().filter(|timeline| timeline.older())?;
-        if self.history.is_some() || !self.following.has_joined(socket) {
-            return None;
-        }
-        let before = timeline.first_seq();
-        self.history = Some(before);
-        Some(ClientFrame::History { room: self.which.key.clone(), epoch: timeline.cursor().epoch, before })
-    }
-
-    pub fn older(&self) -> Older {
-        match &self.timeline {
-            _ if self.history.is_some() => Older::Loading,
-            Some(timeline) if timeline.older() => Older::Yes,
-            _ => Older::No,
-        }
-    }
-
     /// Takes in one live entry.
     pub fn take_entry(&mut self, entry: Entry, reader: &Reader) -> Applied {
         let Some(timeline) = &mut self.timeline else { return Applied::Duplicate };
+        let by = entry.by;
         let applied = timeline.apply(entry);
         if applied == Applied::Appended {
             self.doubts = 0;
+            self.typing.stopped(by);
             self.took(1, reader);
         }
         applied
@@ -163,75 +154,17 @@ impl Room {
                 self.outboxes.reset(timeline);
                 self.history = None;
                 self.notes.clear();
-                self.note(first - 1, Row::Gap { id: note_id, reset: lost });
-                if !lost && !reader.reading {
-                    self.unread += usize::try_from(after.seq - before.seq).unwrap_or(usize::MAX);
+                if lost {
+                    self.excerpt = None;
+                    self.marks.unread.lost(timeline, reader.me);
+                } else {
+                    self.marks.unread.jumped(after.seq - before.seq, timeline, reader.me);
                 }
+                self.note(first - 1, Row::Gap { id: note_id, reset: lost });
                 self.saw_own(reader.me, usize::MAX);
             }
         }
         Ok(())
-    }
-
-    /// Takes in a page of history; `false` if it contradicts the timeline.
-    pub fn take_history(&mut self, before: u64, page: Page) -> bool {
-        let Some(timeline) =
-            self.timeline.as_mut().filter(|_| self.history.take_if(|asked| *asked == before).is_some())
-        else {
-            return true;
-        };
-        // Trimmed or reset since it was asked for: nobody is waiting for it any more.
-        if timeline.first_seq() != before {
-            return true;
-        }
-        let filled = timeline.prepend(page).is_ok();
-        if filled {
-            let jump = |row: &Row| matches!(row, Row::Gap { reset: false, .. });
-            self.notes.retain(|note| note.after_seq + 1 != before || !jump(&note.row));
-        }
-        filled
-    }
-
-    pub fn forget_history(&mut self) -> bool {
-        self.history.take().is_some()
-    }
-
-    /// Who is here after a join. After an interruption the server may find them one by one.
-    pub fn met_again(&mut self, count: usize, people: Vec<Person>) {
-        let before = std::mem::replace(&mut self.people, people).into_iter().map(|person| person.id);
-        self.missed = before.filter(|id| !self.people.iter().any(|person| person.id == *id)).collect();
-        self.count = count;
-    }
-
-    pub fn was_here(&mut self, person: &Person) -> bool {
-        self.missed.extract_if(.., |id| *id == person.id).next().is_some()
-    }
-
-    /// Notes who came or went. Somebody who comes back before anything else happened never left.
-    pub fn take_arrivals(&mut self, entered: bool, mut people: Vec<Person>, note_id: u64) {
-        let Some(after) = self.timeline.as_ref().map(|timeline| timeline.cursor().seq) else { return };
-        let here = |note: &&mut Note| note.after_seq == after;
-        if let Some(Row::Notice { entered: was, people: known, .. }) =
-            self.notes.last_mut().filter(here).map(|n| &mut n.row)
-        {
-            if *was == entered {
-                people.retain(|person| !known.contains(person));
-                known.append(&mut people);
-                return;
-            }
-            if entered {
-                let back = |person: &Person| people.contains(person);
-                let (returned, gone) = std::mem::take(known).into_iter().partition::<Vec<_>, _>(back);
-                *known = gone;
-                if known.is_empty() {
-                    self.notes.pop();
-                }
-                people.retain(|person| !returned.contains(person));
-            }
-        }
-        if !people.is_empty() {
-            self.note(after, Row::Notice { id: note_id, entered, people });
-        }
     }
 
     /// The socket follows the room from here on.
@@ -285,12 +218,15 @@ impl Room {
             self.following.remove(socket);
         }
         self.outboxes.disconnected();
+        self.marks.disconnected();
         (self.history, self.resend_at, self.awaited) = (None, None, None);
     }
 
     /// Ends the waits that are over.
     pub fn tick(&mut self, now: u64) {
         self.following.tick(now);
+        self.marks.tick(now);
+        self.typing.tick(now);
         if self.resend_at.take_if(|at| now >= *at).is_some() {
             self.outboxes.resume();
         }
@@ -319,21 +255,24 @@ impl Room {
     pub fn next_wake(&self) -> Option<u64> {
         let answer = self.awaited.map(|(_, _, since)| since + ANSWER_WAIT_MS);
         let unshown = self.unshown.map(|(_, _, since)| since + UNSHOWN_MS);
-        self.following.next_wake().into_iter().chain(self.resend_at).chain(answer).chain(unshown).min()
+        let signals = self.marks.next_wake().into_iter().chain(self.typing.next_wake());
+        self.following.next_wake().into_iter().chain(self.resend_at).chain(answer).chain(unshown).chain(signals).min()
     }
 
     /// The last `fresh` entries are new.
     fn took(&mut self, fresh: usize, reader: &Reader) {
         let Some(timeline) = &self.timeline else { return };
-        if !reader.reading {
-            let others = timeline.entries().rev().take(fresh).filter(|entry| entry.by != reader.me);
-            self.unread += others.filter(|entry| entry.text().is_some()).count();
+        let was = self.marks.unread.count();
+        self.marks.unread.grew(fresh, timeline, reader.me);
+        if reader.reading && was == 0 {
+            self.marks.be_patient(reader.now);
         }
         self.saw_own(reader.me, fresh);
-        let may_trim = !reader.open || reader.at_bottom;
+        let may_trim = !reader.open || reader.at_bottom || self.excerpt.is_some();
         if let Some(timeline) = self.timeline.as_mut().filter(|it| may_trim && it.entries().len() > WINDOW_MAX) {
             timeline.trim_front(WINDOW);
         }
+        self.meet();
     }
 
     /// Looks for what was just adopted in what is shown already.
@@ -360,7 +299,7 @@ impl Room {
         }
     }
 
-    fn note(&mut self, after_seq: u64, row: Row) {
+    pub fn note(&mut self, after_seq: u64, row: Row) {
         if self.notes.len() >= NOTES_MAX {
             self.notes.remove(0);
         }

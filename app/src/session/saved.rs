@@ -8,6 +8,7 @@ use crate::{
     domain::{ProducerId, UserId},
     outbox::Outbox,
     page::RoomRef,
+    protocol::Reading,
 };
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,7 @@ impl Session {
                 // It was left meanwhile. What was written there before is still to go out.
                 None if outboxes.iter().any(Outbox::needs_room) => {
                     let p = ProducerId((self.random)());
-                    self.rooms.push(Room::new(which, p));
+                    self.rooms.push(Room::new(which, p, Reading::default()));
                     self.rooms.len() - 1
                 }
                 None => continue,

@@ -23,20 +23,30 @@ pub struct Chat {
     /// Its timeline, laid out.
     pub rows: RwSignal<Vec<Row>>,
     pub older: RwSignal<Older>,
+    /// The rows end before the room does: there is more below, and what comes below is no reason to follow it.
+    pub newer: RwSignal<bool>,
+    /// The message to be highlighted and brought into view.
+    pub target: RwSignal<Option<u64>>,
+    /// Up to where this person had read when the room was opened, if there was more.
+    pub divider: RwSignal<Option<u64>>,
     pub count: RwSignal<usize>,
     pub people: RwSignal<Vec<Person>>,
+    /// Others who are typing in the room on screen.
+    pub typing: RwSignal<Vec<Person>>,
     /// This person's rooms.
     pub rooms: RwSignal<Vec<SidebarRoom>>,
     pub link: RwSignal<Link>,
     /// A transient problem to tell about the open room, such as "the store does not answer".
     pub trouble: RwSignal<Option<ErrorCode>>,
+    /// Whether there are [`Actions`] yet.
+    pub alive: RwSignal<bool>,
     actions: StoredValue<Option<Arc<dyn Actions>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SidebarRoom {
     pub room: RoomRef,
-    /// Others' messages that arrived while the room was not on screen.
+    /// Others' messages that this person has not read, counted up to [`UNREAD_MAX`](crate::protocol::UNREAD_MAX).
     pub unread: usize,
 }
 
@@ -79,30 +89,51 @@ pub trait Actions: Send + Sync {
     fn retry(&self, n: u64);
     /// Forgets a refused message.
     fn discard(&self, n: u64);
-    /// Says whether the newest row is in view; rows that arrive meanwhile do not count as unread.
+    /// Says whether the newest row is in view: then the oldest ones may go.
     fn at_bottom(&self, yes: bool);
+    /// Says that something was typed; may be called with each letter.
+    fn typing(&self);
+    /// Says that the end of this entry was in view long enough to be read.
+    fn read_to(&self, seq: u64);
+    /// Fetches the page below the last row, where the rows end before the room does.
+    fn load_newer(&self);
+    /// Shows the end of the room.
+    fn to_newest(&self);
+    /// Shows this message of the open room, with those around it.
+    fn show(&self, seq: u64);
+    /// What was typed in the open room and not sent.
+    fn draft(&self) -> String;
+    /// Keeps what stands in the field for the open room.
+    fn set_draft(&self, text: &str);
 }
 
 impl Chat {
     pub fn new(me: Person, screen: &RoomScreen, rows: Vec<Row>, zone: &str) -> Self {
-        let rooms = screen.rooms.iter().map(|room| SidebarRoom { room: room.clone(), unread: 0 }).collect();
+        let rooms =
+            screen.rooms.iter().map(|mine| SidebarRoom { room: mine.room.clone(), unread: mine.reading.unread });
         Self {
             me: StoredValue::new(me),
             zone: RwSignal::new(zone.into()),
             room: RwSignal::new(screen.room.clone()),
             rows: RwSignal::new(rows),
             older: RwSignal::new(if screen.page.older { Older::Yes } else { Older::No }),
+            newer: RwSignal::new(!screen.newest),
+            target: RwSignal::new(screen.target),
+            divider: RwSignal::new(screen.divider()),
             count: RwSignal::new(screen.count),
             people: RwSignal::new(screen.people.clone()),
-            rooms: RwSignal::new(rooms),
+            typing: RwSignal::new(Vec::new()),
+            rooms: RwSignal::new(rooms.collect()),
             link: RwSignal::new(Link::Connecting),
             trouble: RwSignal::new(None),
+            alive: RwSignal::new(false),
             actions: StoredValue::new(None),
         }
     }
 
     pub fn set_actions(self, actions: Arc<dyn Actions>) {
         self.actions.set_value(Some(actions));
+        self.alive.set(true);
     }
 
     /// `None` on the server and before the client has started: the plain forms do the work then.

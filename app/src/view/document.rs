@@ -1,11 +1,14 @@
 //! The whole HTML document.
 
 use super::{
-    App,
+    App, panels,
     parts::{BRAND, rcdata},
 };
-use crate::page::{OUTBOX_KEYS, PAGE_DATA_ID, PageData, Screen};
-use leptos::{config::LeptosOptions, hydration::AutoReload, nonce::Nonce, prelude::*};
+use crate::{
+    drafts::DRAFT_KEYS,
+    page::{OUTBOX_KEYS, PAGE_DATA_ID, PageData, Screen},
+};
+use leptos::{config::LeptosOptions, html, hydration::AutoReload, nonce::Nonce, prelude::*};
 
 /// Where the built files are, and how a page under development learns that they changed.
 #[derive(Debug, Clone, Default)]
@@ -27,10 +30,12 @@ const TIME_ZONE: &str = "try{document.cookie='tz='+Intl.DateTimeFormat().resolve
 pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView + use<> {
     let strings = page.lang.strings();
     let lang = page.lang.tag();
+    let theme = page.theme;
+    let [scheme, light, dark] = theme.paints();
     let (title, indexed, scripts) = match &page.screen {
         Screen::Door(door) => {
             // Where somebody signed out, nothing of theirs stays. A store that does not answer knows nobody.
-            let forget = (page.me.is_none() && door.error.is_none()).then(|| forget(&nonce));
+            let forget = (page.me.is_none() && door.error.is_none()).then(|| forget(&nonce, &page.here));
             (strings.door_document.to_owned(), true, (forget, prefetch(assets)).into_any())
         }
         Screen::Room(room) => (titled(room.room.name.as_str()), false, scripts(&page, assets, &nonce).into_any()),
@@ -41,20 +46,22 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
     };
     let zone_nonce = nonce.to_string();
     provide_context(nonce);
+    provide_context(page.lang);
+    let panels = matches!(page.screen, Screen::Room(_)).then(|| panels::panels(&page));
     let reload = assets.reload.clone().map(|options| view! { <AutoReload options/> });
     provide_context(page);
     view! {
         <!DOCTYPE html>
-        <html lang=lang dir="ltr">
+        <html lang=lang dir="ltr" data-theme=theme.tag()>
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width,initial-scale=1,interactive-widget=resizes-content"/>
                 <title inner_html=rcdata(&title)></title>
                 <link rel="stylesheet" href=assets.css.clone()/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
-                <meta name="color-scheme" content="light dark"/>
-                <meta name="theme-color" content="#fdfcf9" media="(prefers-color-scheme: light)"/>
-                <meta name="theme-color" content="#161210" media="(prefers-color-scheme: dark)"/>
+                <meta name="color-scheme" content=scheme/>
+                {bar_colour(light, "(prefers-color-scheme: light)")}
+                {bar_colour(dark, "(prefers-color-scheme: dark)")}
                 {(!indexed).then(|| view! { <meta name="robots" content="noindex"/> })}
                 <script nonce=zone_nonce inner_html=TIME_ZONE></script>
                 {scripts}
@@ -62,9 +69,15 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
             </head>
             <body>
                 <App/>
+                {panels}
             </body>
         </html>
     }
+}
+
+/// What the browser paints its own bar with where `media` holds.
+fn bar_colour(colour: &'static str, media: &'static str) -> impl IntoView {
+    html::meta().name("theme-color").content(colour).attr("media", media)
 }
 
 fn titled(what: &str) -> String {
@@ -94,11 +107,13 @@ fn prefetch(assets: &Assets) -> impl IntoView + use<> {
     }
 }
 
-/// Erases every outbox from the browser's storage. The door brings no WASM that could.
-fn forget(nonce: &Nonce) -> impl IntoView + use<> {
+/// Erases every outbox from the browser's storage, and at `/`, where signing out leads, every draft. Elsewhere a session may
+/// merely have ended, and whoever signs in again goes on writing. The door brings no WASM that could.
+fn forget(nonce: &Nonce, here: &str) -> impl IntoView + use<> {
+    let kinds: &[&str] = if here == "/" { &[OUTBOX_KEYS, DRAFT_KEYS] } else { &[OUTBOX_KEYS] };
     let script = format!(
-        "try{{for(let k of Object.keys(localStorage))k.startsWith({})&&localStorage.removeItem(k)}}catch{{}}",
-        script_json(&OUTBOX_KEYS)
+        "try{{for(let k of Object.keys(localStorage)){}.some(p=>k.startsWith(p))&&localStorage.removeItem(k)}}catch{{}}",
+        script_json(&kinds)
     );
     view! { <script nonce=nonce.to_string() inner_html=script></script> }
 }

@@ -1,7 +1,7 @@
 //! Sign-in: a name and a room.
 
 use super::{
-    parts::{brand, field_problem, languages},
+    parts::{brand, field_problem, languages, themes},
     strings,
 };
 use crate::page::{Door, PageData};
@@ -21,6 +21,7 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                 <form method="post" action="/signin" novalidate>
                     // Enter in a field presses the first button of the form, which must not be a suggestion.
                     <button class="default" tabindex="-1" aria-hidden="true"></button>
+                    {(!door.at.is_empty()).then(|| view! { <input type="hidden" name="at" value=door.at/> })}
                     <label for="name">{t.name}</label>
                     <input
                         class="field"
@@ -82,7 +83,7 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                         .is_none()
                         .then(|| view! { <p class="help" id="room-help">{t.room_help}</p> })}
                     <button class="go">{t.enter}</button>
-                </form> {languages(page)}
+                </form> <div class="ends">{languages(page)} {themes(page)}</div>
             </main>
             <aside class="stage" aria-hidden="true">
                 <div class="talk">

@@ -75,9 +75,9 @@ impl Ime {
     }
 }
 
-/// Whether this Enter breaks the line: on touch keyboards, and with Shift; with Ctrl or Cmd it always sends.
-pub fn breaks_line(shift: bool, ctrl: bool, touch: bool) -> bool {
-    !ctrl && (shift || touch)
+/// Whether this Enter breaks the line: with Shift, and where Enter does not send; with Ctrl or Cmd it always sends.
+pub fn breaks_line(shift: bool, ctrl: bool, enter_breaks: bool) -> bool {
+    !ctrl && (shift || enter_breaks)
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn shift_and_touch_break_the_line_and_ctrl_always_sends() {
+    fn shift_and_the_setting_break_the_line_and_ctrl_always_sends() {
         assert!(breaks_line(true, false, false) && breaks_line(false, false, true));
         assert!(!breaks_line(false, false, false));
         assert!(!breaks_line(false, true, true) && !breaks_line(true, true, false));

@@ -3,23 +3,25 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `document` | the whole HTML document around [`App`] (server only) |
-//! | `door`, `room`, `rooms`, `problem` | one screen each |
+//! | `door`, `rooms`, `problem` | one screen each, without a script (server only) |
+//! | `room` | the screen that comes alive |
+//! | `panels` | settings and shortcuts, in front of a room (server only) |
 //! | `parts` | what several screens share: name-mark, avatars, language links |
 //! | [`chat`] | the signals a room is shown from |
 //! | `restore` | reads the [`PageData`] back out of the document (browser only) |
 //! | `browser` | keyboard, scrolling, announcements (browser only) |
-//! | `ime`, `news` | the decisions behind those, as plain functions |
+//! | `find`, `gaze`, `ime`, `news` | the decisions behind those, as plain functions |
 
 pub mod chat;
-mod door;
+mod find;
+#[cfg(any(feature = "hydrate", test))]
+mod gaze;
 #[cfg(any(feature = "hydrate", test))]
 mod ime;
 #[cfg(any(feature = "hydrate", test))]
 mod news;
 mod parts;
-mod problem;
 mod room;
-mod rooms;
 
 #[cfg(feature = "hydrate")]
 mod browser;
@@ -28,6 +30,14 @@ mod restore;
 
 #[cfg(feature = "ssr")]
 mod document;
+#[cfg(feature = "ssr")]
+mod door;
+#[cfg(feature = "ssr")]
+mod panels;
+#[cfg(feature = "ssr")]
+mod problem;
+#[cfg(feature = "ssr")]
+mod rooms;
 #[cfg(feature = "ssr")]
 pub use document::{Assets, document};
 
@@ -46,11 +56,20 @@ use leptos::prelude::*;
 pub fn App() -> impl IntoView {
     let page = expect_context::<PageData>();
     provide_context(page.lang);
-    match page.screen.clone() {
-        Screen::Door(door) => door::door(door, &page).into_any(),
-        Screen::Room(screen) => room::room(&screen, &page).into_any(),
-        Screen::Rooms(screen) => rooms::rooms(screen, &page).into_any(),
-        Screen::Problem(problem) => problem::problem(problem, &page).into_any(),
+    match (page.screen.clone(), page.me.clone()) {
+        (Screen::Room(screen), Some(me)) => room::room(&screen, &page, me).into_any(),
+        #[cfg(feature = "ssr")]
+        (Screen::Door(door), _) => door::door(door, &page).into_any(),
+        // Only somebody who is signed in is shown a room.
+        #[cfg(feature = "ssr")]
+        (Screen::Room(_), None) => door::door(crate::page::Door::default(), &page).into_any(),
+        #[cfg(feature = "ssr")]
+        (Screen::Rooms(screen), _) => rooms::rooms(screen, &page).into_any(),
+        #[cfg(feature = "ssr")]
+        (Screen::Problem(problem), _) => problem::problem(problem, &page).into_any(),
+        // No other page brings the app along.
+        #[cfg(not(feature = "ssr"))]
+        _ => ().into_any(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What several screens share.
 
+#[cfg(feature = "ssr")]
 use super::strings;
-use crate::{domain::UserId, i18n::Lang, page::PageData, protocol::ErrorCode};
+use crate::domain::UserId;
+#[cfg(feature = "ssr")]
+use crate::{i18n::Lang, page::PageData, protocol::ErrorCode, theme::Theme};
 use leptos::prelude::*;
 
 pub const BRAND: &str = "Hubbub";
@@ -39,6 +42,9 @@ pub mod icons {
     pub const CLOSE: &str = "M5 5l10 10M15 5 5 15";
     pub const LEAVE: &str = "M8 4H5a1 1 0 0 0-1 1v10a1 1 0 0 0 1 1h3M12.5 13.5 16 10l-3.5-3.5M16 10H8";
     pub const DOWN: &str = "M10 4v12M5 11l5 5 5-5";
+    pub const GEAR: &str =
+        "M4 6h7M15 6h1M4 14h1M9 14h7M11 6a2 2 0 1 0 4 0 2 2 0 0 0-4 0M5 14a2 2 0 1 0 4 0 2 2 0 0 0-4 0";
+    pub const SEARCH: &str = "M9 4a5 5 0 1 0 0 10A5 5 0 0 0 9 4M12.6 12.6 16.5 16.5";
     pub const SEND: &str = "M4 10h12M10.5 4.5 16 10l-5.5 5.5";
 }
 
@@ -67,6 +73,7 @@ fn initial(name: &str) -> String {
     initial
 }
 
+#[cfg(feature = "ssr")]
 /// Links that switch the language and lead back here.
 pub fn languages(page: &PageData) -> impl IntoView + use<> {
     let chosen = page.lang;
@@ -88,11 +95,30 @@ pub fn languages(page: &PageData) -> impl IntoView + use<> {
     view! { <nav class="lang" aria-label=strings().language>{ko} {en}</nav> }
 }
 
+#[cfg(feature = "ssr")]
+/// Links that switch between light and dark and lead back here.
+pub fn themes(page: &PageData) -> impl IntoView + use<> {
+    let chosen = page.theme;
+    let next = encoded(&page.here);
+    let links = Theme::ALL.map(|theme| {
+        let tag = theme.tag();
+        view! {
+            <a href=format!("/theme/{tag}?next={next}") data-choose=tag aria-current=(theme == chosen).then_some("true")>
+                {(strings().theme_name)(theme)}
+            </a>
+        }
+    });
+    let [system, light, dark] = links;
+    view! { <nav class="lang themes" aria-label=strings().theme>{system} {light} {dark}</nav> }
+}
+
+#[cfg(feature = "ssr")]
 /// What is wrong with the field of the same `id` without `-problem`: a sentence for people, the code for programs.
 pub fn field_problem(id: &'static str, error: Option<ErrorCode>) -> impl IntoView {
     error.map(|code| view! { <p class="help err" id=id data-code=code.as_str()>{(strings().error)(code)}</p> })
 }
 
+#[cfg(feature = "ssr")]
 /// Percent-encodes everything but RFC 3986's unreserved characters and `/`.
 fn encoded(text: &str) -> String {
     use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! A page that says what went wrong and what to do.
 
 use super::{
-    parts::{brand, languages},
+    parts::{brand, languages, themes},
     strings,
 };
 use crate::{
@@ -18,7 +18,7 @@ pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
         Some(room) if code == ErrorCode::RoomUnknown => (t.no_such_room)(room),
         _ => (t.error)(code).to_owned(),
     };
-    let create = room.filter(|_| code == ErrorCode::RoomUnknown && signed_in).map(|room| {
+    let create = room.clone().filter(|_| code == ErrorCode::RoomUnknown && signed_in).map(|room| {
         view! {
             <form method="post" action="/rooms">
                 <input type="hidden" name="room" value=room.clone()/>
@@ -26,6 +26,9 @@ pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
             </form>
         }
     });
+    // Only the address of a message names its room without the room being what is missing.
+    let message_gone = room.is_some() && code == ErrorCode::NotFound;
+    let room_path = page.here.rsplit_once('/').map_or("/", |(path, _)| path).to_owned();
     let again = (status >= 500).then(|| view! { <a class="go" href=page.here.clone()>{t.try_again}</a> });
     view! {
         <div class="page narrow">
@@ -37,11 +40,12 @@ pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
                 {create}
                 {again}
                 <p class="ways">
+                    {message_gone.then(|| view! { <a href=room_path>{t.to_room}</a> })}
                     <a href="/rooms">{t.all_rooms}</a>
                     {(!signed_in).then(|| view! { <a href="/">{t.sign_in}</a> })}
                 </p>
             </main>
-            <footer>{languages(page)}</footer>
+            <footer class="ends">{languages(page)} {themes(page)}</footer>
         </div>
     }
 }

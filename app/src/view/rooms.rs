@@ -1,7 +1,7 @@
 //! The directory of rooms.
 
 use super::{
-    parts::{brand, field_problem, icon, icons, languages},
+    parts::{brand, field_problem, icon, icons, languages, themes},
     strings,
 };
 use crate::{
@@ -89,7 +89,7 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
                 {create}
                 {list}
             </main>
-            <footer>{languages(page)}</footer>
+            <footer class="ends">{languages(page)} {themes(page)}</footer>
         </div>
     }
 }

@@ -4,8 +4,9 @@ use super::{Assets, document};
 use crate::{
     domain::{Body, Entry, EntryId, Epoch, MessageText, ProducerId, RoomName, UserId, UserName},
     i18n::Lang,
-    page::{Door, PAGE_DATA_ID, PageData, Post, Problem, RoomLine, RoomRef, RoomScreen, RoomsScreen, Screen},
-    protocol::{ErrorCode, Page, Person},
+    page::{Door, MyRoom, PAGE_DATA_ID, PageData, Post, Problem, RoomLine, RoomRef, RoomScreen, RoomsScreen, Screen},
+    protocol::{ErrorCode, Page, Person, Reading},
+    theme::Theme,
 };
 use leptos::{nonce::Nonce, prelude::*};
 
@@ -48,7 +49,8 @@ fn room_screen(texts: &[&str]) -> RoomScreen {
         room: room("디자인 리뷰"),
         page: Page { entries, cursor, older: true },
         newest: true,
-        rooms: vec![room("디자인 리뷰"), room("random")],
+        rooms: ["디자인 리뷰", "random"].map(|name| MyRoom { room: room(name), reading: Reading::default() }).into(),
+        target: None,
         count: 70,
         people: vec![person(1, "지우")],
         post: Post { p: ProducerId(0xabc), text: String::new(), error: None },
@@ -58,6 +60,7 @@ fn room_screen(texts: &[&str]) -> RoomScreen {
 fn page(screen: Screen) -> PageData {
     PageData {
         lang: Lang::Ko,
+        theme: Theme::Dark,
         zone: "Asia/Seoul".to_owned(),
         now: NOW,
         build: "b1".to_owned(),
@@ -95,6 +98,7 @@ fn every_screen() -> Vec<String> {
         Screen::Door(Door {
             name: "<지우>".to_owned(),
             room: "\"방\"".to_owned(),
+            at: String::new(),
             name_error: Some(ErrorCode::NameTaken),
             room_error: Some(ErrorCode::RoomInvalid),
             suggestions: vec!["지우 2".to_owned()],

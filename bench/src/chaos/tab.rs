@@ -418,7 +418,7 @@ impl Tab {
         let mut record = self.shared.record.borrow_mut();
         for room in 0..record.rooms.len() {
             // Left in another tab.
-            if !screen.rooms.contains(&record.rooms[room]) {
+            if !screen.rooms.iter().any(|mine| mine.room == record.rooms[room]) {
                 record.abandon_room(by, room);
             }
         }

@@ -9,9 +9,11 @@
 //! | [`append`] | the rule of a producer's numbers, an entry's place |
 //! | [`rooms`] | rooms and their logs, as they are read |
 //! | [`sessions`] | sessions, names, members |
+//! | [`marks`] | how far members have read |
 //! | [`reports`] | whom to tell what, and who is where |
 
 mod append;
+mod marks;
 mod now;
 mod reports;
 mod rooms;
@@ -319,6 +321,11 @@ impl Live for Embedded {
     }
 
     async fn follow_again(&self, _: &RoomKey) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn typing(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError> {
+        self.reports.typing(room, person);
         Ok(())
     }
 

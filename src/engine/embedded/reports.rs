@@ -51,6 +51,14 @@ impl Reports {
         }
     }
 
+    pub fn typing(&self, room: &RoomKey, person: &Person) {
+        if let Some(sink) = self.sink()
+            && self.follows(room)
+        {
+            sink.typing(room, person.clone());
+        }
+    }
+
     fn presence_changed(&self, room: &RoomKey) {
         if let Some(sink) = self.sink()
             && self.follows(room)

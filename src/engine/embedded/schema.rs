@@ -10,7 +10,9 @@ use std::{
 const FILE: &str = "hubbub.sqlite3";
 /// "hubb", so that a file of some other program is told from an empty one.
 const APPLICATION_ID: i64 = 0x6875_6262;
-const VERSION: i64 = 1;
+/// A file's version is how many of these steps were taken; none of them is changed any more once it was released.
+const STEPS: [&str; 2] = [TABLES, MARKS];
+const VERSION: i64 = STEPS.len().cast_signed() as i64;
 
 /// Ids are 64 bits, kept as the signed number with the same bits; times are milliseconds since 1970.
 const TABLES: &str = "
@@ -67,6 +69,13 @@ const TABLES: &str = "
     ) STRICT;
 ";
 
+/// How far a member has read. Who is a member already counts as having read everything.
+const MARKS: &str = "
+    ALTER TABLE members ADD COLUMN mark_epoch INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE members ADD COLUMN mark_seq   INTEGER NOT NULL DEFAULT 0;
+    UPDATE members SET mark_epoch = rooms.epoch, mark_seq = rooms.seq FROM rooms WHERE rooms.id = members.room;
+";
+
 /// A connection that may write, to the file in `dir`, which is made or checked first.
 pub(super) fn open_writer(dir: &Path) -> Result<Connection, OpenDataError> {
     let file = dir.join(FILE);
@@ -111,17 +120,19 @@ enum Found {
 fn check(db: &mut Connection) -> rusqlite::Result<Found> {
     let number = |db: &Connection, sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0));
     let version = number(db, "PRAGMA user_version")?;
-    match number(db, "PRAGMA application_id")? {
-        APPLICATION_ID if version == VERSION => return Ok(Found::Current),
-        APPLICATION_ID => return Ok(Found::Newer(version)),
-        0 if version == 0 && number(db, "SELECT count(*) FROM sqlite_schema")? == 0 => {}
+    let taken = match number(db, "PRAGMA application_id")? {
+        APPLICATION_ID => usize::try_from(version).unwrap_or(usize::MAX),
+        0 if version == 0 && number(db, "SELECT count(*) FROM sqlite_schema")? == 0 => 0,
         _ => return Ok(Found::Foreign),
+    };
+    let Some(left) = STEPS.get(taken..) else { return Ok(Found::Newer(version)) };
+    if !left.is_empty() {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        left.iter().try_for_each(|step| tx.execute_batch(step))?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", VERSION)?;
+        tx.commit()?;
     }
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    tx.execute_batch(TABLES)?;
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-    tx.pragma_update(None, "user_version", VERSION)?;
-    tx.commit()?;
     Ok(Found::Current)
 }
 
@@ -144,5 +155,32 @@ fn refused(file: PathBuf, error: &rusqlite::Error) -> OpenDataError {
             OpenDataError::NotHubbub { file, reason: error.to_string() }
         }
         _ => OpenDataError::Database { file, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_brought_up_with_everything_read() {
+        let dir = TempDir::new().unwrap();
+        let old = Connection::open(dir.path().join(FILE)).unwrap();
+        old.execute_batch(TABLES).unwrap();
+        old.execute_batch(
+            "INSERT INTO rooms (id, key, name, epoch, seq, top_id, active_at) VALUES (5, 'a', 'A', -77, 12, 3, 4);
+             INSERT INTO members (user, room) VALUES (9, 5);",
+        )
+        .unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let db = open_writer(dir.path()).unwrap();
+            let mark = "SELECT mark_epoch, mark_seq FROM members WHERE user = 9";
+            let mark: (i64, i64) = db.query_row(mark, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            assert_eq!(mark, (-77, 12));
+        }
     }
 }

@@ -87,9 +87,11 @@ pub(super) fn name_is_free(db: &Connection, key: &NameKey, ttl: Duration) -> rus
 }
 
 pub(super) fn add_member(db: &Connection, user: UserId, room: &RoomKey) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR IGNORE INTO members (user, room) SELECT ?1, id FROM rooms WHERE key = ?2")?
-        .execute(params![user.0.cast_signed(), room.as_str()])
-        .map(|_| ())
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO members (user, room, mark_epoch, mark_seq) SELECT ?1, id, epoch, seq FROM rooms WHERE key = ?2",
+    )?
+    .execute(params![user.0.cast_signed(), room.as_str()])
+    .map(|_| ())
 }
 
 pub(super) fn remove_member(db: &Connection, user: UserId, room: &RoomKey) -> rusqlite::Result<()> {

@@ -1,8 +1,8 @@
 #!lua
--- Adds a room to a person's list, behind those that are on it.
+-- Adds a room to a person's list, behind those that are on it, with everything in it so far counted as read.
 --
--- KEYS: the person's rooms
--- ARGV: tag, seconds to keep the list
+-- KEYS: the person's rooms, the person's marks
+-- ARGV: tag, seconds to keep both, the mark ("" if there is no such room)
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   local now = redis.call('TIME')
   local score = tonumber(now[1]) * 1000000 + tonumber(now[2])
@@ -12,5 +12,9 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   end
   redis.call('ZADD', KEYS[1], string.format('%.0f', score), ARGV[1])
 end
+if ARGV[3] ~= '' then
+  redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[3])
+end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 return 1

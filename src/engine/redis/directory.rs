@@ -3,7 +3,7 @@
 use super::{
     Redis,
     keys::{self, ACTIVE_ROOMS, ROOM_NAMES, RoomKeys},
-    script::{ADD_MEMBER, CREATE_ROOM, LIST_ROOMS, TOUCH_ROOM},
+    script::{ADD_MEMBER, CREATE_ROOM, LIST_ROOMS, REMOVE_MEMBER, TOUCH_ROOM},
 };
 use crate::engine::{Directory, OpenError, Session, StoreError, TokenHash, random_id};
 use app::{
@@ -32,7 +32,7 @@ use tracing::debug;
 const TOUCH_EVERY: Duration = Duration::from_secs(10);
 /// Sessions that one command counts.
 const COUNTED: usize = 128;
-/// A list of rooms outlives the session it belongs to, but not for ever.
+/// A list of rooms, with its marks, outlives the session it belongs to, but not for ever.
 pub(super) const MEMBERS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// When this instance last told the directory of each room.
@@ -122,13 +122,16 @@ impl Directory for Redis {
     }
 
     async fn add_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError> {
-        let args = vec![RoomKeys::of(room).into_tag().into(), MEMBERS_KEPT.as_secs().to_string().into()];
-        ADD_MEMBER.run::<()>(&self.client, vec![keys::rooms_of(user)], args).await?;
+        let mark = self.mark_at_the_end(room).await?;
+        let kept = MEMBERS_KEPT.as_secs().to_string();
+        let args = vec![RoomKeys::of(room).into_tag().into(), kept.into(), mark.into()];
+        ADD_MEMBER.run::<()>(&self.client, keys::of_member(user), args).await?;
         Ok(())
     }
 
     async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError> {
-        self.client.zrem::<(), _, _>(keys::rooms_of(user), RoomKeys::of(room).into_tag()).await?;
+        let args = vec![RoomKeys::of(room).into_tag().into()];
+        REMOVE_MEMBER.run::<()>(&self.client, keys::of_member(user), args).await?;
         Ok(())
     }
 

@@ -10,7 +10,8 @@ pub const ACTIVE_ROOMS: &str = "hubbub:{rooms}:active";
 pub const ROOM_NAMES: &str = "hubbub:{rooms}:names";
 /// Instance ids by the time their leases end.
 pub const INSTANCES: &str = "hubbub:instances";
-/// Channel on which instances tell each other of ended sessions.
+/// Channel on which instances tell each other of what concerns people rather than rooms: ended sessions, and how far
+/// somebody has read.
 pub const CONTROL_CHANNEL: &str = "hubbub:{control}:sessions";
 
 /// The keys of one room.
@@ -57,7 +58,7 @@ impl RoomKeys {
         format!("hubbub:{{{}}}:people", self.tag)
     }
 
-    /// Channel: entries' JSON, and [`PRESENCE_CHANGED`].
+    /// Channel: entries' JSON, [`PRESENCE_CHANGED`], and [`TYPING`] with a person.
     pub fn channel(&self) -> String {
         format!("hubbub:{{{}}}:live", self.tag)
     }
@@ -65,6 +66,8 @@ impl RoomKeys {
 
 /// What a room's channel says when somebody entered or left. An entry's JSON begins with a brace.
 pub const PRESENCE_CHANGED: &str = "presence";
+/// What it says when somebody is typing, before the person as JSON.
+pub const TYPING: &str = "typing ";
 
 /// Hash: user, name, held (the hash of the name's key).
 pub fn session(token: TokenHash) -> String {
@@ -83,6 +86,17 @@ pub fn name(hash: &str) -> String {
 /// Room tags by the time this person joined.
 pub fn rooms_of(user: UserId) -> String {
     format!("hubbub:user:{user}:rooms")
+}
+
+/// Hash: room tag to epoch and seq up to which this person has read. Tagged with the name of the key beside it, so that
+/// both are in one slot.
+pub fn marks(user: UserId) -> String {
+    format!("hubbub:{{{}}}:marks", rooms_of(user))
+}
+
+/// What a person's membership is kept in.
+pub fn of_member(user: UserId) -> Vec<String> {
+    vec![rooms_of(user), marks(user)]
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! What happens elsewhere, and the engine's end.
 
-use super::{APPENDS_MAX, Redis};
+use super::{
+    APPENDS_MAX, Redis,
+    keys::{RoomKeys, TYPING},
+};
 use crate::engine::{Live, LiveSink, StoreError};
-use app::domain::RoomKey;
+use app::{domain::RoomKey, protocol::Person};
 use async_trait::async_trait;
-use fred::prelude::ClientLike;
+use fred::prelude::{ClientLike, PubsubInterface};
 use std::{sync::Arc, time::Duration};
 use tracing::warn;
 
@@ -27,6 +30,15 @@ impl Live for Redis {
 
     async fn follow_again(&self, room: &RoomKey) -> Result<(), StoreError> {
         self.subscriptions.follow_again(room).await
+    }
+
+    async fn typing(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError> {
+        // Not kept for a server that is away: by then it would not be so any more.
+        if !self.client.is_connected() {
+            return Err(StoreError("not connected to Redis".to_owned()));
+        }
+        let json = serde_json::to_string(person).map_err(|error| StoreError(error.to_string()))?;
+        Ok(self.client.spublish(RoomKeys::of(room).channel(), format!("{TYPING}{json}")).await?)
     }
 
     fn may_miss(&self) -> bool {

@@ -8,15 +8,18 @@
 //! | `script` | the Lua scripts beside these files |
 //! | `log` | appending and reading: [`RoomLog`](super::RoomLog) |
 //! | `directory`, `sessions` | rooms, members, sessions, names: [`Directory`](super::Directory) |
+//! | `marks` | how far people have read: [`Reads`](super::Reads) |
 //! | `presence` | who is where, leased by instance: [`Presence`](super::Presence) |
-//! | `live`, `subscriptions` | what happens elsewhere: [`Live`](super::Live) |
+//! | `live`, `subscriptions`, `control` | what happens elsewhere: [`Live`](super::Live) |
 
 mod clock;
 mod connection;
+mod control;
 mod directory;
 mod keys;
 mod live;
 mod log;
+mod marks;
 mod presence;
 mod script;
 mod sessions;

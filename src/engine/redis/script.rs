@@ -85,6 +85,8 @@ scripts! {
     EXTEND_NAME = "extend_name.lua";
     RELEASE_NAME = "release_name.lua";
     ADD_MEMBER = "add_member.lua";
+    REMOVE_MEMBER = "remove_member.lua";
+    RAISE_MARK = "raise_mark.lua";
     RENEW_LEASE = "renew_lease.lua";
     LIVE_INSTANCES = "live_instances.lua";
     ENTER = "enter.lua";

@@ -6,6 +6,7 @@
 
 use super::{
     Redis,
+    control::Word,
     directory::{MEMBERS_KEPT, stored},
     keys,
     script::{EXTEND_NAME, OPEN_SESSION, RELEASE_NAME},
@@ -15,7 +16,7 @@ use app::{
     domain::{UserId, UserName},
     protocol::Person,
 };
-use fred::prelude::{Expiration, HashesInterface, KeysInterface, PubsubInterface, SetOptions};
+use fred::prelude::{Expiration, HashesInterface, KeysInterface, SetOptions};
 use std::time::Duration;
 use tracing::warn;
 
@@ -91,7 +92,9 @@ impl Redis {
             return Ok(None);
         }
         let kept = MEMBERS_KEPT.as_secs().try_into().unwrap_or(i64::MAX);
-        self.client.expire::<(), _>(keys::rooms_of(id), kept, None).await?;
+        for key in keys::of_member(id) {
+            self.client.expire::<(), _>(key, kept, None).await?;
+        }
         Ok(Some(session))
     }
 
@@ -104,10 +107,7 @@ impl Redis {
         self.delete_session(token).await?;
         self.subscriptions.report_ended(token);
         // The session is gone; an instance that does not hear of it asks for ended sessions by itself.
-        let told = self.client.spublish::<(), _, _>(keys::CONTROL_CHANNEL, self.subscriptions.ended(token)).await;
-        if let Err(error) = told {
-            warn!(%error, "the other instances were not told that a session ended");
-        }
+        self.tell_others(&Word::Ended(token)).await;
         Ok(())
     }
 

@@ -6,11 +6,15 @@
 
 use super::{
     connection::{PING_EVERY, PING_LATE, make_anew},
-    keys::{CONTROL_CHANNEL, PRESENCE_CHANGED, RoomKeys},
+    control::Word,
+    keys::{CONTROL_CHANNEL, PRESENCE_CHANGED, RoomKeys, TYPING},
     log::record,
 };
-use crate::engine::{LiveSink, StoreError, TokenHash, hex, random_id};
-use app::domain::RoomKey;
+use crate::engine::{LiveSink, StoreError, TokenHash, random_id};
+use app::{
+    domain::{RoomKey, UserId},
+    protocol::ReadMark,
+};
 use fred::{
     bytes_utils::Str,
     clients::SubscriberClient,
@@ -147,13 +151,17 @@ impl Subscriptions {
         }
     }
 
-    /// What to say on the control channel of a session that ended here.
-    pub fn ended(&self, token: TokenHash) -> String {
-        format!("{} {}", self.origin, token.to_hex())
+    /// By what the others tell this instance's words from their own.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     pub fn report_ended(&self, token: TokenHash) {
         self.report(|sink| sink.session_ended(token));
+    }
+
+    pub fn report_read(&self, user: UserId, room: &RoomKey, mark: ReadMark) {
+        self.report(|sink| sink.read(user, room, mark));
     }
 
     /// Presence may have changed in any room: an instance died.
@@ -209,8 +217,10 @@ impl Subscriptions {
     fn pass_on(&self, message: &Message) {
         let Some(text) = message.value.as_str() else { return };
         if &*message.channel == CONTROL_CHANNEL {
-            if let Some(token) = ended_elsewhere(&text, &self.origin) {
-                self.report_ended(token);
+            match Word::from_elsewhere(&text, &self.origin) {
+                Some(Word::Ended(token)) => self.report_ended(token),
+                Some(Word::Read(user, room, mark)) => self.report_read(user, &room, mark),
+                None => {}
             }
             return;
         }
@@ -220,6 +230,10 @@ impl Subscriptions {
         }
         if text == PRESENCE_CHANGED {
             self.report(|sink| sink.presence_changed(&followed.room));
+        } else if let Some(person) = text.strip_prefix(TYPING) {
+            if let Ok(person) = serde_json::from_str(person) {
+                self.report(|sink| sink.typing(&followed.room, person));
+            }
         } else if let Some(record) = record(&text) {
             self.report(|sink| sink.committed(&followed.room, record));
         } else {
@@ -358,18 +372,4 @@ impl Followed {
 /// How many channels a `CLIENT INFO` says the connection is subscribed to.
 fn subscriptions_in(info: &str) -> Option<usize> {
     info.split_whitespace().find_map(|field| field.strip_prefix("ssub="))?.parse().ok()
-}
-
-/// The session that another instance reported.
-fn ended_elsewhere(text: &str, own: &str) -> Option<TokenHash> {
-    let (origin, token) = text.split_once(' ')?;
-    if origin == own || token.len() != 64 {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(token.as_bytes().as_chunks::<2>().0) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    debug_assert_eq!(hex(&bytes), token);
-    Some(TokenHash(bytes))
 }

@@ -6,9 +6,9 @@ mod store;
 use super::*;
 use crate::{
     domain::Cursor,
-    page::Post,
-    protocol::{JoinedHow, ServerFrame},
-    rows::Pending,
+    page::{MyRoom, Post},
+    protocol::{ErrorCode, JoinedHow, ServerFrame},
+    rows::{Pending, Row},
     testing::{haeun, jiwoo, page, room, text},
 };
 use proptest::prelude::*;
@@ -120,7 +120,8 @@ impl World {
             room: room("a"),
             page,
             newest: true,
-            rooms: vec![room("a")],
+            rooms: vec![MyRoom { room: room("a"), reading: Reading::default() }],
+            target: None,
             count: 1,
             people: vec![],
             post: Post { p: ProducerId(9), text: String::new(), error: None },
@@ -300,7 +301,15 @@ impl World {
             ClientFrame::Join { cursor, .. } => {
                 let (how, page) = self.store.after(cursor);
                 wire.cursor = Some(page.cursor);
-                ServerFrame::Joined { room: room.key, name: room.name, how, page, count: 1, people: vec![] }
+                ServerFrame::Joined {
+                    room: room.key,
+                    name: room.name,
+                    how,
+                    page,
+                    count: 1,
+                    people: vec![],
+                    reading: Reading::default(),
+                }
             }
             ClientFrame::Send { p, n, text, earlier, .. } => self.store.send(p, n, Some(&text), &earlier),
             ClientFrame::Void { p, n, .. } => self.store.send(p, n, None, &[]),
@@ -309,7 +318,9 @@ impl World {
                 let page = page(&self.store.log[end.saturating_sub(4)..end]);
                 ServerFrame::History { room: room.key, before, page }
             }
-            ClientFrame::Leave { .. } | ClientFrame::Ping => ServerFrame::Pong,
+            ClientFrame::Leave { .. } | ClientFrame::Read { .. } | ClientFrame::Typing { .. } | ClientFrame::Ping => {
+                ServerFrame::Pong
+            }
         };
         wire.down.push_back(answer);
         // Without a hub in between, an answer may overtake the entry or come after it.

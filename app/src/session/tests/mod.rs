@@ -1,6 +1,8 @@
 //! A session and a server that says what the test makes it say.
 
+mod excerpt;
 mod following;
+mod reading;
 mod saved;
 mod sending;
 mod showing;
@@ -9,10 +11,11 @@ mod sockets;
 use super::*;
 use crate::{
     domain::{Cursor, Entry, Epoch, UserId},
-    page::Post,
-    protocol::{JoinedHow, Page, ServerFrame},
-    rows::Pending,
+    page::{MyRoom, Post, RoomRef},
+    protocol::{ErrorCode, JoinedHow, Page, ServerFrame},
+    rows::{Pending, Row},
     testing::{forked, haeun, jiwoo, log, page, person, room, text},
+    view::chat::{Link, Older},
 };
 
 const EPOCH: u64 = 1;
@@ -34,21 +37,29 @@ impl Tab {
         Self::with_numbers_after(100)
     }
 
-    fn with_numbers_after(mut next: u64) -> Self {
-        let screen = RoomScreen {
+    fn with_numbers_after(next: u64) -> Self {
+        Self::of(&Self::screen(), next)
+    }
+
+    fn screen() -> RoomScreen {
+        RoomScreen {
             room: room("a"),
             page: page(&log(EPOCH, 3)),
             newest: true,
-            rooms: vec![room("b"), room("a")],
+            rooms: [room("b"), room("a")].map(|room| MyRoom { room, reading: Reading::default() }).into(),
+            target: None,
             count: 1,
             people: vec![jiwoo()],
             post: Post { p: ProducerId(9), text: String::new(), error: None },
-        };
+        }
+    }
+
+    fn of(screen: &RoomScreen, mut next: u64) -> Self {
         let random = Box::new(move || {
             next += 1;
             next
         });
-        let session = Session::new(jiwoo(), &screen, 0, random);
+        let session = Session::new(jiwoo(), screen, 0, random);
         let mut tab = Self { session, now: 0, open: vec![], sent: vec![], stored: None };
         tab.collect();
         tab
@@ -108,8 +119,15 @@ impl Tab {
     }
 
     fn joined(&mut self, socket: SocketId, key: &str, how: JoinedHow, page: Page) {
+        self.joined_at(socket, key, how, page, Reading::default());
+    }
+
+    fn joined_at(&mut self, socket: SocketId, key: &str, how: JoinedHow, page: Page, reading: Reading) {
         let RoomRef { key: room, name } = room(key);
-        self.receive(socket, ServerFrame::Joined { room, name, how, page, count: 2, people: vec![jiwoo(), haeun()] });
+        self.receive(
+            socket,
+            ServerFrame::Joined { room, name, how, page, count: 2, people: vec![jiwoo(), haeun()], reading },
+        );
     }
 
     fn entry(&mut self, socket: SocketId, key: &str, entry: &Entry) {

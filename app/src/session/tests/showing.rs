@@ -1,27 +1,33 @@
 //! What the page shows.
 
 use super::*;
+use crate::{protocol::ReadMark, rows};
+use std::sync::Arc;
 
 #[test]
-fn unread_counts_what_others_wrote_out_of_sight() {
-    let mut tab = Tab::online();
-    let (here, there) = (log(EPOCH, 9), log(7, 9));
-    tab.entry(1, "a", &here[3]);
-    tab.entry(1, "b", &there[2]);
-    assert_eq!(tab.unread(), [1, 0]);
-    tab.act(|session| session.set_visible(false));
-    tab.entry(1, "a", &here[4]);
-    let mut own = there[3].clone();
-    own.by = UserId(1);
-    tab.entry(1, "b", &own);
-    assert_eq!(tab.unread(), [1, 1]);
-    tab.act(|session| session.set_visible(true));
-    assert_eq!(tab.unread(), [1, 0]);
-    tab.act(|session| session.set_at_bottom(false));
-    tab.entry(1, "a", &here[5]);
-    assert_eq!(tab.session.unread(), 2);
-    tab.act(|session| assert!(session.open(&room("b").key)));
-    assert_eq!(tab.unread(), [0, 1]);
+fn a_tab_begins_with_the_very_rows_the_server_rendered() {
+    let mark = |epoch, seq| Some(ReadMark { epoch: Epoch(epoch), seq });
+    let readings = [(mark(EPOCH, 44), 16), (mark(EPOCH, 60), 0), (mark(EPOCH, 2), 58), (mark(9, 44), 3), (None, 0)];
+    for newest in [true, false] {
+        for (mark, unread) in readings {
+            let reading = Reading { mark, unread };
+            let screen = RoomScreen {
+                page: page(&log(EPOCH, 60)[30..]),
+                newest,
+                rooms: vec![MyRoom { room: room("a"), reading }],
+                target: Some(40),
+                ..Tab::screen()
+            };
+            let entries: Vec<_> = screen.page.entries.iter().cloned().map(Arc::new).collect();
+            let rendered = rows::layout(&entries, screen.divider(), &[], &[], "Asia/Seoul", &jiwoo());
+            let divided = rendered.iter().any(|row| matches!(row, Row::New { after: 44 }));
+            assert_eq!(divided, unread == 16);
+            let tab = Tab::of(&screen, 100);
+            assert_eq!(tab.session.rows("Asia/Seoul"), rendered);
+            let session = &tab.session;
+            assert_eq!((session.newer(), session.target(), session.divider()), (!newest, Some(40), screen.divider()));
+        }
+    }
 }
 
 #[test]
@@ -73,7 +79,18 @@ fn whoever_was_here_before_an_interruption_does_not_arrive_after_it() {
     tab.hello(2);
     let RoomRef { key, name } = room("a");
     let (how, page) = (JoinedHow::Resumed, resumed(3));
-    tab.receive(2, ServerFrame::Joined { room: key.clone(), name, how, page, count: 0, people: vec![] });
+    tab.receive(
+        2,
+        ServerFrame::Joined {
+            room: key.clone(),
+            name,
+            how,
+            page,
+            count: 0,
+            people: vec![],
+            reading: Reading::default(),
+        },
+    );
     let entered = vec![haeun(), person(3, "새사람")];
     tab.receive(2, ServerFrame::Presence { room: key, count: 3, people: vec![], entered, left: vec![] });
     let rows = tab.session.rows("UTC");

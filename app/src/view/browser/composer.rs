@@ -1,6 +1,6 @@
-//! The composer's keyboard.
+//! The composer's keyboard and drafts.
 
-use super::{focus_is_free, matches_media, on, scroll};
+use super::{focus_is_free, keyboard::TAKEN, matches_media, on, scroll, settings};
 use crate::{
     domain::{RoomKey, TextProblem},
     protocol::ErrorCode,
@@ -10,12 +10,16 @@ use crate::{
         room::Handles,
     },
 };
-use leptos::{prelude::*, tachys::dom::window};
-use std::{collections::HashMap, time::Duration};
-use web_sys::{CompositionEvent, Event, HtmlTextAreaElement, KeyboardEvent, MouseEvent};
+use leptos::{
+    prelude::*,
+    tachys::dom::{document, window},
+};
+use std::time::Duration;
+use wasm_bindgen::JsCast;
+use web_sys::{CompositionEvent, Element, Event, HtmlTextAreaElement, KeyboardEvent, MouseEvent};
 
-/// Key code of a key that an input method has taken for itself.
-const TAKEN: u32 = 229;
+/// What the keys begin with, in the tab's own storage, under which a text waits for its author to sign in again.
+const CARRIED: &str = "hubbub.carried.";
 
 #[derive(Clone, Copy)]
 struct Composer {
@@ -41,6 +45,10 @@ pub fn take_over(chat: Chat, handles: Handles) {
     on(&field, "input", move |_: Event| {
         handles.problem.set(None);
         composer.grow();
+        if let Some(actions) = chat.actions() {
+            actions.typing();
+        }
+        composer.keep();
     });
     on(&form, "submit", move |ev: Event| {
         // Without the client the form is what it was before: it posts.
@@ -62,6 +70,7 @@ pub fn take_over(chat: Chat, handles: Handles) {
     if let Ok(Some(button)) = form.query_selector(".send") {
         on(&button, "mousedown", |ev: MouseEvent| ev.prevent_default());
     }
+    composer.bring_back();
     composer.drafts();
     composer.grow();
     if focus_is_free() && matches_media("(pointer: fine)") {
@@ -87,8 +96,7 @@ impl Composer {
         if !enter || ev.alt_key() || self.chat.actions().is_none() {
             return;
         }
-        let touch = matches_media("(pointer: coarse)");
-        if breaks_line(ev.shift_key(), ev.ctrl_key() || ev.meta_key(), touch) {
+        if breaks_line(ev.shift_key(), ev.ctrl_key() || ev.meta_key(), !settings::enter_sends()) {
             return;
         }
         match self.step(|ime| ime.enter(taken || ev.is_composing())) {
@@ -116,9 +124,10 @@ impl Composer {
         match actions.send(&field.value()) {
             Ok(()) => {
                 field.set_value("");
+                self.keep();
                 self.handles.problem.set(None);
                 self.grow();
-                scroll::to_end(self.handles);
+                scroll::to_end(self.chat, self.handles);
                 let _ = field.focus();
             }
             Err(TextProblem::Empty) if !told => {}
@@ -139,30 +148,63 @@ impl Composer {
         let _ = style.set_property("height", &[&field.scroll_height().to_string(), "px"].concat());
     }
 
-    /// What was typed in a room stays there while another one is on screen.
-    fn drafts(self) {
-        let drafts = StoredValue::new(HashMap::<RoomKey, String>::new());
-        Effect::new(move |before: Option<RoomKey>| {
-            let room = self.chat.room.with(|room| room.key.clone());
-            if let (Some(before), Some(field)) = (before, self.field())
-                && before != room
-            {
-                let mut draft = String::new();
-                drafts.update_value(|drafts| {
-                    drafts.insert(before, field.value());
-                    draft = drafts.remove(&room).unwrap_or_default();
-                });
-                if self.step(|ime| ime.composing()) {
-                    let _ = field.blur();
-                }
-                field.set_value(&draft);
-                self.handles.problem.set(None);
-                self.grow();
-                if matches_media("(pointer: fine)") {
-                    let _ = field.focus();
-                }
+    /// Whoever signs in again, under the same name and in the same tab, finds what stood in the field.
+    fn bring_back(self) {
+        let carried = move || {
+            let name = self.chat.me.with_value(|me| me.name.as_str().to_owned());
+            [CARRIED, &name, &self.chat.room.with_untracked(|room| room.key.path())].concat()
+        };
+        let area = || window().session_storage().ok().flatten();
+        if let (Some(field), Some(area)) = (self.field(), area()) {
+            let text = area.get_item(&carried()).ok().flatten().unwrap_or_default();
+            let _ = area.remove_item(&carried());
+            if field.value().is_empty() {
+                field.set_value(&text);
             }
-            room
+        }
+        on(&document(), "submit", move |ev: Event| {
+            let again =
+                ev.target().and_then(|form| form.dyn_into::<Element>().ok()).is_some_and(|form| form.id() == "again");
+            if let (true, Some(field), Some(area)) = (again, self.field(), area()) {
+                let _ = area.set_item(&carried(), &field.value());
+            }
+        });
+    }
+
+    /// Keeps what stands in the field.
+    fn keep(self) {
+        if let (Some(field), Some(actions)) = (self.field(), self.chat.actions()) {
+            actions.set_draft(&field.value());
+        }
+    }
+
+    /// What was typed in a room stays there while another one is on screen, and over a reload.
+    fn drafts(self) {
+        Effect::new(move |before: Option<Option<RoomKey>>| {
+            let room = self.chat.room.with(|room| room.key.clone());
+            let (Some(field), true) = (self.field(), self.chat.alive.get()) else { return None };
+            let Some(actions) = self.chat.actions() else { return None };
+            match before.flatten() {
+                // What was typed before anything was alive is newer than any draft.
+                None if field.value().is_empty() => field.set_value(&actions.draft()),
+                None => actions.set_draft(&field.value()),
+                Some(before) if before != room => {
+                    let draft = actions.draft();
+                    if self.step(|ime| ime.composing()) {
+                        // What it still puts into the field is of the other room, and kept there.
+                        let _ = field.blur();
+                    }
+                    field.set_value(&draft);
+                    actions.set_draft(&draft);
+                    self.handles.problem.set(None);
+                    if matches_media("(pointer: fine)") {
+                        let _ = field.focus();
+                    }
+                }
+                Some(_) => return Some(room),
+            }
+            self.grow();
+            Some(room)
         });
     }
 }

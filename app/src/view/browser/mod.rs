@@ -1,12 +1,28 @@
-//! What the room page does only in a browser: keyboard, scrolling, announcements. Each is attached once to the
-//! elements the server rendered; none of them outlives the page, so nothing is ever detached.
+//! What the room page does only in a browser. Each part is attached once to the elements the server rendered; none of
+//! them outlives the page, so nothing is ever detached.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `announce` | one polite voice for the whole page |
+//! | `composer` | Enter, drafts, the height of the field |
+//! | `keyboard` | keys that work anywhere, and the room switcher |
+//! | `messages` | from message to message by the arrow keys, and copying an address |
+//! | `notices` | notifications by the browser |
+//! | `reading` | how far the reader has come |
+//! | `scroll` | the line being read does not move |
+//! | `settings` | what is set for this device |
 
 mod announce;
 mod composer;
+mod keyboard;
+mod messages;
+mod notices;
+mod reading;
 mod scroll;
+mod settings;
 
 use super::{
-    chat::{Chat, Older},
+    chat::{Chat, Older, SidebarRoom},
     room::Handles,
     strings,
 };
@@ -36,7 +52,12 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         composer::take_over(chat, handles);
         drawer(chat, handles);
         copy_link(chat, handles, announcer);
-        title(chat);
+        messages::attach(chat, handles, announcer);
+        reading::watch(chat, handles);
+        keyboard::attach(chat, handles);
+        settings::attach(chat);
+        notices::watch(chat);
+        title(chat, handles);
         crate::client::attach(chat, screen);
         if let Some(html) = document().document_element() {
             let _ = html.set_attribute("data-script", "on");
@@ -51,7 +72,7 @@ fn own_time_zone(chat: Chat, handles: Handles, page: &PageData, entries: &[Arc<E
         return;
     }
     handles.today.set(clock::local(clock::now(), &zone).day);
-    chat.rows.set(rows::layout(entries, &[], &[], &zone, &chat.me.get_value()));
+    chat.rows.set(rows::layout(entries, chat.divider.get_untracked(), &[], &[], &zone, &chat.me.get_value()));
     chat.zone.set(zone.into());
 }
 
@@ -66,7 +87,7 @@ fn drawer(chat: Chat, handles: Handles) {
         }
     });
     on(&document(), "keydown", move |ev: KeyboardEvent| {
-        if ev.key() == "Escape" && drawer.checked() && !ev.is_composing() {
+        if ev.key() == "Escape" && drawer.checked() && !ev.is_composing() && !keyboard::something_is_open() {
             drawer.set_checked(false);
             let _ = drawer.focus();
         }
@@ -75,35 +96,38 @@ fn drawer(chat: Chat, handles: Handles) {
 
 fn copy_link(chat: Chat, handles: Handles, announcer: Announcer) {
     let Some(button) = handles.copy.get_untracked() else { return };
-    let t = strings();
+    let copied = button.clone();
     on(&button, "click", move |_: MouseEvent| {
-        let path = chat.room.with_untracked(|room| room.key.path());
-        let link = window().location().origin().unwrap_or_default() + &path;
-        let navigator = window().navigator();
-        // Pages served without TLS have no clipboard.
-        let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|it| it.is_truthy());
-        if has_clipboard {
-            // What becomes of the promise is the browser's business: it tells of a refusal itself.
-            let _ = navigator.clipboard().write_text(&link);
-            announcer.say(t.link_copied.to_owned());
-            flash(handles);
-        } else {
-            let _ = window().prompt_with_message_and_default(t.copy_link, &link);
-        }
+        copy(&chat.room.with_untracked(|room| room.key.path()), &copied, announcer);
     });
 }
 
-/// Shows for two seconds that the link was copied.
-fn flash(handles: Handles) {
-    if let Some(button) = handles.copy.get_untracked() {
-        let _ = button.class_list().add_1("done");
-        set_timeout(move || drop(button.class_list().remove_1("done")), std::time::Duration::from_secs(2));
+/// Copies the address of `path`, and shows on the button that it did.
+fn copy(path: &str, button: &web_sys::Element, announcer: Announcer) {
+    let t = strings();
+    let link = window().location().origin().unwrap_or_default() + path;
+    let navigator = window().navigator();
+    // Pages served without TLS have no clipboard.
+    let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|it| it.is_truthy());
+    if has_clipboard {
+        // What becomes of the promise is the browser's business: it tells of a refusal itself.
+        let _ = navigator.clipboard().write_text(&link);
+        announcer.say(t.link_copied.to_owned());
+        let marks = button.class_list();
+        let _ = marks.add_1("done");
+        set_timeout(move || drop(marks.remove_1("done")), std::time::Duration::from_secs(2));
+    } else {
+        let _ = window().prompt_with_message_and_default(t.copy_link, &link);
     }
 }
 
-fn title(chat: Chat) {
+/// The number of unread messages and the room. What comes into view right now is about to be read and not worth a flicker.
+fn title(chat: Chat, handles: Handles) {
     Effect::new(move || {
-        let unread: usize = chat.rooms.with(|rooms| rooms.iter().map(|line| line.unread).sum());
+        let seen = handles.shows_the_end(chat) && is_looked_at();
+        let here = chat.room.with(|room| room.key.clone());
+        let counts = |line: &&SidebarRoom| !(seen && line.room.key == here);
+        let unread: usize = chat.rooms.with(|rooms| rooms.iter().filter(counts).map(|line| line.unread).sum());
         let name = chat.room.with(|room| room.name.as_str().to_owned());
         let count = if unread == 0 { String::new() } else { format!("({}) ", crate::i18n::Strings::badge(unread)) };
         document().set_title(&[&count, name.as_str(), " · ", super::parts::BRAND].concat());
@@ -119,6 +143,15 @@ fn load_older(chat: Chat) {
     }
 }
 
+/// Asks for the page below, if the rows end before the room does.
+fn load_newer(chat: Chat) {
+    if chat.newer.get_untracked()
+        && let Some(actions) = chat.actions()
+    {
+        actions.load_newer();
+    }
+}
+
 /// Listens for as long as the page lives.
 fn on<E: FromWasmAbi + 'static>(target: &EventTarget, event: &str, listener: impl FnMut(E) + 'static) {
     let listener = Closure::<dyn FnMut(E)>::new(listener).into_js_value();
@@ -127,6 +160,11 @@ fn on<E: FromWasmAbi + 'static>(target: &EventTarget, event: &str, listener: imp
 
 fn matches_media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
+}
+
+/// Whether somebody looks at this page rather than at another one.
+fn is_looked_at() -> bool {
+    document().has_focus().unwrap_or(true) && !document().hidden()
 }
 
 /// Whether nothing on the page has the focus.

@@ -4,7 +4,7 @@
 //! it. While somebody reads further up, the first message in view is remembered with its place; whenever the list or
 //! its window changed size, for whatever reason, that message is put back there before the next paint.
 
-use super::{Announcer, load_older, on, on_resize};
+use super::{Announcer, load_newer, load_older, on, on_resize};
 use crate::view::{chat::Chat, news::Seen, room::Handles};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -12,7 +12,7 @@ use web_sys::{Element, HtmlDivElement, NodeList};
 
 /// This close to the end the list follows new messages, in pixels.
 const FOLLOWS: f64 = 100.0;
-/// This close to the top older messages are fetched.
+/// This close to the top older messages are fetched, and this close to the end newer ones.
 const FETCHES: f64 = 600.0;
 
 #[derive(Clone, Copy)]
@@ -43,7 +43,10 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
     on_resize(&watched, move || keeper.resized());
     if let Some(jump) = handles.jump.get_untracked() {
         on(&jump, "click", move |_: web_sys::MouseEvent| {
-            to_end(handles);
+            if let Some(actions) = chat.actions().filter(|_| chat.newer.get_untracked()) {
+                actions.to_newest();
+            }
+            to_end(chat, handles);
             if let Some(field) = handles.field.get_untracked() {
                 let _ = field.focus();
             }
@@ -53,10 +56,16 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
     Effect::new(move |before: Option<_>| {
         let room = chat.room.with(|room| room.key.clone());
         if before.is_some_and(|before| before != room) {
-            to_end(handles);
+            to_end(chat, handles);
         }
         room
     });
+    Effect::new(move || {
+        if !chat.newer.get() && handles.leaping.get_untracked() {
+            to_end(chat, handles);
+        }
+    });
+    Effect::new(move |before: Option<Option<u64>>| show_target(chat, handles, before));
     Effect::new(move || {
         let at_end = handles.at_end.get();
         if at_end {
@@ -81,6 +90,10 @@ fn news(chat: Chat, handles: Handles, announcer: Announcer) {
             seen.update_value(Seen::forget);
         }
         handles.today.set(crate::clock::local(crate::clock::now(), &chat.zone.get()).day);
+        // What is fetched below older messages is no news either.
+        if chat.newer.get() {
+            seen.update_value(Seen::forget);
+        }
         chat.rows.with(|rows| {
             let mut moved = seen.get_value();
             let news = moved.advance(rows, me);
@@ -96,8 +109,35 @@ fn news(chat: Chat, handles: Handles, announcer: Announcer) {
     });
 }
 
+/// Highlights the message that was asked for, and brings it into view.
+fn show_target(chat: Chat, handles: Handles, before: Option<Option<u64>>) -> Option<u64> {
+    // Its row may come later than the wish.
+    chat.rows.track();
+    let target = chat.target.get();
+    let Some(log) = handles.log.get_untracked() else { return before.flatten() };
+    let shown = before.flatten();
+    if shown == target {
+        return target;
+    }
+    if let Ok(Some(old)) = log.query_selector(".target") {
+        let _ = old.class_list().remove_1("target");
+    }
+    let seq = target?;
+    let found = log.query_selector(&["[data-seq=\"", &seq.to_string(), "\"]"].concat()).ok().flatten();
+    // Until the row is there, it is looked for with each change of the rows.
+    let row: web_sys::HtmlElement = found?.dyn_into().ok()?;
+    let _ = row.class_list().add_1("target");
+    let _ = row.set_attribute("tabindex", "-1");
+    let top = row.get_bounding_client_rect().top() - log.get_bounding_client_rect().top();
+    handles.leaping.set(false);
+    log.scroll_by_with_x_and_y(0.0, top - f64::from(log.client_height()) / 3.0);
+    let _ = row.focus();
+    target
+}
+
 /// Shows the newest message and follows from there.
-pub fn to_end(handles: Handles) {
+pub fn to_end(chat: Chat, handles: Handles) {
+    handles.leaping.set(chat.newer.get_untracked());
     if let Some(log) = handles.log.get_untracked() {
         log.set_scroll_top(0);
     }
@@ -138,13 +178,18 @@ impl Keeper {
     /// Takes note of what is in view.
     fn look(self, log: &HtmlDivElement) {
         let below = below(log);
-        let at_end = below <= FOLLOWS;
+        // Below the last row of an older part there is more: nothing to follow.
+        let older_part = self.chat.newer.get_untracked() && !self.handles.leaping.get_untracked();
+        let at_end = below <= FOLLOWS && !older_part;
         if at_end != self.handles.at_end.get_untracked() {
             self.handles.at_end.set(at_end);
         }
         self.anchor.set_value(if at_end { None } else { first_in_view(log, below) });
         if f64::from(log.scroll_height() - log.client_height()) - below < FETCHES {
             load_older(self.chat);
+        }
+        if older_part && below < FETCHES {
+            load_newer(self.chat);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where a message is written: a plain form that the browser's glue takes over.
 
-use super::Handles;
+use super::{Handles, named};
 use crate::{
     page::Post,
     view::{
@@ -17,6 +17,15 @@ pub fn composer(chat: Chat, handles: Handles, post: &Post) -> impl IntoView + us
     // The field is never written from a signal: what stands in it belongs to whoever types and to the input method.
     view! {
         <div class="foot">
+            <p class="typing">
+                {move || {
+                    chat.typing
+                        .with(|people| {
+                            let (names, others) = named(people);
+                            (!names.is_empty()).then(|| (t.typing)(&names, others))
+                        })
+                }}
+            </p>
             <p
                 class="err"
                 id="text-problem"

@@ -1,6 +1,6 @@
 //! The list of messages.
 
-use super::Handles;
+use super::{Handles, named};
 use crate::{
     clock,
     domain::Entry,
@@ -26,7 +26,7 @@ struct Item {
     oldest: bool,
 }
 
-pub fn list(chat: Chat, handles: Handles, newest: bool) -> impl IntoView {
+pub fn list(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
     let items = move || {
         let zone = chat.zone.get();
@@ -41,7 +41,8 @@ pub fn list(chat: Chat, handles: Handles, newest: bool) -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     };
-    let room_path = move || chat.room.with(|room| room.key.path());
+    // There is a way down from whatever is not the end of the room, or not in view.
+    let away = move || (chat.newer.get() && !handles.leaping.get()) || !handles.at_end.get();
     // The scroller lays its one child out from the end, so that the page stands at the newest message by itself.
     view! {
         <div class="log" role="log" aria-live="off" aria-label=t.messages tabindex="0" node_ref=handles.log>
@@ -50,32 +51,58 @@ pub fn list(chat: Chat, handles: Handles, newest: bool) -> impl IntoView {
                 <For each=items key=|item| (Arc::clone(&item.zone), item.row.key()) let:item>
                     {row(chat, handles, item)}
                 </For>
-                {(!newest)
-                    .then(|| {
-                        view! {
-                            <a class="older unscripted" href=room_path>
-                                {t.to_newest}
-                            </a>
-                        }
-                    })}
+                {move || chat.newer.get().then(|| bottom(chat).into_any())}
             </div>
         </div>
         <button
             class="jump"
             type="button"
-            class:shown=move || !handles.at_end.get()
-            aria-hidden=move || handles.at_end.get().then_some("true")
-            tabindex=move || if handles.at_end.get() { "-1" } else { "0" }
+            class:shown=away
+            aria-hidden=move || (!away()).then_some("true")
+            tabindex=move || if away() { "0" } else { "-1" }
             node_ref=handles.jump
         >
             <span>
-                {move || match handles.fresh.get() {
+                {move || match if chat.newer.get() { unread_here(chat) } else { handles.fresh.get() } {
                     0 => t.to_newest.to_owned(),
                     n => (t.new_messages)(n),
                 }}
             </span>
             {icon(icons::DOWN)}
         </button>
+    }
+}
+
+/// What is unread in the room on screen; what came while older messages are shown is not among its rows.
+fn unread_here(chat: Chat) -> usize {
+    let here = chat.room.with(|room| room.key.clone());
+    chat.rooms.with(|rooms| rooms.iter().find(|line| line.room.key == here).map_or(0, |line| line.unread))
+}
+
+/// What stands below the last message when the log goes on after it: the way to newer ones.
+fn bottom(chat: Chat) -> impl IntoView {
+    let t = strings();
+    let last = move || {
+        let row = |row: &Row| match row {
+            Row::Message { entry, .. } => Some(entry.seq),
+            _ => None,
+        };
+        chat.rows.with(|rows| rows.iter().rev().find_map(row)).unwrap_or(0)
+    };
+    let path = move || chat.room.with(|room| room.key.path());
+    // The server's page before this seq begins after the last message here.
+    let href = move || [path(), "?before=".to_owned(), (last() + 51).to_string()].concat();
+    let load = move |ev: leptos::ev::MouseEvent| {
+        if let Some(actions) = chat.actions() {
+            ev.prevent_default();
+            actions.load_newer();
+        }
+    };
+    view! {
+        <p class="older ways">
+            <a href=href on:click=load>{t.newer}</a>
+            <a class="unscripted" href=path>{t.to_newest}</a>
+        </p>
     }
 }
 
@@ -90,7 +117,7 @@ fn top(chat: Chat) -> impl IntoView {
             })
         });
         let path = chat.room.with(|room| room.key.path());
-        format!("{path}?before={}", first.unwrap_or(1))
+        [path, "?before=".to_owned(), first.unwrap_or(1).to_string()].concat()
     };
     let load = move |ev: leptos::ev::MouseEvent| {
         if let Some(actions) = chat.actions() {
@@ -121,28 +148,47 @@ fn row(chat: Chat, handles: Handles, item: Item) -> AnyView {
         }
         Row::Message { entry, head } => {
             let own = chat.me.with_value(|me| me.id == entry.by);
-            message(&entry, head, own, item.oldest, &item.zone).into_any()
+            let target = chat.target.get_untracked() == Some(entry.seq);
+            let room = chat.room.with_untracked(|room| room.key.path());
+            message(&entry, &room, Looks { head, own, target, oldest: item.oldest }, &item.zone).into_any()
         }
         Row::Pending { n, text, head, state } => unsent(chat, n, &text, head, state).into_any(),
         Row::Notice { entered, people, .. } => {
             view! { <p class="note">{came_or_went(entered, &people)}</p> }.into_any()
         }
+        Row::New { .. } => view! { <p class="day new"><span>{t.new_from_here}</span></p> }.into_any(),
         Row::Gap { reset, .. } => view! { <p class="note gap">{if reset { t.reset } else { t.gap }}</p> }.into_any(),
     }
 }
 
+/// What a message looks like besides what it says.
+#[derive(Clone, Copy)]
+struct Looks {
+    head: bool,
+    own: bool,
+    /// Asked for by its address.
+    target: bool,
+    oldest: bool,
+}
+
 /// A message with everything of its entry that a page needs to go on from.
-fn message(entry: &Entry, head: bool, own: bool, oldest: bool, zone: &str) -> impl IntoView + use<> {
+fn message(entry: &Entry, room: &str, looks: Looks, zone: &str) -> impl IntoView + use<> {
+    let Looks { head, own, target, oldest } = looks;
     let text = entry.text();
-    let class = match (text, head) {
-        (None, _) => "void",
-        (_, true) => "m first",
-        (_, false) => "m",
+    let class = match (text, head, target) {
+        (None, ..) => "void",
+        (_, true, false) => "m first",
+        (_, false, false) => "m",
+        (_, true, true) => "m first target",
+        (_, false, true) => "m target",
     };
     let shown = text.map(|text| {
         let at = clock::local(entry.at, zone);
+        // A stop for the Tab key at each of them would be a long way to the composer: the arrow keys lead there.
         let time = view! {
-            <time datetime=clock::machine(entry.at) title=strings().full_time(at)>{i18n::time(at)}</time>
+            <a class="at" href=[room, "/", &entry.seq.to_string()].concat() tabindex=cfg!(feature = "hydrate").then_some("-1")>
+                <time datetime=clock::machine(entry.at) title=strings().full_time(at)>{i18n::time(at)}</time>
+            </a>
         };
         let lead = if head {
             Either::Left(view! {
@@ -158,6 +204,8 @@ fn message(entry: &Entry, head: bool, own: bool, oldest: bool, zone: &str) -> im
         <div
             class=class
             hidden=text.is_none()
+            tabindex=target.then_some("-1")
+            autofocus=target
             data-seq=entry.seq
             data-id=entry.id.to_string()
             data-prev=oldest.then(|| entry.prev.to_string())
@@ -236,10 +284,7 @@ fn refused(chat: Chat, n: u64, code: ErrorCode) -> impl IntoView {
 }
 
 fn came_or_went(entered: bool, people: &[Person]) -> String {
-    /// Names told before the rest becomes a number.
-    const TOLD: usize = 3;
     let t = strings();
-    let told = if people.len() > TOLD { TOLD - 1 } else { people.len() };
-    let names: Vec<&str> = people[..told].iter().map(|person| person.name.as_str()).collect();
-    (if entered { t.entered } else { t.left })(&names, people.len() - told)
+    let (names, others) = named(people);
+    (if entered { t.entered } else { t.left })(&names, others)
 }

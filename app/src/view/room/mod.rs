@@ -3,6 +3,7 @@
 mod composer;
 mod list;
 mod sidebar;
+mod switcher;
 
 use super::{
     chat::{Chat, Link},
@@ -12,10 +13,12 @@ use super::{
 use crate::{
     clock,
     page::{PageData, RoomScreen},
+    protocol::Person,
     rows,
 };
 use leptos::{html, prelude::*};
 use std::sync::Arc;
+use switcher::Choice;
 
 /// The id of the checkbox that opens the sidebar on a narrow screen.
 const DRAWER: &str = "drawer";
@@ -29,24 +32,35 @@ pub struct Handles {
     pub drawer: NodeRef<html::Input>,
     pub copy: NodeRef<html::Button>,
     pub jump: NodeRef<html::Button>,
+    pub switcher: NodeRef<html::Dialog>,
+    pub filter: NodeRef<html::Input>,
     pub problem: RwSignal<Option<crate::protocol::ErrorCode>>,
     /// Others' messages below the part of the list that is in view.
     pub fresh: RwSignal<usize>,
     /// Whether the end of the list is in view.
     pub at_end: RwSignal<bool>,
+    /// The newest messages were asked for and are not on screen yet.
+    pub leaping: RwSignal<bool>,
     pub today: RwSignal<clock::Day>,
+    /// Whether the room switcher is open, and what is chosen in it.
+    pub switching: RwSignal<bool>,
+    pub choice: Choice,
     /// Sentences for a screen reader to say, each with a number of its own.
     pub said: RwSignal<Vec<(u64, String)>>,
 }
 
-pub fn room(screen: &RoomScreen, page: &PageData) -> impl IntoView + use<> {
+impl Handles {
+    /// Whether what arrives in the open room comes into view.
+    pub fn shows_the_end(self, chat: Chat) -> bool {
+        self.at_end.get() && !chat.newer.get()
+    }
+}
+
+pub fn room(screen: &RoomScreen, page: &PageData, me: Person) -> impl IntoView + use<> {
     let t = strings();
-    // Only somebody who is signed in is shown a room; a stranger would have nothing to sign in with here.
-    let Some(me) = page.me.clone() else {
-        return super::door::door(crate::page::Door::default(), page).into_any();
-    };
     let entries: Vec<_> = screen.page.entries.iter().cloned().map(Arc::new).collect();
-    let chat = Chat::new(me.clone(), screen, rows::layout(&entries, &[], &[], &page.zone, &me), &page.zone);
+    let chat =
+        Chat::new(me.clone(), screen, rows::layout(&entries, screen.divider(), &[], &[], &page.zone, &me), &page.zone);
     provide_context(chat);
     let handles = Handles {
         log: NodeRef::new(),
@@ -55,15 +69,19 @@ pub fn room(screen: &RoomScreen, page: &PageData) -> impl IntoView + use<> {
         drawer: NodeRef::new(),
         copy: NodeRef::new(),
         jump: NodeRef::new(),
+        switcher: NodeRef::new(),
+        filter: NodeRef::new(),
         problem: RwSignal::new(screen.post.error),
         fresh: RwSignal::new(0),
         at_end: RwSignal::new(true),
+        leaping: RwSignal::new(false),
         today: RwSignal::new(clock::local(page.now, &page.zone).day),
+        switching: RwSignal::new(false),
+        choice: Choice::new(chat),
         said: RwSignal::new(Vec::new()),
     };
-    let newest = screen.newest;
     // Erased, so that the type of the whole page stays within the compiler's limits.
-    let sidebar = sidebar::sidebar(chat, page).into_any();
+    let sidebar = sidebar::sidebar(chat, handles).into_any();
 
     #[cfg(feature = "hydrate")]
     super::browser::start(chat, handles, screen.clone(), page.clone(), entries);
@@ -97,7 +115,7 @@ pub fn room(screen: &RoomScreen, page: &PageData) -> impl IntoView + use<> {
                 </header>
                 <div class="mid">
                     {banner(chat).into_any()}
-                    {list::list(chat, handles, newest).into_any()}
+                    {list::list(chat, handles).into_any()}
                 </div>
                 {composer::composer(chat, handles, &screen.post).into_any()}
             </main>
@@ -106,9 +124,17 @@ pub fn room(screen: &RoomScreen, page: &PageData) -> impl IntoView + use<> {
                     <p>{said.1}</p>
                 </For>
             </div>
+            {switcher::switcher(chat, handles).into_any()}
         </div>
     }
-    .into_any()
+}
+
+/// Some names, and how many more there are.
+fn named(people: &[Person]) -> (Vec<&str>, usize) {
+    /// Names told before the rest becomes a number.
+    const TOLD: usize = 3;
+    let told = if people.len() > TOLD { TOLD - 1 } else { people.len() };
+    (people[..told].iter().map(|person| person.name.as_str()).collect(), people.len() - told)
 }
 
 /// What keeps messages from coming and going, and what to do about it.
@@ -119,6 +145,7 @@ fn banner(chat: Chat) -> impl IntoView {
             actions.reconnect();
         }
     };
+    let me = move || chat.me.with_value(|me| me.name.as_str().to_owned());
     // The seconds tick inside one banner; only another state makes another one.
     let state = Memo::new(move |_| match chat.link.get() {
         Link::Offline { .. } => 1,
@@ -139,10 +166,12 @@ fn banner(chat: Chat) -> impl IntoView {
             }
             .into_any(),
             2 => view! {
-                <div class="banner" role="alert">
+                <form class="banner" method="post" action="/signin" role="alert" id="again">
                     <span>{t.signed_out_banner}</span>
-                    <a href=move || chat.room.with(|room| room.key.path())>{t.sign_in}</a>
-                </div>
+                    <input type="hidden" name="name" value=me()/>
+                    <input type="hidden" name="room" value=move || chat.room.with(|room| room.name.as_str().to_owned())/>
+                    <button class="plain">{(t.sign_in_as)(&me())}</button>
+                </form>
             }
             .into_any(),
             _ => ().into_any(),

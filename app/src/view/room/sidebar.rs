@@ -1,25 +1,39 @@
 //! My rooms, who is here, and me.
 
-use super::DRAWER;
+use super::{DRAWER, Handles};
 use crate::{
     i18n::Strings,
-    page::PageData,
     protocol::Person,
     view::{
         chat::{Chat, Link, SidebarRoom},
-        parts::{avatar, brand, icon, icons, languages},
+        parts::{avatar, brand, icon, icons},
         strings,
     },
 };
 use leptos::{ev::MouseEvent, prelude::*};
 
-pub fn sidebar(chat: Chat, page: &PageData) -> impl IntoView + use<> {
+pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
     view! {
-        <nav class="side" aria-label=t.menu>
+        <nav class="side" class:here=move || handles.shows_the_end(chat) aria-label=t.menu>
             <div class="top">
                 {brand()}
+                <span class="act">
+                <button
+                    class="icon scripted"
+                    type="button"
+                    title=t.switch_room
+                    aria-label=t.switch_room
+                    aria-keyshortcuts="Control+K Meta+K"
+                    on:click=move |_| handles.switching.set(true)
+                >
+                    {icon(icons::SEARCH)}
+                </button>
+                <button class="icon" type="button" title=t.settings aria-label=t.settings popovertarget="settings">
+                    {icon(icons::GEAR)}
+                </button>
                 <label class="icon close" for=DRAWER aria-hidden="true" title=t.close_menu>{icon(icons::CLOSE)}</label>
+                </span>
             </div>
             <div class="scroll">
                 <h2>{t.my_rooms} <a href="/rooms">{t.all_rooms}</a></h2>
@@ -43,7 +57,6 @@ pub fn sidebar(chat: Chat, page: &PageData) -> impl IntoView + use<> {
                 }}
             </div>
             {me(chat)}
-            {languages(page)}
         </nav>
     }
 }

@@ -1,0 +1,54 @@
+//! Where drafts outlive the page: the browser's `localStorage`.
+
+use super::{CLIENT, storage, window};
+use crate::{
+    domain::{RoomKey, UserName},
+    drafts::{DRAFT_KEYS, Drafts, Shelf},
+};
+use leptos::prelude::{WithUntracked, document};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, Event};
+
+pub(super) struct Browser;
+
+impl Shelf for Browser {
+    fn get(&self, key: &str) -> Option<String> {
+        storage::area()?.get_item(key).ok().flatten()
+    }
+
+    fn set(&self, key: &str, text: &str) -> bool {
+        storage::area().is_some_and(|area| area.set_item(key, text).is_ok())
+    }
+
+    fn remove(&self, key: &str) {
+        storage::remove(key);
+    }
+}
+
+/// Takes up this person's drafts and erases everybody else's: one person at a time is signed in.
+pub(super) fn open(of: &UserName) -> Drafts<Browser> {
+    let drafts = Drafts::new(Browser, of);
+    erase(|key| drafts.is_others(key));
+    // Whoever signs out leaves nothing behind. A session that merely ends takes nothing away.
+    window::on_event(&document(), "submit", |event: &Event| {
+        let form = event.target().and_then(|form| form.dyn_into::<Element>().ok());
+        if form.and_then(|form| form.get_attribute("action")).as_deref() == Some("/signout") {
+            erase(|_| true);
+        }
+    });
+    drafts
+}
+
+fn erase(which: impl Fn(&str) -> bool) {
+    storage::keys(DRAFT_KEYS).iter().filter(|key| which(key)).for_each(|key| storage::remove(key));
+}
+
+/// Of the room on screen.
+pub(super) fn with_open<T>(act: impl FnOnce(&mut Drafts<Browser>, &RoomKey) -> T) -> Option<T> {
+    CLIENT.with(|client| {
+        let mut client = client.try_borrow_mut().ok()?;
+        let client = client.as_mut()?;
+        let key = client.chat.room.with_untracked(|room| room.key.clone());
+        Some(act(&mut client.drafts, &key))
+    })
+}

@@ -1,0 +1,105 @@
+//! What the page shows.
+
+use super::{Room, Session};
+use crate::{
+    domain::RoomKey,
+    page::RoomRef,
+    protocol::{ClientFrame, ErrorCode, Person},
+    rows::{self, Row},
+    timeline::Timeline,
+    view::chat::{Link, Older, SidebarRoom},
+};
+use std::sync::Arc;
+
+impl Session {
+    pub fn me(&self) -> &Person {
+        &self.me
+    }
+
+    /// The open room, unless it was left.
+    pub fn open_room(&self) -> Option<&RoomRef> {
+        self.current().map(|room| &room.which)
+    }
+
+    pub fn rooms(&self) -> Vec<SidebarRoom> {
+        let line = |room: &Room| {
+            let unread = room.marks.shown(self.reader_of(room).reading);
+            SidebarRoom { room: room.which.clone(), unread }
+        };
+        self.rooms.iter().map(line).collect()
+    }
+
+    pub fn link(&self) -> Link {
+        self.sockets.link(self.now)
+    }
+
+    /// The build of the server, once it said hello.
+    pub fn server_build(&self) -> Option<&str> {
+        self.build.as_deref()
+    }
+
+    pub fn older(&self) -> Older {
+        self.current().map_or(Older::No, Room::older)
+    }
+
+    pub fn count(&self) -> usize {
+        self.current().map_or(0, |room| room.count)
+    }
+
+    pub fn people(&self) -> &[Person] {
+        self.current().map_or(&[], |room| &room.people)
+    }
+
+    pub fn trouble(&self) -> Option<ErrorCode> {
+        self.current().and_then(|room| room.trouble)
+    }
+
+    /// Others who are typing in the open room.
+    pub fn others_typing(&self) -> Vec<Person> {
+        self.current().map_or_else(Vec::new, |room| room.typing.people())
+    }
+
+    /// Something was typed in the open room. Others hear of it now and then.
+    pub fn typing(&mut self) {
+        let (Some(socket), Some(i)) = (self.sockets.primary().filter(|_| self.visible), self.index(&self.open)) else {
+            return;
+        };
+        let room = &mut self.rooms[i];
+        if room.following.has_joined(socket) && room.typing.say(self.now) {
+            let frame = ClientFrame::Typing { room: room.which.key.clone() };
+            self.transmit(socket, frame);
+        }
+    }
+
+    /// Up to where the open room was read when it was opened.
+    pub fn divider(&self) -> Option<u64> {
+        self.divider
+    }
+
+    /// Marks where what is unread begins, if anything is.
+    pub(super) fn divide(&mut self) {
+        let unread = self.current().map(|room| &room.marks.unread).filter(|unread| unread.count() > 0);
+        self.divider = unread.and_then(crate::unread::Unread::mark).map(|mark| mark.seq);
+        self.changed.rows = true;
+    }
+
+    /// The timeline of a room, once its first page arrived.
+    pub fn timeline(&self, key: &RoomKey) -> Option<&Timeline> {
+        self.index(key).and_then(|i| self.rooms[i].timeline.as_ref())
+    }
+
+    /// Whether the open room's rows are others than at the last call.
+    pub fn take_rows_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed.rows)
+    }
+
+    /// The open room laid out for a reader in `zone`.
+    pub fn rows(&self, zone: &str) -> Vec<Row> {
+        let Some(room) = self.current() else { return Vec::new() };
+        let entries: Vec<Arc<_>> = room.shown().into_iter().flat_map(Timeline::entries).cloned().collect();
+        if room.excerpt.is_some() {
+            return rows::layout(&entries, self.divider, &[], &[], zone, &self.me);
+        }
+        rows::layout(&entries, self.divider, &room.outboxes.unsent(), &room.notes, zone, &self.me)
+    }
+}

@@ -1,0 +1,140 @@
+//! Keys that work anywhere on the page, and the room switcher.
+
+use super::{document, on, settings};
+use crate::view::{
+    chat::Chat,
+    ime::{Ime, Verdict},
+    room::Handles,
+};
+use leptos::prelude::*;
+use std::time::Duration;
+use wasm_bindgen::JsCast;
+use web_sys::{CompositionEvent, Element, Event, KeyboardEvent};
+
+/// Key code of a key that an input method has taken for itself.
+pub const TAKEN: u32 = 229;
+
+pub fn attach(chat: Chat, handles: Handles) {
+    // Keys are told by their place, so that they work in a Korean layout.
+    on(&document(), "keydown", move |ev: KeyboardEvent| match ev.code().as_str() {
+        "KeyK" if (ev.ctrl_key() || ev.meta_key()) && !ev.shift_key() && !ev.alt_key() => {
+            ev.prevent_default();
+            if !something_is_open() {
+                handles.switching.set(true);
+            }
+        }
+        _ if ev.key() == "?" && !is_field(&ev) && !something_is_open() && settings::single_key() => {
+            ev.prevent_default();
+            settings::show_keys(chat);
+        }
+        _ => {}
+    });
+    switcher(chat, handles);
+}
+
+/// Whether a dialog or popover is in front of the page: Escape and other keys are its own then.
+pub fn something_is_open() -> bool {
+    // Without popovers the second selector is none.
+    ["dialog[open]", ":popover-open"].iter().any(|open| matches!(document().query_selector(open), Ok(Some(_))))
+}
+
+fn is_field(ev: &KeyboardEvent) -> bool {
+    let target = ev.target().and_then(|target| target.dyn_into::<Element>().ok());
+    target.is_some_and(|it| matches!(it.matches("input:not([type=checkbox]),textarea,select"), Ok(true)))
+}
+
+/// The switcher's keyboard. As in the composer, one Enter is enough for Korean, and the one that chooses a candidate does
+/// nothing else.
+fn switcher(chat: Chat, handles: Handles) {
+    let Some(dialog) = handles.switcher.get_untracked() else { return };
+    let choice = handles.choice;
+    let ime = StoredValue::new(Ime::default());
+    let step = move |f: fn(&mut Ime) -> bool| {
+        let mut now = ime.get_value();
+        let answer = f(&mut now);
+        ime.set_value(now);
+        answer
+    };
+    let take_soon = move || {
+        let fire = move || {
+            if step(Ime::fire) {
+                choice.take(chat, handles);
+            }
+        };
+        set_timeout(fire, Duration::ZERO);
+    };
+    Effect::new({
+        let dialog = dialog.clone();
+        move || {
+            if handles.switching.get() == dialog.open() {
+                return;
+            }
+            if dialog.open() {
+                dialog.close();
+            } else {
+                choice.typed.set(String::new());
+                choice.at.set(0);
+                ime.set_value(Ime::default());
+                let _ = dialog.show_modal();
+            }
+        }
+    });
+    // The field comes with the dialog.
+    Effect::new(move || {
+        if let Some(filter) = handles.filter.get() {
+            let _ = filter.focus();
+        }
+    });
+    on(&dialog, "compositionstart", move |_: CompositionEvent| ime.update_value(Ime::start));
+    on(&dialog, "compositionupdate", move |ev: CompositionEvent| {
+        ime.update_value(|ime| ime.update(&ev.data().unwrap_or_default()));
+    });
+    on(&dialog, "compositionend", move |_: CompositionEvent| {
+        if step(Ime::end) {
+            take_soon();
+        }
+    });
+    on(&dialog, "input", move |_: Event| {
+        if let Some(filter) = handles.filter.get_untracked() {
+            choice.typed.set(filter.value());
+            choice.at.set(0);
+        }
+    });
+    on(&dialog, "keydown", move |ev: KeyboardEvent| {
+        let taken = ev.key_code() == TAKEN || ev.is_composing();
+        let on_field = is_field(&ev);
+        let last = choice.rooms.with_untracked(Vec::len).saturating_sub(1);
+        let at = choice.at.get_untracked();
+        let next = match (ev.key().as_str(), ev.code().as_str()) {
+            ("Enter", _) | (_, "Enter" | "NumpadEnter") if on_field => {
+                let mut now = ime.get_value();
+                let verdict = now.enter(taken);
+                ime.set_value(now);
+                match verdict {
+                    Verdict::Leave => return,
+                    Verdict::Swallow => {}
+                    Verdict::Send => choice.take(chat, handles),
+                    Verdict::SendSoon => take_soon(),
+                }
+                at
+            }
+            _ if taken => return,
+            ("ArrowDown", _) => {
+                if at < last {
+                    at + 1
+                } else {
+                    0
+                }
+            }
+            ("ArrowUp", _) => at.checked_sub(1).unwrap_or(last),
+            ("Home", _) => 0,
+            ("End", _) => last,
+            _ => return,
+        };
+        ev.prevent_default();
+        choice.at.set(next);
+        if let Some(option) = document().get_element_by_id(&["choice-", &next.to_string()].concat()) {
+            option.scroll_into_view_with_bool(false);
+        }
+    });
+}

@@ -1,0 +1,75 @@
+//! Notifications by the browser: after a click that asks for them, and only of what nobody is looking at.
+
+use super::{on, settings, window};
+use crate::{
+    domain::RoomKey,
+    page::RoomRef,
+    view::{
+        chat::{Chat, SidebarRoom},
+        strings,
+    },
+};
+use leptos::prelude::*;
+use std::time::Duration;
+use wasm_bindgen::{JsValue, closure::Closure};
+use web_sys::{Event, Notification, NotificationOptions, NotificationPermission};
+
+/// Another tab or device may be reading it: it has this long to say so.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// Asks the browser for the permission, and tells whether it is there.
+pub fn ask(then: impl FnOnce(bool) + 'static) {
+    if let Ok(asked) = Notification::request_permission() {
+        let told = Closure::once(move |_: JsValue| then(allowed()));
+        let _ = asked.then(&told);
+        told.forget();
+    }
+}
+
+fn allowed() -> bool {
+    // Pages that came without TLS may have no notifications at all.
+    js_sys::Reflect::has(&window(), &"Notification".into()).unwrap_or(false)
+        && Notification::permission() == NotificationPermission::Granted
+}
+
+/// Tells of rooms where more is unread than before.
+pub fn watch(chat: Chat) {
+    Effect::new(move |before: Option<Vec<SidebarRoom>>| {
+        let rooms = chat.rooms.get();
+        let Some(before) = before else { return rooms };
+        for line in &rooms {
+            let had = before.iter().find(|other| other.room.key == line.room.key).map_or(line.unread, |it| it.unread);
+            if line.unread > had && settings::notifies() && !settings::is_muted(&line.room.key) {
+                let room = line.room.clone();
+                set_timeout(move || tell(chat, &room, had), PATIENCE);
+            }
+        }
+        rooms
+    });
+}
+
+fn unread(chat: Chat, room: &RoomKey) -> usize {
+    chat.rooms.with_untracked(|rooms| rooms.iter().find(|line| line.room.key == *room).map_or(0, |line| line.unread))
+}
+
+fn tell(chat: Chat, room: &RoomRef, had: usize) {
+    let looked_at = super::is_looked_at() && chat.room.with_untracked(|open| open.key == room.key);
+    let unread = unread(chat, &room.key);
+    if unread <= had || looked_at || !allowed() {
+        return;
+    }
+    let options = NotificationOptions::new();
+    options.set_body(&(strings().unread)(unread));
+    // One for each room: a later one takes its place, also one from another tab.
+    options.set_tag(room.key.as_str());
+    let Ok(notice) = Notification::new_with_options(room.name.as_str(), &options) else { return };
+    let room = room.clone();
+    let shown = notice.clone();
+    on(&notice, "click", move |_: Event| {
+        let _ = window().focus();
+        if let Some(actions) = chat.actions() {
+            actions.open(&room);
+        }
+        shown.close();
+    });
+}

@@ -1,0 +1,146 @@
+//! Settings of this device, in the browser's storage, and the panels that show them.
+
+use super::{document, matches_media, notices, on, window};
+use crate::{domain::RoomKey, theme::Theme, view::chat::Chat};
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, Event, HtmlDialogElement, HtmlInputElement, MouseEvent};
+
+/// What the keys of all settings begin with.
+const PREFIX: &str = "hubbub.set.";
+
+/// Whether a plain Enter sends: where there is a keyboard, unless it was set otherwise.
+pub fn enter_sends() -> bool {
+    get("enter").map_or_else(|| !matches_media("(pointer: coarse)"), |set| set == "on")
+}
+
+/// Whether the key `?` shows the shortcuts.
+pub fn single_key() -> bool {
+    get("key").is_none_or(|set| set == "on")
+}
+
+pub fn notifies() -> bool {
+    get("notify").is_some_and(|set| set == "on")
+}
+
+pub fn is_muted(room: &RoomKey) -> bool {
+    muted().lines().any(|line| line == room.as_str())
+}
+
+/// Keys of rooms, one a line: a name has no line feed.
+fn muted() -> String {
+    get("muted").unwrap_or_default()
+}
+
+fn mute(room: &RoomKey, yes: bool) {
+    let mut lines: Vec<String> = muted().lines().filter(|line| *line != room.as_str()).map(str::to_owned).collect();
+    if yes {
+        lines.push(room.as_str().to_owned());
+    }
+    set("muted", &lines.join("\n"));
+}
+
+fn get(name: &str) -> Option<String> {
+    window().local_storage().ok()??.get_item(&[PREFIX, name].concat()).ok()?
+}
+
+fn set(name: &str, value: &str) {
+    // Where storing is refused, a setting does not outlive the page; there is nowhere else to keep it.
+    if let Ok(Some(area)) = window().local_storage() {
+        let _ = area.set_item(&[PREFIX, name].concat(), value);
+    }
+}
+
+/// Brings the panels to life.
+pub fn attach(chat: Chat) {
+    let panel = document().get_element_by_id("settings");
+    let keys = keys().map(Element::from);
+    for panel in panel.iter().chain(&keys) {
+        on(panel, "change", move |ev: Event| changed(chat, &ev));
+        on(panel, "click", move |ev: MouseEvent| clicked(&ev));
+    }
+    if let Some(panel) = &panel {
+        on(panel, "beforetoggle", move |_: Event| show(chat));
+    }
+}
+
+/// The list of shortcuts.
+fn keys() -> Option<HtmlDialogElement> {
+    document().get_element_by_id("keys")?.dyn_into().ok()
+}
+
+pub fn show_keys(chat: Chat) {
+    show(chat);
+    if let Some(keys) = keys().filter(|keys| !keys.open()) {
+        let _ = keys.show_modal();
+    }
+}
+
+/// Ticks the boxes as things are set.
+fn show(chat: Chat) {
+    let muted = chat.room.with_untracked(|room| is_muted(&room.key));
+    for (name, on) in [("enter", enter_sends()), ("notify", notifies()), ("mute", muted), ("key", single_key())] {
+        if let Some(box_) = checkbox(name) {
+            box_.set_checked(on);
+        }
+    }
+}
+
+fn checkbox(name: &str) -> Option<HtmlInputElement> {
+    document().query_selector(&["[data-set=", name, "]"].concat()).ok()??.dyn_into().ok()
+}
+
+fn changed(chat: Chat, ev: &Event) {
+    let Some(box_) = ev.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
+    let (name, on) = (box_.get_attribute("data-set").unwrap_or_default(), box_.checked());
+    match name.as_str() {
+        "mute" => mute(&chat.room.with_untracked(|room| room.key.clone()), on),
+        "notify" if on => notices::ask(move |granted| {
+            set("notify", if granted { "on" } else { "off" });
+            box_.set_checked(granted);
+            if let Some(refused) = document().get_element_by_id("notify-refused") {
+                let _ = refused.toggle_attribute_with_force("hidden", granted);
+            }
+        }),
+        _ => set(&name, if on { "on" } else { "off" }),
+    }
+}
+
+fn clicked(ev: &MouseEvent) {
+    let Some(target) = ev.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
+    if target.has_attribute("data-open") {
+        if let Some(keys) = keys() {
+            let _ = keys.show_modal();
+        }
+    } else if let Some(theme) = target.get_attribute("data-choose").and_then(|tag| Theme::from_tag(&tag)) {
+        let plain = ev.button() == 0 && !(ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key());
+        if plain {
+            ev.prevent_default();
+            paint(theme, &target);
+        }
+    }
+}
+
+/// Changes the theme in place, and for the pages to come.
+fn paint(theme: Theme, link: &Element) {
+    let tag = theme.tag();
+    let cookie = ["theme=", tag, ";path=/;max-age=31536000;SameSite=Lax"].concat();
+    let _ = js_sys::Reflect::set(&document(), &"cookie".into(), &JsValue::from_str(&cookie));
+    if let Some(html) = document().document_element() {
+        let _ = html.set_attribute("data-theme", tag);
+    }
+    let [scheme, light, dark] = theme.paints();
+    let heads = [("[name=color-scheme]", scheme), ("[media$='light)']", light), ("[media$='dark)']", dark)];
+    for (meta, content) in heads {
+        if let Ok(Some(meta)) = document().query_selector(&["meta", meta].concat()) {
+            let _ = meta.set_attribute("content", content);
+        }
+    }
+    let Some(links) = link.parent_element().map(|nav| nav.children()) else { return };
+    for i in 0..links.length() {
+        if let Some(other) = links.item(i) {
+            let _ = other.remove_attribute("aria-current");
+        }
+    }
+    let _ = link.set_attribute("aria-current", "true");
+}

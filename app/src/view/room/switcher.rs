@@ -1,0 +1,108 @@
+//! Goes to a room by a few letters of its name.
+
+use super::Handles;
+use crate::view::{
+    chat::{Chat, SidebarRoom},
+    find,
+    parts::{icon, icons},
+    strings,
+};
+use leptos::prelude::*;
+
+/// The rooms to choose from as `typed` has it, and which of them is chosen.
+#[derive(Clone, Copy)]
+pub struct Choice {
+    pub typed: RwSignal<String>,
+    pub at: RwSignal<usize>,
+    pub rooms: Memo<Vec<SidebarRoom>>,
+}
+
+impl Choice {
+    pub fn new(chat: Chat) -> Self {
+        let typed = RwSignal::new(String::new());
+        let rooms = Memo::new(move |_| {
+            let open = chat.room.with(|room| room.key.clone());
+            typed.with(|typed| chat.rooms.with(|rooms| find::choices(rooms, &open, typed)))
+        });
+        Self { typed, at: RwSignal::new(0), rooms }
+    }
+
+    /// Goes to the chosen room.
+    pub fn take(self, chat: Chat, handles: Handles) {
+        let chosen = self.rooms.with_untracked(|rooms| rooms.get(self.at.get_untracked()).cloned());
+        if let (Some(line), Some(actions)) = (chosen, chat.actions()) {
+            handles.switching.set(false);
+            actions.open(&line.room);
+        }
+    }
+}
+
+/// An empty frame until it is opened: the glue in `browser::switcher` shows it and follows the keyboard.
+pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
+    view! {
+        <dialog
+            class="panel switcher"
+            aria-label=strings().switch_room
+            closedby="any"
+            node_ref=handles.switcher
+            on:close=move |_| handles.switching.set(false)
+        >
+            {move || handles.switching.get().then(|| choices(chat, handles).into_any())}
+        </dialog>
+    }
+}
+
+fn choices(chat: Chat, handles: Handles) -> impl IntoView {
+    let t = strings();
+    let Choice { typed, at, rooms } = handles.choice;
+    let option = move |(i, line): (usize, SidebarRoom)| {
+        let path = line.room.key.path();
+        let chosen = move || if at.get() == i { "true" } else { "false" };
+        let unread =
+            (line.unread > 0).then(|| view! { <span class="n">{crate::i18n::Strings::badge(line.unread)}</span> });
+        let go = move |ev: leptos::ev::MouseEvent| {
+            ev.prevent_default();
+            at.set(i);
+            handles.choice.take(chat, handles);
+        };
+        view! {
+            <li role="option" id=["choice-", &i.to_string()].concat() aria-selected=chosen>
+                <a href=path tabindex="-1" on:click=go><bdi>{line.room.name.as_str().to_owned()}</bdi>{unread}</a>
+            </li>
+        }
+        .into_any()
+    };
+    let none = move || rooms.with(Vec::is_empty);
+    view! {
+        <div class="find">
+            {icon(icons::SEARCH)}
+            <input
+                class="field"
+                role="combobox"
+                aria-expanded="true"
+                aria-controls="choices"
+                aria-autocomplete="list"
+                aria-activedescendant=move || ["choice-", &at.get().to_string()].concat()
+                aria-label=t.switch_room
+                placeholder=t.switch_room
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck="false"
+                dir="auto"
+                node_ref=handles.filter
+            />
+        </div>
+        <ul class="rooms" id="choices" role="listbox" aria-label=t.my_rooms>
+            {move || rooms.get().into_iter().enumerate().map(option).collect::<Vec<_>>()}
+        </ul>
+        {move || none().then(|| view! { <p class="help" role="status">{t.no_room_found}</p> })}
+        <form class="ends" method="post" action="/rooms">
+            <a href="/rooms">{t.all_or_new}</a>
+            {move || {
+                let name = typed.with(|typed| typed.trim().to_owned());
+                (none() && !name.is_empty())
+                    .then(|| view! { <button class="quiet" name="room" value=name.clone()>{(t.create_room)(&name)}</button> })
+            }}
+        </form>
+    }
+}

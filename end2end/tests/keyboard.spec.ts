@@ -1,0 +1,196 @@
+import { type Page } from '@playwright/test';
+import { connected, enter, field, say, texts, unique } from './support/people';
+import { expect, test } from './support/test';
+
+/** Goes to a new room by the directory's form. */
+async function create(page: Page, url: string, room: string): Promise<void> {
+  await page.goto(`${url}/rooms`);
+  await page.getByLabel('New room').fill(room);
+  await page.getByRole('button', { name: 'Create' }).click();
+  await connected(page);
+}
+
+function switcher(page: Page) {
+  return page.getByRole('dialog', { name: 'Go to a room' });
+}
+
+test('Ctrl+K goes to another room by a few letters, by keyboard alone, in any layout', async ({ page, server }) => {
+  const [alpha, beta, korean] = [unique('alpha'), unique('beta'), unique('디자인')];
+  await enter(page, server.url, unique('지우'), alpha);
+  await create(page, server.url, beta);
+  await create(page, server.url, korean);
+  await field(page).fill('half a sentence');
+  await field(page).press('Control+k');
+  await expect(switcher(page)).toBeVisible();
+  const filter = switcher(page).getByRole('combobox');
+  await expect(filter).toBeFocused();
+  await expect(switcher(page).getByRole('option')).toHaveCount(3);
+  await page.keyboard.type('BET');
+  await expect(switcher(page).getByRole('option')).toHaveText([beta]);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: beta })).toBeVisible();
+  await expect(switcher(page)).toBeHidden();
+  await expect(field(page)).toBeFocused();
+
+  // The key is told by its place: a Korean layout reports another letter there.
+  await field(page).dispatchEvent('keydown', { key: 'ㅏ', code: 'KeyK', ctrlKey: true, bubbles: true, cancelable: true });
+  await expect(switcher(page)).toBeVisible();
+  await page.keyboard.insertText('ㄷㅈ');
+  await expect(switcher(page).getByRole('option')).toHaveText([korean]);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: korean })).toBeVisible();
+  await expect(field(page)).toHaveValue('half a sentence');
+});
+
+test('arrows, Home and End choose in the switcher, and Escape leads back to where one was', async ({ page, server }) => {
+  const rooms = [unique('r'), unique('r'), unique('r')];
+  await enter(page, server.url, unique('지우'), rooms[0]!);
+  await create(page, server.url, rooms[1]!);
+  await create(page, server.url, rooms[2]!);
+  await field(page).press('Control+k');
+  const chosen = switcher(page).locator('[aria-selected=true]');
+  // The room that is open comes last.
+  await expect(chosen).toHaveText(rooms[0]!);
+  await page.keyboard.press('ArrowDown');
+  await expect(chosen).toHaveText(rooms[1]!);
+  await page.keyboard.press('End');
+  await expect(chosen).toHaveText(rooms[2]!);
+  await page.keyboard.press('ArrowDown');
+  await expect(chosen).toHaveText(rooms[0]!);
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Home');
+  await expect(chosen).toHaveText(rooms[0]!);
+  const active = await switcher(page).getByRole('combobox').getAttribute('aria-activedescendant');
+  await expect(chosen).toHaveAttribute('id', active!);
+  await page.keyboard.press('Escape');
+  await expect(switcher(page)).toBeHidden();
+  await expect(field(page)).toBeFocused();
+  await expect(page.getByRole('heading', { name: rooms[2]! })).toBeVisible();
+});
+
+test('the switcher offers to create a room that is not there', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('home'));
+  const room = unique('brand new');
+  await page.getByRole('button', { name: 'Go to a room' }).click();
+  await page.keyboard.type(room);
+  await expect(switcher(page)).toContainText('None of your rooms');
+  await switcher(page).getByRole('button', { name: 'Create' }).click();
+  await expect(page.getByRole('heading', { name: room })).toBeVisible();
+});
+
+for (const { what, data, goes } of [
+  { what: 'one Enter is enough for Korean', data: '베', goes: true },
+  { what: 'the Enter that chooses a candidate goes nowhere', data: '北', goes: false },
+]) {
+  test(`in the switcher ${what}`, async ({ page, server }) => {
+    const [home, other] = [unique('home'), unique(data)];
+    await enter(page, server.url, unique('지우'), other);
+    await create(page, server.url, home);
+    await field(page).press('Control+k');
+    await expect(switcher(page).getByRole('combobox')).toBeFocused();
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send('Input.imeSetComposition', { text: data, selectionStart: 1, selectionEnd: 1 });
+    await expect(switcher(page).getByRole('option')).toHaveText([other]);
+    await cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', windowsVirtualKeyCode: 229, key: 'Process', code: 'Enter' });
+    await cdp.send('Input.insertText', { text: data });
+    if (goes) {
+      await expect(page.getByRole('heading', { name: other })).toBeVisible();
+      await expect(switcher(page)).toBeHidden();
+    } else {
+      // What follows happens after anything that Enter could have set off.
+      await page.keyboard.press('Backspace');
+      await expect(switcher(page).getByRole('option')).toHaveCount(2);
+      await expect(page.getByRole('heading', { name: home })).toBeVisible();
+    }
+  });
+}
+
+test('? lists the shortcuts, not while writing, and can be turned off', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('help'));
+  const help = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+  await field(page).fill('');
+  await field(page).press('?');
+  await expect(field(page)).toHaveValue('?');
+  await expect(help).toBeHidden();
+  await field(page).fill('');
+  await page.locator('.log').focus();
+  await page.keyboard.press('?');
+  await expect(help).toBeVisible();
+  await expect(help).toContainText('Go to another room');
+  await help.getByLabel('Open this list with the ? key').uncheck();
+  await page.keyboard.press('Escape');
+  await expect(help).toBeHidden();
+  await expect(page.locator('.log')).toBeFocused();
+  await page.keyboard.press('?');
+  await page.reload();
+  await connected(page);
+  await page.locator('.log').focus();
+  await page.keyboard.press('?');
+  // The settings still lead there.
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await expect(help).toBeHidden();
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
+  await expect(help).toBeVisible();
+  await help.getByLabel('Open this list with the ? key').check();
+  await help.getByRole('button', { name: 'Close' }).click();
+  await page.locator('.log').focus();
+  await page.keyboard.press('?');
+  await expect(help).toBeVisible();
+});
+
+test('Escape closes what is on top, one thing at a time', async ({ page, server }) => {
+  await page.setViewportSize({ width: 320, height: 640 });
+  await enter(page, server.url, unique('지우'), unique('narrow'));
+  const drawer = page.getByRole('checkbox', { name: 'Rooms and people' });
+  await drawer.focus();
+  await page.keyboard.press('Space');
+  await expect(drawer).toBeChecked();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  const settings = page.getByRole('dialog', { name: 'Settings' });
+  await expect(settings).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(settings).toBeHidden();
+  await expect(drawer).toBeChecked();
+  await page.keyboard.press('Escape');
+  await expect(drawer).not.toBeChecked();
+  await expect(drawer).toBeFocused();
+});
+
+test('whether Enter sends is set for this device; with Ctrl it always does', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('enter'));
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByLabel('Enter sends the message').uncheck();
+  await page.keyboard.press('Escape');
+  await field(page).focus();
+  await page.keyboard.type('one');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('two');
+  await expect(field(page)).toHaveValue('one\ntwo');
+  await page.keyboard.press('Control+Enter');
+  await expect.poll(() => texts(page)).toEqual(['one\ntwo']);
+  await page.reload();
+  await connected(page);
+  await field(page).focus();
+  await page.keyboard.type('kept');
+  await page.keyboard.press('Enter');
+  await expect(field(page)).toHaveValue('kept\n');
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByLabel('Enter sends the message').check();
+  await page.keyboard.press('Escape');
+  await field(page).focus();
+  await say(page, 'three');
+  await expect.poll(() => texts(page)).toEqual(['one\ntwo', 'three']);
+});
+
+test('on a touch screen Enter breaks the line until it is set to send', async ({ browser, server }) => {
+  const page = await (await browser.newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 780 } })).newPage();
+  await enter(page, server.url, unique('지우'), unique('touch'));
+  await field(page).focus();
+  await page.keyboard.type('one');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('two');
+  await expect(field(page)).toHaveValue('one\ntwo');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await expect.poll(() => texts(page)).toEqual(['one\ntwo']);
+  await page.context().close();
+});

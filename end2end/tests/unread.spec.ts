@@ -1,0 +1,114 @@
+import { connected, enter, field, say, unique } from './support/people';
+import { expect, test } from './support/test';
+
+test('what is in view for a while is read, what is below is not, and every tab agrees', async ({ browser, context, page, server }) => {
+  const [room, home] = [unique('busy'), unique('home')];
+  await enter(page, server.url, unique('지우'), home);
+  const homeUrl = page.url();
+  await page.goto(`${server.url}/rooms`);
+  await page.getByLabel('New room').fill(room);
+  await page.getByRole('button', { name: 'Create' }).click();
+  await connected(page);
+  const roomUrl = page.url();
+  await page.goto(homeUrl);
+  await connected(page);
+
+  const other = await (await browser.newContext()).newPage();
+  await enter(other, server.url, unique('Megan'), room);
+  for (let n = 1; n <= 60; n++) await say(other, `news ${n}`);
+  await expect(other.locator('.pending')).toHaveCount(0);
+  const count = page.locator('.rooms').getByRole('link', { name: room }).locator('.n');
+  await expect(count).toContainText('60 unread');
+  await expect(page).toHaveTitle(/^\(60\) /);
+
+  // Another tab goes there: the divider stands above the first new message, and reading it tells this tab.
+  const tab = await context.newPage();
+  await tab.goto(roomUrl);
+  await connected(tab);
+  await expect(count).toHaveCount(0, { timeout: 10_000 });
+  await expect(page).not.toHaveTitle(/^\(/);
+  await tab.locator('.log').evaluate((log) => log.scrollTo(0, -log.scrollHeight));
+  await expect.poll(() => tab.locator('.new').count()).toBe(1);
+  const after = await tab.locator('.new').evaluate((row) => {
+    let next = row.nextElementSibling;
+    while (next !== null && !next.matches('[data-seq]')) next = next.nextElementSibling;
+    return next?.querySelector('.text')?.textContent;
+  });
+  expect(after).toBe('news 1');
+
+  // Scrolled up, what arrives is unread, and the button counts it.
+  await say(other, 'below the view');
+  await expect(tab.getByRole('button', { name: '1 new message' })).toBeVisible();
+  await expect(count).toContainText('1 unread');
+  await tab.getByRole('button', { name: '1 new message' }).click();
+  await expect(count).toHaveCount(0);
+  await other.context().close();
+});
+
+test('who is typing is shown without moving anything, and ends with the message', async ({ browser, page, server }) => {
+  const room = unique('typing');
+  await enter(page, server.url, unique('지우'), room);
+  const other = await (await browser.newContext()).newPage();
+  const megan = unique('Megan');
+  await enter(other, server.url, megan, room);
+  const before = await field(page).boundingBox();
+  await field(other).pressSequentially('I am wri');
+  await expect(page.locator('.typing')).toContainText(`${megan}\u2069 is typing`);
+  expect(await field(page).boundingBox()).toEqual(before);
+  await expect(other.locator('.typing')).toBeEmpty();
+  await field(other).press('Enter');
+  await expect(page.locator('.log')).toContainText('I am wri');
+  await expect(page.locator('.typing')).toBeEmpty();
+  await other.context().close();
+});
+
+test('notifications come after a click that asks, for what nobody looks at, and not from muted rooms', async ({ browser, context, page, server }) => {
+  await context.grantPermissions(['notifications']);
+  await page.addInitScript(() => {
+    const shown: string[] = [];
+    Object.assign(window, { shown });
+    class Fake extends EventTarget {
+      static permission = 'default';
+      static requestPermission(): Promise<string> {
+        Fake.permission = 'granted';
+        return Promise.resolve('granted');
+      }
+      constructor(title: string, options: { body: string }) {
+        super();
+        shown.push(`${title}: ${options.body}`);
+        Object.assign(window, { last: this });
+      }
+      close(): void {}
+    }
+    Object.assign(window, { Notification: Fake });
+  });
+  const [busy, quiet, home] = [unique('busy'), unique('quiet'), unique('home')];
+  await enter(page, server.url, unique('지우'), busy);
+  for (const room of [quiet, home]) {
+    await page.goto(`${server.url}/rooms`);
+    await page.getByLabel('New room').fill(room);
+    await page.getByRole('button', { name: 'Create' }).click();
+    await connected(page);
+  }
+  const shown = () => page.evaluate(() => (window as unknown as { shown: string[] }).shown);
+  await page.locator('.rooms').getByRole('link', { name: quiet }).click();
+  await expect(page.getByRole('heading', { name: quiet })).toBeVisible();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByLabel('No notifications from this room').check();
+  await page.getByLabel('Notify me of new messages').check();
+  await page.keyboard.press('Escape');
+  await page.locator('.rooms').getByRole('link', { name: home }).click();
+
+  const other = await (await browser.newContext()).newPage();
+  await enter(other, server.url, unique('Megan'), quiet);
+  await say(other, 'psst');
+  await expect(page.locator('.rooms').getByRole('link', { name: quiet }).locator('.n')).toContainText('1 unread');
+  const third = await (await browser.newContext()).newPage();
+  await enter(third, server.url, unique('Ann'), busy);
+  await say(third, 'hello?');
+  await expect.poll(shown).toEqual([`${busy}: 1 unread`]);
+  await page.evaluate(() => (window as unknown as { last: EventTarget }).last.dispatchEvent(new Event('click')));
+  await expect(page.getByRole('heading', { name: busy })).toBeVisible();
+  await other.context().close();
+  await third.context().close();
+});
