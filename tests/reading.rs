@@ -229,25 +229,27 @@ async fn a_flood_is_bounded(server: &Server) {
     socket.join("a", None).await;
     other.join("a", None).await;
     let end = up_to(say(&mut megan, "a", 401, 400).await[399]);
-    let start = Instant::now();
-    for _ in 0..5 {
+    let (start, mut marks) = (Instant::now(), Vec::new());
+    for round in 0..5 {
         for seq in places[399].seq + 1..=end.seq {
             read(&mut socket, "a", ReadMark { epoch: end.epoch, seq }).await;
             socket.send(&ClientFrame::Typing { room: key("a") }).await;
+            if round == 0 && seq % 4 == 0 {
+                // Some are taken up before the next ones come.
+                marks.extend(reads(&rest(&mut socket).await));
+            }
         }
     }
     while told(&mut other, "a").await != end {}
+    marks.extend(reads(&rest(&mut socket).await));
     let seconds = start.elapsed().as_secs() + 1;
     assert!(seconds < 20, "it took {seconds} s");
+    assert!(marks.is_sorted() && marks.len() as u64 <= seconds * 5 + 2, "{marks:?} in {seconds} s");
     let sent = Instant::now();
     say(&mut megan, "a", 801, 1).await;
     assert!(sent.elapsed() < Duration::from_secs(5), "somebody else waited {:?}", sent.elapsed());
-
-    let frames = rest(&mut socket).await;
-    let marks = reads(&frames);
-    assert!(marks.is_sorted() && marks.len() as u64 <= seconds * 5 + 2, "{marks:?} in {seconds} s");
     let typing = rest(&mut megan).await.into_iter().filter(|frame| matches!(frame, ServerFrame::Typing { .. })).count();
-    assert!(typing as u64 <= seconds + 1, "{typing} in {seconds} s");
+    assert!(typing as u64 <= seconds * 2 + 1, "{typing} in {seconds} s");
 }
 
 #[tokio::test(flavor = "multi_thread")]

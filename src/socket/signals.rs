@@ -38,10 +38,10 @@ impl Signals {
     }
 
     /// Whether it may be said now that its person is typing: not more often than once in a while.
-    pub fn may_type(&mut self) -> bool {
-        let may = self.typed.is_none_or(|typed| typed.elapsed() >= TYPING_EVERY);
+    pub fn may_type(&mut self, now: Instant) -> bool {
+        let may = self.typed.is_none_or(|typed| now - typed >= TYPING_EVERY);
         if may {
-            self.typed = Some(Instant::now());
+            self.typed = Some(now);
         }
         may
     }
@@ -234,6 +234,13 @@ mod tests {
             let Self(marks, wake, now) = self;
             marks.done(again, *now, wake, |_| joined);
         }
+    }
+
+    #[test]
+    fn typing_is_said_once_in_a_while() {
+        let (mut signals, start) = (Signals { mark: None, seen_typing: 0, typed: None }, Instant::now());
+        let said: Vec<_> = (0..5_000).filter(|&ms| signals.may_type(start + Duration::from_millis(ms))).collect();
+        assert_eq!(said, [0, 1_000, 2_000, 3_000, 4_000]);
     }
 
     #[test]

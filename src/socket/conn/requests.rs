@@ -1,0 +1,249 @@
+//! What a client asks for, and what comes of it.
+
+use super::Conn;
+use crate::{
+    engine::Draft,
+    socket::{
+        end::End,
+        joined::Joined,
+        reply::{self, Frame, Number},
+        request::{self, Asked, Done, Found},
+        signals::{self, Errand},
+    },
+};
+use app::{
+    domain::RoomKey,
+    protocol::{ClientFrame, ErrorCode, Page, ROOMS_MAX, ServerFrame},
+};
+use axum::extract::ws::Message;
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+impl Conn {
+    pub(super) async fn request(&mut self, frame: ClientFrame) -> Result<(), End> {
+        if !self.counts()
+            && let Some(later) = request::later(&frame)
+        {
+            return self.say(&later).await;
+        }
+        let hub = self.sockets.hub.clone();
+        let me = self.session.person.clone();
+        match frame {
+            ClientFrame::Ping => self.say(&ServerFrame::Pong).await,
+            ClientFrame::Read { room, mark } => {
+                if self.joined(&room).is_some() {
+                    self.marks.want(room, mark);
+                }
+                Ok(())
+            }
+            ClientFrame::Typing { room: key } => {
+                let joined = self.rooms.iter_mut().find(|joined| *joined.room.key() == key);
+                if joined.is_none_or(|joined| !joined.signals.may_type(Instant::now())) || !self.counts() {
+                    return Ok(());
+                }
+                self.begin(signals::typing(hub, me, key)).await
+            }
+            ClientFrame::Join { room: key, cursor } => {
+                if let Some(reply) = self.cannot_join(&key) {
+                    return self.say(&reply).await;
+                }
+                if let Some(at) = self.rooms.iter().position(|joined| *joined.room.key() == key) {
+                    // Joined again: it starts anew, from wherever the client says it is.
+                    let joined = self.rooms.swap_remove(at);
+                    hub.exit(&joined.room, me.id, &self.wake, false);
+                }
+                let token = self.next_token;
+                self.next_token += 1;
+                self.joining.push((key.clone(), token));
+                self.pages += 1;
+                self.begin(request::join(hub, me, self.wake.clone(), key, cursor, token)).await
+            }
+            ClientFrame::Leave { room: key } => {
+                if let Some(at) = self.rooms.iter().position(|joined| *joined.room.key() == key) {
+                    let joined = self.rooms.swap_remove(at);
+                    hub.exit(&joined.room, me.id, &self.wake, true);
+                }
+                // A join still under way finds that it is not wanted any more.
+                self.joining.retain(|(other, _)| *other != key);
+                self.marks.forget(&key);
+                self.begin(request::leave(hub, me, key)).await
+            }
+            ClientFrame::History { room: key, epoch, before } => match self.joined(&key) {
+                Some(_) => {
+                    self.pages += 1;
+                    self.begin(request::history(hub, key, epoch, before)).await
+                }
+                None => self.say(&reply::error(ErrorCode::NotJoined, "join the room first", Some(key))).await,
+            },
+            ClientFrame::Send { room, p, n, text, earlier } => {
+                self.append(Number { room, p, n }, Asked { text: Some(text), earlier }).await
+            }
+            ClientFrame::Void { room, p, n } => self.append(Number { room, p, n }, Asked::void()).await,
+        }
+    }
+
+    fn cannot_join(&self, key: &RoomKey) -> Option<Frame> {
+        let room = Some(key.clone());
+        match RoomKey::parse(key.as_str()) {
+            Err(problem) => {
+                return Some(reply::error(ErrorCode::for_room_name(problem), "that is no name of a room", room));
+            }
+            Ok(parsed) if parsed != *key => {
+                return Some(reply::error(ErrorCode::RoomInvalid, "rooms are joined by their normalised name", room));
+            }
+            Ok(_) => {}
+        }
+        if self.is_joining(key) {
+            return Some(reply::error(ErrorCode::BadFrame, "a join of this room is under way", room));
+        }
+        (self.joined(key).is_none() && self.rooms.len() + self.joining.len() >= ROOMS_MAX)
+            .then(|| reply::error(ErrorCode::TooManyRooms, "leave a room first", room))
+    }
+
+    async fn append(&mut self, number: Number, asked: Asked) -> Result<(), End> {
+        let Some(room) = self.joined(&number.room).map(|joined| joined.room.room.clone()) else {
+            return self.say(&number.refused(ErrorCode::NotJoined, None)).await;
+        };
+        match asked.content() {
+            Ok(content) => {
+                let by = self.session.person.clone();
+                let until = self.sockets.hub.lease.until(self.admission);
+                let draft = Draft { room, by, p: number.p, n: number.n, earlier: asked.earlier, until, content };
+                self.appends += 1;
+                self.begin(request::append(self.sockets.hub.clone(), draft)).await
+            }
+            Err(code) => self.say(&number.refused(code, None)).await,
+        }
+    }
+
+    /// Starts work on a request at once, so that appends reach the engine in the order they were read in.
+    async fn begin(&mut self, work: impl Future<Output = Done> + Send + 'static) -> Result<(), End> {
+        let mut work = work.boxed();
+        match futures_util::poll!(&mut work) {
+            std::task::Poll::Ready(done) => self.done(done).await,
+            std::task::Poll::Pending => {
+                self.work.push(work);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn done(&mut self, done: Done) -> Result<(), End> {
+        match done {
+            Done::Nothing => Ok(()),
+            Done::Reply(reply) => self.say(&reply).await,
+            Done::Appended(reply) => {
+                self.appends -= 1;
+                self.say(&reply).await
+            }
+            Done::History { room, reply } => {
+                self.pages -= 1;
+                let reply = if self.counts() { reply } else { reply::unavailable(room) };
+                self.say(&reply).await
+            }
+            Done::Joined { joined, reply } => {
+                self.pages -= 1;
+                let Some(at) = self.joining.iter().position(|(_, token)| *token == joined.token) else {
+                    self.unwanted(&joined);
+                    return Ok(());
+                };
+                self.joining.swap_remove(at);
+                if !self.counts() {
+                    let hub = self.sockets.hub.clone();
+                    hub.exit(&joined.room, self.session.person.id, &self.wake, false);
+                    return self.say(&reply::unavailable(joined.room.key().clone())).await;
+                }
+                self.rooms.push(joined);
+                self.say(&reply).await
+            }
+            Done::NotJoined { token, reply } => {
+                self.pages -= 1;
+                self.joining.retain(|(_, other)| *other != token);
+                self.say(&reply).await
+            }
+            Done::CaughtUp { token, found } => self.caught_up(token, found).await,
+            Done::Behind { token } => {
+                if let Some(joined) = self.by_token(token) {
+                    joined.reading = false;
+                    joined.seen_log = 0;
+                }
+                Ok(())
+            }
+            Done::Marks(again) => {
+                let Self { marks, wake, rooms, .. } = self;
+                marks.done(again, Instant::now(), wake, |key| rooms.iter().any(|joined| joined.room.key() == key));
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins what is due to be written of the marks, or asked.
+    pub(super) fn run_errand(&mut self) {
+        let Self { marks, wake, sockets, admission, .. } = self;
+        let Some(errand) = marks.next(Instant::now(), wake, || sockets.hub.lease.holds(*admission)) else { return };
+        let (hub, me) = (self.sockets.hub.clone(), self.session.person.id);
+        self.work.push(match errand {
+            Errand::Raise(room, mark) => signals::raise(hub, me, room, mark).boxed(),
+            Errand::Ask => {
+                let rooms = self.rooms.iter().map(|joined| joined.room.key().clone()).collect();
+                signals::ask(hub, me, self.wake.clone(), rooms).boxed()
+            }
+        });
+    }
+
+    /// A join that was left before it was done.
+    fn unwanted(&mut self, joined: &Joined) {
+        let (hub, me) = (self.sockets.hub.clone(), self.session.person.clone());
+        hub.exit(&joined.room, me.id, &self.wake, true);
+        let key = joined.room.key().clone();
+        if self.joined(&key).is_some() || self.is_joining(&key) {
+            return;
+        }
+        // It may have put the room back on the list after the leave had taken it off.
+        self.work.push(request::forget(hub, me, key).boxed());
+    }
+
+    async fn caught_up(&mut self, token: u64, found: Found) -> Result<(), End> {
+        let counts = self.counts();
+        let Some(joined) = self.by_token(token) else { return Ok(()) };
+        joined.reading = false;
+        if !counts {
+            // To be read again.
+            joined.seen_log = 0;
+            return Ok(());
+        }
+        match found {
+            Found::Following { records, cursor } => {
+                if !records.is_empty() {
+                    joined.cursor = cursor;
+                    joined.seen_log = 0;
+                }
+                let room = joined.room.clone();
+                for record in &records {
+                    self.feed(Message::Text(room.encode(&record.json))).await?;
+                }
+                Ok(())
+            }
+            Found::Newest { how, page } => {
+                joined.cursor = page.cursor;
+                joined.seen_log = 0;
+                let room = joined.room.key().clone();
+                let page: Page<_> = reply::page(page);
+                tracing::info!(?how, "a client was moved to the newest page");
+                self.say(&ServerFrame::Reset { room, how, page }).await
+            }
+        }
+    }
+
+    fn is_joining(&self, key: &RoomKey) -> bool {
+        self.joining.iter().any(|(other, _)| other == key)
+    }
+
+    fn joined(&self, key: &RoomKey) -> Option<&Joined> {
+        self.rooms.iter().find(|joined| joined.room.key() == key)
+    }
+
+    fn by_token(&mut self, token: u64) -> Option<&mut Joined> {
+        self.rooms.iter_mut().find(|joined| joined.token == token)
+    }
+}
