@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dev test lint chaos chaos-mutants docker clean
+.PHONY: help run build dev test lint chaos chaos-mutants screenshots lighthouse switch icons docker clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -28,6 +28,18 @@ lint: ## Formatting, lints, types, shell scripts
 
 chaos-mutants: ## Prove that the chaos finds deliberate bugs (ONLY="name…", SEED=…)
 	@scripts/chaos-mutants.sh $(ONLY)
+
+screenshots: ## Take the pictures of the main states in docs/screenshots/
+	@scripts/browser.sh screenshots
+
+lighthouse: ## Measure sign-in and a room with Lighthouse, as on a phone (RUNS=…)
+	@scripts/lighthouse.sh
+
+switch: ## Measure how soon a room that was visited before is on the screen
+	@scripts/browser.sh switch
+
+icons: ## Draw the icons again from public/favicon.svg
+	@scripts/browser.sh icons
 
 docker: ## Build the container image hubbub:latest
 	docker build --tag hubbub .

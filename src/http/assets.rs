@@ -31,15 +31,21 @@ impl Site {
     pub fn open(dir: PathBuf, reload_port: Option<u16>) -> io::Result<Self> {
         let pkg = dir.join("pkg");
         let mut contents = Vec::new();
+        let mut style = Arc::<str>::default();
         let mut find = |suffix: &str| -> io::Result<String> {
             let path = newest(&pkg, suffix)?;
-            contents.extend(crate::engine::sha256(&fs::read(&path)?));
+            let content = fs::read(&path)?;
+            contents.extend(crate::engine::sha256(&content));
+            if suffix == ".css" {
+                style = String::from_utf8_lossy(&content).into();
+            }
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Ok(format!("/pkg/{name}"))
         };
         let reload =
             reload_port.map(|port| LeptosOptions::builder().output_name("hubbub").reload_port(u32::from(port)).build());
-        let assets = Assets { css: find(".css")?, js: find(".js")?, wasm: find(".wasm")?, reload };
+        let (css, js, wasm) = (find(".css")?, find(".js")?, find(".wasm")?);
+        let assets = Assets { css, style, js, wasm, reload };
         let build = crate::engine::hex(&crate::engine::sha256(&contents)[..6]).into();
         Ok(Self { dir, assets, build })
     }

@@ -96,13 +96,13 @@ pub async fn unavailable(state: &AppState, visitor: &Visitor, error: &crate::eng
     response
 }
 
-/// Scripts run only from this server's files or with the page's nonce; nothing is loaded from anywhere else.
+/// Scripts and styles come only from this server's files or with the page's nonce; nothing is loaded from anywhere else.
 fn content_security_policy(nonce: &str, reload: Option<&LeptosOptions>) -> String {
     // Live reload connects to another port of the developer's machine.
     let reload = reload.map(|options| options.reload_port);
     let reload = reload.map(|port| format!(" ws://localhost:{port} ws://127.0.0.1:{port}")).unwrap_or_default();
     format!(
-        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
          img-src 'self' data:; font-src 'self'; connect-src 'self'{reload}; manifest-src 'self'; worker-src 'self'; \
          base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )

@@ -46,7 +46,9 @@ impl Room {
         match self.shown() {
             Some(_) if self.history.is_some_and(|asked| asked.what == above) => Older::Loading,
             Some(shown) if shown.older() => Older::Yes,
-            _ => Older::No,
+            Some(_) => Older::No,
+            // The first page is on its way.
+            None => Older::Loading,
         }
     }
 

@@ -8,12 +8,15 @@ use crate::{
     drafts::DRAFT_KEYS,
     page::{OUTBOX_KEYS, PAGE_DATA_ID, PageData, Screen},
 };
-use leptos::{config::LeptosOptions, html, hydration::AutoReload, nonce::Nonce, prelude::*};
+use leptos::{config::LeptosOptions, either::Either, html, hydration::AutoReload, nonce::Nonce, prelude::*};
+use std::sync::Arc;
 
 /// Where the built files are, and how a page under development learns that they changed.
 #[derive(Debug, Clone, Default)]
 pub struct Assets {
     pub css: String,
+    /// What is in that file: pages carry it, which spares a phone the wait for another answer before it shows anything.
+    pub style: Arc<str>,
     pub js: String,
     pub wasm: String,
     /// Only `cargo leptos watch` answers there; without its environment variable nothing is put into the page.
@@ -45,6 +48,10 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
         }
     };
     let zone_nonce = nonce.to_string();
+    let style_nonce = nonce.clone();
+    let worker = worker(&page.build, assets, &nonce);
+    // What a search engine says of the page; there is nothing to say of the others.
+    let described = matches!(page.screen, Screen::Door(_));
     provide_context(nonce);
     provide_context(page.lang);
     let panels = matches!(page.screen, Screen::Room(_)).then(|| panels::panels(&page));
@@ -57,14 +64,18 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width,initial-scale=1,interactive-widget=resizes-content"/>
                 <title inner_html=rcdata(&title)></title>
-                <link rel="stylesheet" href=assets.css.clone()/>
+                {style(assets, &style_nonce)}
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <link rel="apple-touch-icon" href="/icons/apple-touch.png"/>
+                <link rel="manifest" href=["/manifest.", lang, ".webmanifest"].concat()/>
+                {described.then(|| view! { <meta name="description" content=strings.door_lead/> })}
                 <meta name="color-scheme" content=scheme/>
                 {bar_colour(light, "(prefers-color-scheme: light)")}
                 {bar_colour(dark, "(prefers-color-scheme: dark)")}
                 {(!indexed).then(|| view! { <meta name="robots" content="noindex"/> })}
                 <script nonce=zone_nonce inner_html=TIME_ZONE></script>
                 {scripts}
+                {worker}
                 {reload}
             </head>
             <body>
@@ -97,6 +108,33 @@ fn scripts(page: &PageData, assets: &Assets, nonce: &Nonce) -> impl IntoView + u
         <script type="application/json" id=PAGE_DATA_ID inner_html=script_json(&without_entries(page))></script>
         <script type="module" nonce=nonce.to_string() inner_html=start></script>
     }
+}
+
+/// The styles. Under development they are a file, which live reload exchanges without loading the page again.
+fn style(assets: &Assets, nonce: &Nonce) -> impl IntoView + use<> {
+    if assets.reload.is_some() {
+        Either::Left(view! { <link rel="stylesheet" href=assets.css.clone()/> })
+    } else {
+        Either::Right(view! { <style nonce=nonce.to_string() inner_html=assets.style.to_string()></style> })
+    }
+}
+
+/// Registers `public/sw.js`, after all that the page itself needs. Under development, where names of files do not change
+/// with what is in them, it takes an earlier one away.
+fn worker(build: &str, assets: &Assets, nonce: &Nonce) -> impl IntoView + use<> {
+    let script = if assets.reload.is_some() {
+        "navigator.serviceWorker?.getRegistrations().then(all=>all.forEach(it=>it.unregister()));\
+         self.caches?.keys().then(all=>all.forEach(it=>caches.delete(it)))"
+            .to_owned()
+    } else {
+        // Where it is refused, as with storage switched off, nothing else changes.
+        format!(
+            "navigator.serviceWorker&&addEventListener('load',()=>\
+             navigator.serviceWorker.register({}).catch(()=>{{}}))",
+            script_json(&["/sw.js?v=", build].concat())
+        )
+    };
+    view! { <script nonce=nonce.to_string() inner_html=script></script> }
 }
 
 /// The room that follows the door opens faster when its files are there already.

@@ -73,6 +73,7 @@ fn page(screen: Screen) -> PageData {
 fn html(page: PageData) -> String {
     let assets = Assets {
         css: "/pkg/hubbub.css".to_owned(),
+        style: "html{}".into(),
         js: "/pkg/hubbub.js".to_owned(),
         wasm: "/pkg/hubbub.wasm".to_owned(),
         reload: None,

@@ -5,7 +5,11 @@
 //! its window changed size, for whatever reason, that message is put back there before the next paint.
 
 use super::{Announcer, load_newer, load_older, on, on_resize};
-use crate::view::{chat::Chat, news::Seen, room::Handles};
+use crate::view::{
+    chat::{Chat, Older},
+    news::Seen,
+    room::Handles,
+};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlDivElement, NodeList};
@@ -96,7 +100,7 @@ fn news(chat: Chat, handles: Handles, announcer: Announcer) {
         }
         chat.rows.with(|rows| {
             let mut moved = seen.get_value();
-            let news = moved.advance(rows, me);
+            let news = moved.advance(rows, me, chat.older.get_untracked() == Older::No);
             seen.set_value(moved);
             if news.is_empty() {
                 return;

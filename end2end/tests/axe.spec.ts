@@ -1,0 +1,131 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { enter, say, signIn, unique } from './support/people';
+import { Proxy } from './support/proxy';
+import { refuseMessages } from './support/refuse';
+import type { Server } from './support/server';
+import { expect, test } from './support/test';
+
+interface Scene {
+  page: Page;
+  server: Server;
+  net: Proxy;
+}
+
+const phone = { width: 320, height: 640 };
+
+/** A room with a conversation of two in it. */
+async function room({ page, net }: Scene): Promise<void> {
+  const name = unique('axe');
+  await signIn(page, net.url, unique('Megan'), name);
+  for (const [n, text] of ['Hello', 'See https://example.com/a', '안녕하세요'].entries()) {
+    await page.request.post(page.url(), { form: { text, p: '00000000000000ab', n: `${n + 1}` }, maxRedirects: 0 });
+  }
+  await page.context().clearCookies({ name: 'hubbub' });
+  await enter(page, net.url, unique('지우'), name);
+  await say(page, 'Hi');
+  await expect(page.locator('.pending')).toHaveCount(0);
+}
+
+async function refusedName({ page, net }: Scene): Promise<void> {
+  const name = unique('Paul');
+  await signIn(page, net.url, name, unique('axe'));
+  await page.context().clearCookies({ name: 'hubbub' });
+  await page.goto(net.url);
+  await page.locator('#name').fill(name);
+  await page.locator('#room').fill('axe');
+  await page.locator('.go').click();
+  await expect(page.locator('#name-problem')).toHaveAttribute('data-code', 'name_taken');
+}
+
+/** What people can find on the screen, by name, and how to get there. */
+const states: Record<string, (scene: Scene) => Promise<void>> = {
+  'sign-in': async ({ page, net }) => void (await page.goto(net.url)),
+  'sign-in with errors': async ({ page, net }) => {
+    await page.goto(net.url);
+    await page.locator('.go').click();
+    await expect(page.locator('.err').first()).toBeVisible();
+  },
+  'taken name': refusedName,
+  'empty room': async ({ page, net }) => enter(page, net.url, unique('지우'), unique('axe')),
+  room,
+  'drawer at 320 px': async (scene) => {
+    await scene.page.setViewportSize(phone);
+    await room(scene);
+    await scene.page.locator('.head .menu').click();
+    await expect(scene.page.locator('.side')).toBeInViewport();
+  },
+  'room at 320 px': async (scene) => {
+    await scene.page.setViewportSize(phone);
+    await room(scene);
+  },
+  'failed message': async ({ page, net }) => {
+    await refuseMessages(page);
+    await enter(page, net.url, unique('지우'), unique('axe'));
+    await say(page, 'never arrives');
+    await expect(page.locator('.failed')).toBeVisible();
+  },
+  'offline, with a message waiting': async (scene) => {
+    await room(scene);
+    scene.net.cut();
+    await expect(scene.page.locator('.banner')).toBeVisible({ timeout: 10_000 });
+    await say(scene.page, 'waiting');
+    await expect(scene.page.locator('.pending')).toBeVisible();
+  },
+  'signed out elsewhere': async (scene) => {
+    await room(scene);
+    const other = await scene.page.context().newPage();
+    await other.goto(`${scene.net.url}/rooms`);
+    await other.locator('form[action="/signout"] button').click();
+    await other.close();
+    await expect(scene.page.locator('.banner[role=alert], dialog[open]').first()).toBeVisible({ timeout: 10_000 });
+  },
+  'a text that is too long': async (scene) => {
+    await room(scene);
+    await say(scene.page, 'x'.repeat(4_001));
+    await expect(scene.page.locator('#text-problem')).not.toBeEmpty();
+  },
+  'rooms, signed in': async ({ page, net }) => {
+    await signIn(page, net.url, unique('지우'), unique('axe'));
+    await page.goto(`${net.url}/rooms`);
+  },
+  'rooms, signed out': async ({ page, net }) => void (await page.goto(`${net.url}/rooms`)),
+  'no such room (404)': async ({ page, net }) => {
+    await signIn(page, net.url, unique('지우'), unique('axe'));
+    await page.goto(`${net.url}/r/${encodeURIComponent(unique('nowhere'))}`);
+  },
+  'no such page (404)': async ({ page, net }) => void (await page.goto(`${net.url}/nothing/here`)),
+  'no name for a room (422)': async ({ page, net }) => void (await page.goto(`${net.url}/r/a%2Fb`)),
+  'offline page': async ({ page, net }) => void (await page.goto(`${net.url}/offline.html`)),
+};
+
+async function violations(page: Page): Promise<string[]> {
+  const axe = new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']);
+  // The checkbox that opens the drawer has to stand before everything that it shows.
+  const found = (await axe.disableRules('region').analyze()).violations;
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`);
+}
+
+/** The list is looked at in English and light; the others are the same page with other words and colours. */
+const looks = [
+  { look: 'English, light', locale: 'en-GB', colorScheme: 'light' },
+  { look: 'Korean, dark', locale: 'ko-KR', colorScheme: 'dark' },
+] as const;
+
+for (const { look, locale, colorScheme } of looks) {
+  test.describe(look, () => {
+    test.use({ locale, colorScheme });
+    for (const [name, open] of Object.entries(states)) {
+      test(`axe finds nothing: ${name}`, async ({ page, server }) => {
+        const net = await Proxy.before(server);
+        try {
+          await open({ page, server, net });
+          expect(await violations(page)).toEqual([]);
+        } finally {
+          await page.close();
+          await net.close();
+        }
+      });
+    }
+  });
+}

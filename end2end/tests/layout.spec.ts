@@ -1,0 +1,97 @@
+import type { Page } from '@playwright/test';
+import { committed, enter, signIn, unique } from './support/people';
+import { expect, test } from './support/test';
+
+/** No page is wider than the window, and nothing that can be pressed is smaller than it may be. */
+async function fits(page: Page, least: number): Promise<void> {
+  const found = await page.evaluate((least) => {
+    const wide = [document.documentElement, document.querySelector('.log')].filter((it) => it && it.scrollWidth > it.clientWidth + 1);
+    const small = [...document.querySelectorAll<HTMLElement>('button, input:not([type=hidden]), textarea, label.icon, .rooms a, a.older')]
+      .filter((it) => it.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+      .map((it) => [it.outerHTML.slice(0, 80), it.getBoundingClientRect()] as const)
+      // What only a screen reader finds is a pixel; what is beside the window is not pressed.
+      .filter(([, box]) => box.width > 1 && box.right > 0 && (box.width < least || box.height < least))
+      .map(([html, box]) => `${html}: ${Math.round(box.width)} × ${Math.round(box.height)}`);
+    return [...wide.map((it) => `${it!.className || it!.tagName} is ${it!.scrollWidth} wide`), ...small];
+  }, least);
+  expect(found).toEqual([]);
+}
+
+for (const { width, height, touch } of [
+  { width: 320, height: 640, touch: true },
+  { width: 768, height: 1024, touch: true },
+  { width: 1280, height: 800, touch: false },
+]) {
+  test.describe(`${width} px wide`, () => {
+    test.use({ viewport: { width, height }, hasTouch: touch, isMobile: touch });
+    const least = touch ? 44 : 24;
+
+    test('every page fits, and what is to be pressed is large enough', async ({ page, server }) => {
+      await page.goto(server.url);
+      await fits(page, least);
+      await page.locator('.go').click();
+      await fits(page, least);
+      await enter(page, server.url, unique('지우'), unique('아주 아주 긴 방 이름이라도 자리를 지켜요'));
+      await fits(page, least);
+      const words = [`https://example.com/${'a'.repeat(300)}`, '가'.repeat(4_000), 'W'.repeat(4_000)];
+      for (const word of words) {
+        await page.locator('#text').fill(word);
+        await fits(page, least);
+        // Enter breaks the line on a touch keyboard.
+        await page.locator('.send').click();
+      }
+      await expect.poll(() => committed(page)).toEqual(words);
+      await fits(page, least);
+      await page.goto(`${server.url}/rooms`);
+      await fits(page, least);
+      await page.goto(`${server.url}/nothing`);
+      await fits(page, least);
+    });
+
+    test('the sidebar stands beside the room or is a drawer over it', async ({ page, server }) => {
+      await enter(page, server.url, unique('지우'), unique('layout'));
+      const side = page.locator('.side');
+      if (width >= 768) {
+        expect(await side.boundingBox()).toMatchObject({ x: 0, width: 260, height });
+        const room = (await page.locator('main.room').boundingBox())!;
+        expect(room.x).toBe(260);
+      } else {
+        await expect(side).not.toBeInViewport();
+        await page.locator('.head .menu').click();
+        await expect(side).toBeInViewport();
+        await page.keyboard.press('Escape');
+        await expect(side).not.toBeInViewport();
+      }
+      // The composer is at the bottom, whole, whatever the height.
+      const composer = (await page.locator('.composer').boundingBox())!;
+      expect(composer.y + composer.height).toBeLessThanOrEqual(height);
+    });
+
+    test('without the script the page stands at the newest message', async ({ browser, server, page }) => {
+      await signIn(page, server.url, unique('지우'), unique('first paint'));
+      for (let n = 1; n <= 60; n++) {
+        const form = { text: `line ${n}`, p: n.toString(16).padStart(16, '0'), n: '1' };
+        await page.request.post(page.url(), { form, maxRedirects: 0 });
+      }
+      const context = await browser.newContext({ javaScriptEnabled: false, viewport: { width, height } });
+      await context.addCookies(await page.context().cookies());
+      const plain = await context.newPage();
+      await plain.goto(page.url());
+      await expect(plain.getByText('line 60', { exact: true })).toBeInViewport({ ratio: 1 });
+      await context.close();
+    });
+  });
+}
+
+test('the composer grows with its text to a third of the window, and zooming is never forbidden', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('tall'));
+  const field = page.locator('#text');
+  const one = (await field.boundingBox())!.height;
+  await field.fill('a\nb\nc');
+  expect((await field.boundingBox())!.height).toBeGreaterThan(one + 20);
+  await field.fill('line\n'.repeat(200));
+  const height = page.viewportSize()!.height;
+  expect((await page.locator('.composer').boundingBox())!.height).toBeLessThanOrEqual(height / 3 + 24);
+  const viewport = (await page.locator('meta[name=viewport]').getAttribute('content'))!;
+  expect(viewport).not.toMatch(/user-scalable|maximum-scale/);
+});
