@@ -1,4 +1,4 @@
-import { committed, connected, enter, say, unique } from './support/people';
+import { committed, connected, enter, field, say, unique } from './support/people';
 import { Server } from './support/server';
 import { expect, test } from './support/test';
 
@@ -68,14 +68,21 @@ test('a socket that is told to move is replaced before anyone notices', async ({
   }
 });
 
-test('signing out in one tab is noticed in the other', async ({ page, server }) => {
-  await enter(page, server.url, unique('지우'), unique('tabs'));
+test('signing out in one tab is noticed in the other, where one signs in again in place with the text kept', async ({ page, server }) => {
+  const name = unique('지우');
+  await enter(page, server.url, name, unique('tabs'));
+  const room = page.url();
   const other = await page.context().newPage();
   await other.goto(page.url());
   await connected(other);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(other.locator('.banner')).toContainText('signed out');
-  await expect(other.locator('.banner').getByRole('link', { name: 'Sign in' })).toBeVisible();
+  await field(other).fill('half a sentence');
+  await other.locator('.banner').getByRole('button', { name: 'Sign in as' }).click();
+  await connected(other);
+  await expect(other).toHaveURL(room);
+  await expect(other.locator('.me')).toContainText(name);
+  await expect(field(other)).toHaveValue('half a sentence');
 });
 
 test('sockets that live for seconds show no banner and lose, double and reorder nothing', async ({ page, browser }) => {

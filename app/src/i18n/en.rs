@@ -1,5 +1,7 @@
 use super::{Strings, isolated, quoted};
-use crate::{clock::Day, protocol::ErrorCode, theme::Theme};
+#[cfg(feature = "ssr")]
+use crate::theme::Theme;
+use crate::{clock::Day, protocol::ErrorCode};
 
 const MARKS: [char; 2] = ['“', '”'];
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -19,22 +21,71 @@ const MONTHS: [&str; 12] = [
 ];
 
 pub static STRINGS: Strings = Strings {
-    door_title: "One name, and you are talking",
-    door_lead: "Nothing to install, nothing to sign up for. Nothing lost when the line drops.",
-    door_document: "Enter · Hubbub",
-    name: "Name",
-    room: "Room",
-    room_help: "A room that does not exist is created.",
-    enter: "Enter",
-    free_names: "These are free:",
-    enter_as: |name| format!("Enter as {}", isolated(name)),
-    language: "Language",
-    talk: [
-        "Going into a tunnel, might drop…",
-        "No worries, it will all arrive",
-        "Back! Nothing missing on my side.",
-        "👏",
-    ],
+    #[cfg(feature = "ssr")]
+    pages: super::Pages {
+        door_title: "One name, and you are talking",
+        door_lead: "Nothing to install, nothing to sign up for. Nothing lost when the line drops.",
+        door_document: "Enter · Hubbub",
+        name: "Name",
+        room: "Room",
+        room_help: "A room that does not exist is created.",
+        enter: "Enter",
+        free_names: "These are free:",
+        enter_as: |name| format!("Enter as {}", isolated(name)),
+        language: "Language",
+        talk: [
+            "Going into a tunnel, might drop…",
+            "No worries, it will all arrive",
+            "Back! Nothing missing on my side.",
+            "👏",
+        ],
+        sign_in: "Sign in",
+        theme: "Theme",
+        theme_name: |theme| match theme {
+            Theme::System => "System",
+            Theme::Light => "Light",
+            Theme::Dark => "Dark",
+        },
+        enter_sends: "Enter sends the message",
+        notify: "Notify me of new messages",
+        notify_refused: "The browser does not allow notifications from this site. Allow them in its own settings.",
+        mute: "No notifications from this room",
+
+        shortcuts: "Keyboard shortcuts",
+        shortcut_list: [
+            ("Ctrl K, ⌘ K", "Go to another room"),
+            ("Ctrl Enter, ⌘ Enter", "Send, whatever Enter does"),
+            ("Shift Enter", "Break the line"),
+            ("↑ ↓", "In the list: from message to message"),
+            ("Esc", "Close what is on top; from the list back to writing"),
+            ("?", "Show this list"),
+        ],
+        single_key: "Open this list with the ? key",
+        close: "Close",
+
+        rooms_title: "Rooms",
+        rooms_lead: "Every room is open. Pick one, or start your own.",
+        no_rooms: "There is no room yet. Create the first one above.",
+        new_room: "New room",
+        create: "Create",
+        sign_in_first: "Sign in to enter or create a room.",
+        last_active: "Last active",
+        joined: "Joined",
+
+        problem_title: |status, code| match status {
+            404 if code == ErrorCode::NotFound => "There is nothing here",
+            403 => "That did not come from here",
+            404 => "There is no such room",
+            422 => "That name does not work",
+            429 => "Too much at once",
+            503 => "Just a moment",
+            400..=499 => "That did not work",
+            _ => "Something broke on our side",
+        },
+        no_such_room: |room| format!("Nobody has created {} yet. You can, right now.", quoted(MARKS, room)),
+        try_again: "Try again",
+        to_room: "Back to the room",
+    },
 
     menu: "Rooms and people",
     close_menu: "Close",
@@ -45,7 +96,6 @@ pub static STRINGS: Strings = Strings {
     more_people: |n| format!("and {n} more"),
     unread: |n| format!("{n} unread"),
     sign_out: "Sign out",
-    sign_in: "Sign in",
     online: "Connected",
     connecting: "Connecting…",
     offline: "Not connected",
@@ -56,28 +106,6 @@ pub static STRINGS: Strings = Strings {
     leave: "Leave this room",
 
     settings: "Settings",
-    theme: "Theme",
-    theme_name: |theme| match theme {
-        Theme::System => "System",
-        Theme::Light => "Light",
-        Theme::Dark => "Dark",
-    },
-    enter_sends: "Enter sends the message",
-    notify: "Notify me of new messages",
-    notify_refused: "The browser does not allow notifications from this site. Allow them in its own settings.",
-    mute: "No notifications from this room",
-
-    shortcuts: "Keyboard shortcuts",
-    shortcut_list: [
-        ("Ctrl K, ⌘ K", "Go to another room"),
-        ("Ctrl Enter, ⌘ Enter", "Send, whatever Enter does"),
-        ("Shift Enter", "Break the line"),
-        ("↑ ↓", "In the list: from message to message"),
-        ("Esc", "Close what is on top; from the list back to writing"),
-        ("?", "Show this list"),
-    ],
-    single_key: "Open this list with the ? key",
-    close: "Close",
     switch_room: "Go to a room",
     no_room_found: "None of your rooms is called that.",
     all_or_new: "All rooms, or a new one",
@@ -120,30 +148,7 @@ pub static STRINGS: Strings = Strings {
     connect_now: "Connect now",
     signed_out_banner: "You are signed out. What you wrote is kept; sign in to go on.",
     sign_in_as: |name| format!("Sign in as {}", isolated(name)),
-
-    rooms_title: "Rooms",
-    rooms_lead: "Every room is open. Pick one, or start your own.",
-    no_rooms: "There is no room yet. Create the first one above.",
-    new_room: "New room",
-    create: "Create",
-    sign_in_first: "Sign in to enter or create a room.",
-    last_active: "Last active",
-    joined: "Joined",
-
-    problem_title: |status, code| match status {
-        404 if code == ErrorCode::NotFound => "There is nothing here",
-        403 => "That did not come from here",
-        404 => "There is no such room",
-        422 => "That name does not work",
-        429 => "Too much at once",
-        503 => "Just a moment",
-        400..=499 => "That did not work",
-        _ => "Something broke on our side",
-    },
-    no_such_room: |room| format!("Nobody has created {} yet. You can, right now.", quoted(MARKS, room)),
     create_room: |room| format!("Create {}", quoted(MARKS, room)),
-    try_again: "Try again",
-    to_room: "Back to the room",
 
     error,
 

@@ -1,21 +1,74 @@
 use super::{Strings, isolated, quoted};
-use crate::{clock::Day, protocol::ErrorCode, theme::Theme};
+#[cfg(feature = "ssr")]
+use crate::theme::Theme;
+use crate::{clock::Day, protocol::ErrorCode};
 
 const MARKS: [char; 2] = ['‘', '’'];
 const WEEKDAYS: [&str; 7] = ["일요일", "월요일", "화요일", "수요일", "목요일", "금요일", "토요일"];
 
 pub static STRINGS: Strings = Strings {
-    door_title: "이름 하나면 바로 대화",
-    door_lead: "가입도 설치도 없이. 끊겨도 한 마디도 잃지 않습니다.",
-    door_document: "들어가기 · Hubbub",
-    name: "이름",
-    room: "방",
-    room_help: "없는 방이면 새로 만듭니다.",
-    enter: "들어가기",
-    free_names: "비어 있는 이름:",
-    enter_as: |name| format!("{} 이름으로 들어가기", isolated(name)),
-    language: "언어",
-    talk: ["터널 들어가요, 잠깐 끊길지도…", "괜찮아요, 다 도착해요", "돌아왔어요! 빠진 것 하나 없네요.", "👏"],
+    #[cfg(feature = "ssr")]
+    pages: super::Pages {
+        door_title: "이름 하나면 바로 대화",
+        door_lead: "가입도 설치도 없이. 끊겨도 한 마디도 잃지 않습니다.",
+        door_document: "들어가기 · Hubbub",
+        name: "이름",
+        room: "방",
+        room_help: "없는 방이면 새로 만듭니다.",
+        enter: "들어가기",
+        free_names: "비어 있는 이름:",
+        enter_as: |name| format!("{} 이름으로 들어가기", isolated(name)),
+        language: "언어",
+        talk: ["터널 들어가요, 잠깐 끊길지도…", "괜찮아요, 다 도착해요", "돌아왔어요! 빠진 것 하나 없네요.", "👏"],
+        sign_in: "들어가기",
+        theme: "화면 모드",
+        theme_name: |theme| match theme {
+            Theme::System => "시스템",
+            Theme::Light => "밝게",
+            Theme::Dark => "어둡게",
+        },
+        enter_sends: "Enter로 메시지 보내기",
+        notify: "새 메시지 알림 받기",
+        notify_refused: "브라우저가 이 사이트의 알림을 막고 있습니다. 브라우저 설정에서 허용해 주세요.",
+        mute: "이 방의 알림 끄기",
+
+        shortcuts: "키보드 단축키",
+        shortcut_list: [
+            ("Ctrl K, ⌘ K", "다른 방으로 가기"),
+            ("Ctrl Enter, ⌘ Enter", "Enter 설정과 상관없이 보내기"),
+            ("Shift Enter", "줄 바꾸기"),
+            ("↑ ↓", "목록에서 메시지 사이 옮겨 가기"),
+            ("Esc", "맨 위에 열린 것 닫기, 목록에서 입력란으로 돌아가기"),
+            ("?", "이 목록 보기"),
+        ],
+        single_key: "? 키로 이 목록 열기",
+        close: "닫기",
+
+        rooms_title: "방",
+        rooms_lead: "모든 방은 열려 있습니다. 골라서 들어가거나 새로 만드세요.",
+        no_rooms: "아직 방이 없습니다. 위에서 첫 방을 만들어 보세요.",
+        new_room: "새 방",
+        create: "만들기",
+        sign_in_first: "방에 들어가거나 만들려면 먼저 이름을 정해 주세요.",
+        last_active: "마지막 활동",
+        joined: "참여 중",
+
+        problem_title: |status, code| match status {
+            404 if code == ErrorCode::NotFound => "여기에는 아무것도 없습니다",
+            403 => "이곳에서 온 요청이 아닙니다",
+            404 => "없는 방입니다",
+            422 => "쓸 수 없는 이름입니다",
+            429 => "요청이 너무 많습니다",
+            503 => "잠시만요",
+            400..=499 => "하지 못했습니다",
+            _ => "서버에 문제가 생겼습니다",
+        },
+        no_such_room: |room| {
+            format!("{} 방은 아직 아무도 만들지 않았습니다. 지금 만들 수 있습니다.", quoted(MARKS, room))
+        },
+        try_again: "다시 시도",
+        to_room: "방으로 돌아가기",
+    },
 
     menu: "방과 사람",
     close_menu: "닫기",
@@ -26,7 +79,6 @@ pub static STRINGS: Strings = Strings {
     more_people: |n| format!("그 밖에 {n}명"),
     unread: |n| format!("안 읽은 메시지 {n}개"),
     sign_out: "로그아웃",
-    sign_in: "들어가기",
     online: "연결됨",
     connecting: "연결하는 중…",
     offline: "연결 끊김",
@@ -37,28 +89,6 @@ pub static STRINGS: Strings = Strings {
     leave: "이 방에서 나가기",
 
     settings: "설정",
-    theme: "화면 모드",
-    theme_name: |theme| match theme {
-        Theme::System => "시스템",
-        Theme::Light => "밝게",
-        Theme::Dark => "어둡게",
-    },
-    enter_sends: "Enter로 메시지 보내기",
-    notify: "새 메시지 알림 받기",
-    notify_refused: "브라우저가 이 사이트의 알림을 막고 있습니다. 브라우저 설정에서 허용해 주세요.",
-    mute: "이 방의 알림 끄기",
-
-    shortcuts: "키보드 단축키",
-    shortcut_list: [
-        ("Ctrl K, ⌘ K", "다른 방으로 가기"),
-        ("Ctrl Enter, ⌘ Enter", "Enter 설정과 상관없이 보내기"),
-        ("Shift Enter", "줄 바꾸기"),
-        ("↑ ↓", "목록에서 메시지 사이 옮겨 가기"),
-        ("Esc", "맨 위에 열린 것 닫기, 목록에서 입력란으로 돌아가기"),
-        ("?", "이 목록 보기"),
-    ],
-    single_key: "? 키로 이 목록 열기",
-    close: "닫기",
     switch_room: "방으로 가기",
     no_room_found: "내 방 가운데 그런 이름은 없습니다.",
     all_or_new: "모든 방 보기, 새 방 만들기",
@@ -98,30 +128,7 @@ pub static STRINGS: Strings = Strings {
     connect_now: "지금 연결",
     signed_out_banner: "로그아웃되었습니다. 쓰던 글은 보관됩니다. 다시 들어오면 이어집니다.",
     sign_in_as: |name| format!("{} 이름으로 다시 들어가기", isolated(name)),
-
-    rooms_title: "방",
-    rooms_lead: "모든 방은 열려 있습니다. 골라서 들어가거나 새로 만드세요.",
-    no_rooms: "아직 방이 없습니다. 위에서 첫 방을 만들어 보세요.",
-    new_room: "새 방",
-    create: "만들기",
-    sign_in_first: "방에 들어가거나 만들려면 먼저 이름을 정해 주세요.",
-    last_active: "마지막 활동",
-    joined: "참여 중",
-
-    problem_title: |status, code| match status {
-        404 if code == ErrorCode::NotFound => "여기에는 아무것도 없습니다",
-        403 => "이곳에서 온 요청이 아닙니다",
-        404 => "없는 방입니다",
-        422 => "쓸 수 없는 이름입니다",
-        429 => "요청이 너무 많습니다",
-        503 => "잠시만요",
-        400..=499 => "하지 못했습니다",
-        _ => "서버에 문제가 생겼습니다",
-    },
-    no_such_room: |room| format!("{} 방은 아직 아무도 만들지 않았습니다. 지금 만들 수 있습니다.", quoted(MARKS, room)),
     create_room: |room| format!("{} 방 만들기", quoted(MARKS, room)),
-    try_again: "다시 시도",
-    to_room: "방으로 돌아가기",
 
     error,
 

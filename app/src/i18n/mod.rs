@@ -6,10 +6,11 @@
 mod en;
 mod ko;
 
+#[cfg(feature = "ssr")]
+use crate::theme::Theme;
 use crate::{
     clock::{Day, Local},
     protocol::ErrorCode,
-    theme::Theme,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,19 +89,9 @@ fn thousandths(q: &str) -> Option<u16> {
 
 /// One language. A field that is a function takes what the sentence is about.
 pub struct Strings {
-    // Sign-in
-    pub door_title: &'static str,
-    pub door_lead: &'static str,
-    pub door_document: &'static str,
-    pub name: &'static str,
-    pub room: &'static str,
-    pub room_help: &'static str,
-    pub enter: &'static str,
-    pub free_names: &'static str,
-    pub enter_as: fn(&str) -> String,
-    pub language: &'static str,
-    /// What two people say in the picture beside the form.
-    pub talk: [&'static str; 4],
+    /// What only the server says.
+    #[cfg(feature = "ssr")]
+    pub pages: Pages,
 
     // Around a room
     pub menu: &'static str,
@@ -112,7 +103,6 @@ pub struct Strings {
     pub more_people: fn(usize) -> String,
     pub unread: fn(usize) -> String,
     pub sign_out: &'static str,
-    pub sign_in: &'static str,
     pub online: &'static str,
     pub connecting: &'static str,
     pub offline: &'static str,
@@ -124,19 +114,6 @@ pub struct Strings {
 
     // Settings of this device
     pub settings: &'static str,
-    pub theme: &'static str,
-    pub theme_name: fn(Theme) -> &'static str,
-    pub enter_sends: &'static str,
-    pub notify: &'static str,
-    pub notify_refused: &'static str,
-    pub mute: &'static str,
-
-    // Keyboard
-    pub shortcuts: &'static str,
-    /// Keys, and what they do.
-    pub shortcut_list: [(&'static str, &'static str); 6],
-    pub single_key: &'static str,
-    pub close: &'static str,
     pub switch_room: &'static str,
     pub no_room_found: &'static str,
     pub all_or_new: &'static str,
@@ -177,6 +154,46 @@ pub struct Strings {
     pub connect_now: &'static str,
     pub signed_out_banner: &'static str,
     pub sign_in_as: fn(&str) -> String,
+    pub create_room: fn(&str) -> String,
+
+    pub error: fn(ErrorCode) -> &'static str,
+
+    /// The day, and today.
+    pub day: fn(Day, Day) -> String,
+    /// The day without "today", with its year.
+    pub full_day: fn(Day) -> String,
+}
+
+/// The strings of what only the server renders; the browser is not sent them.
+#[cfg(feature = "ssr")]
+pub struct Pages {
+    // Sign-in
+    pub door_title: &'static str,
+    pub door_lead: &'static str,
+    pub door_document: &'static str,
+    pub name: &'static str,
+    pub room: &'static str,
+    pub room_help: &'static str,
+    pub enter: &'static str,
+    pub free_names: &'static str,
+    pub enter_as: fn(&str) -> String,
+    pub language: &'static str,
+    /// What two people say in the picture beside the form.
+    pub talk: [&'static str; 4],
+    pub sign_in: &'static str,
+    pub theme: &'static str,
+    pub theme_name: fn(Theme) -> &'static str,
+    pub enter_sends: &'static str,
+    pub notify: &'static str,
+    pub notify_refused: &'static str,
+    pub mute: &'static str,
+
+    // Keyboard
+    pub shortcuts: &'static str,
+    /// Keys, and what they do.
+    pub shortcut_list: [(&'static str, &'static str); 6],
+    pub single_key: &'static str,
+    pub close: &'static str,
 
     // Directory
     pub rooms_title: &'static str,
@@ -192,16 +209,8 @@ pub struct Strings {
     /// The status, and why.
     pub problem_title: fn(u16, ErrorCode) -> &'static str,
     pub no_such_room: fn(&str) -> String,
-    pub create_room: fn(&str) -> String,
     pub try_again: &'static str,
     pub to_room: &'static str,
-
-    pub error: fn(ErrorCode) -> &'static str,
-
-    /// The day, and today.
-    pub day: fn(Day, Day) -> String,
-    /// The day without "today", with its year.
-    pub full_day: fn(Day) -> String,
 }
 
 impl Strings {

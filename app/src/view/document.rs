@@ -39,12 +39,12 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
         Screen::Door(door) => {
             // Where somebody signed out, nothing of theirs stays. A store that does not answer knows nobody.
             let forget = (page.me.is_none() && door.error.is_none()).then(|| forget(&nonce, &page.here));
-            (strings.door_document.to_owned(), true, (forget, prefetch(assets)).into_any())
+            (strings.pages.door_document.to_owned(), true, (forget, prefetch(assets)).into_any())
         }
         Screen::Room(room) => (titled(room.room.name.as_str()), false, scripts(&page, assets, &nonce).into_any()),
-        Screen::Rooms(_) => (titled(strings.rooms_title), true, ().into_any()),
+        Screen::Rooms(_) => (titled(strings.pages.rooms_title), true, ().into_any()),
         Screen::Problem(problem) => {
-            (titled((strings.problem_title)(problem.status, problem.code)), false, ().into_any())
+            (titled((strings.pages.problem_title)(problem.status, problem.code)), false, ().into_any())
         }
     };
     let zone_nonce = nonce.to_string();
@@ -68,7 +68,7 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <link rel="apple-touch-icon" href="/icons/apple-touch.png"/>
                 <link rel="manifest" href=["/manifest.", lang, ".webmanifest"].concat()/>
-                {described.then(|| view! { <meta name="description" content=strings.door_lead/> })}
+                {described.then(|| view! { <meta name="description" content=strings.pages.door_lead/> })}
                 <meta name="color-scheme" content=scheme/>
                 {bar_colour(light, "(prefers-color-scheme: light)")}
                 {bar_colour(dark, "(prefers-color-scheme: dark)")}

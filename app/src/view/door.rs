@@ -9,20 +9,20 @@ use leptos::prelude::*;
 
 pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
     let t = strings();
-    let [one, two, three, four] = t.talk;
+    let [one, two, three, four] = t.pages.talk;
     let room_help = if door.room_error.is_some() { "room-problem" } else { "room-help" };
     // The first field that is still to be filled or mended.
     let room_first = door.name_error.is_none() && !door.name.is_empty();
     view! {
         <div class="door">
             <main class="sheet">
-                {brand()} <h1>{t.door_title}</h1> <p class="lead">{t.door_lead}</p>
+                {brand()} <h1>{t.pages.door_title}</h1> <p class="lead">{t.pages.door_lead}</p>
                 {door.error.map(|code| view! { <p class="alert" role="alert" data-code=code.as_str()>{(t.error)(code)}</p> })}
                 <form method="post" action="/signin" novalidate>
                     // Enter in a field presses the first button of the form, which must not be a suggestion.
                     <button class="default" tabindex="-1" aria-hidden="true"></button>
                     {(!door.at.is_empty()).then(|| view! { <input type="hidden" name="at" value=door.at/> })}
-                    <label for="name">{t.name}</label>
+                    <label for="name">{t.pages.name}</label>
                     <input
                         class="field"
                         id="name"
@@ -44,7 +44,7 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                                 .suggestions
                                 .into_iter()
                                 .map(|name| {
-                                    let label = (t.enter_as)(&name);
+                                    let label = (t.pages.enter_as)(&name);
                                     let value = name.clone();
                                     view! {
                                         <button
@@ -60,11 +60,11 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                                 .collect_view();
                             view! {
                                 <div class="picks">
-                                    <span class="help">{t.free_names}</span>
+                                    <span class="help">{t.pages.free_names}</span>
                                     {picks}
                                 </div>
                             }
-                        })} <label for="room">{t.room}</label>
+                        })} <label for="room">{t.pages.room}</label>
                     <input
                         class="field"
                         id="room"
@@ -81,8 +81,8 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                     {door
                         .room_error
                         .is_none()
-                        .then(|| view! { <p class="help" id="room-help">{t.room_help}</p> })}
-                    <button class="go">{t.enter}</button>
+                        .then(|| view! { <p class="help" id="room-help">{t.pages.room_help}</p> })}
+                    <button class="go">{t.pages.enter}</button>
                 </form> <div class="ends">{languages(page)} {themes(page)}</div>
             </main>
             <aside class="stage" aria-hidden="true">

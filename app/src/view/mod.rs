@@ -57,7 +57,7 @@ pub fn App() -> impl IntoView {
     let page = expect_context::<PageData>();
     provide_context(page.lang);
     match (page.screen.clone(), page.me.clone()) {
-        (Screen::Room(screen), Some(me)) => room::room(&screen, &page, me).into_any(),
+        (Screen::Room(screen), Some(me)) => room::room(&screen, &page, &me).into_any(),
         #[cfg(feature = "ssr")]
         (Screen::Door(door), _) => door::door(door, &page).into_any(),
         // Only somebody who is signed in is shown a room.

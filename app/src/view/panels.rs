@@ -12,26 +12,26 @@ use leptos::prelude::*;
 
 pub fn panels(page: &PageData) -> impl IntoView + use<> {
     let t = strings();
-    let keys = t.shortcut_list.map(|(keys, what)| view! { <div><dt>{keys}</dt><dd>{what}</dd></div> }.into_any());
+    let keys = t.pages.shortcut_list.map(|(keys, what)| view! { <div><dt>{keys}</dt><dd>{what}</dd></div> }.into_any());
     view! {
         <div class="panel" id="settings" popover="auto" role="dialog" aria-label=t.settings>
-            <h2>{t.language}</h2>
+            <h2>{t.pages.language}</h2>
             {languages(page)}
-            <h2>{t.theme}</h2>
+            <h2>{t.pages.theme}</h2>
             {themes(page)}
             <div class="sets scripted">
-                {check("enter", t.enter_sends)}
-                {check("notify", t.notify)}
-                <p class="help err" id="notify-refused" role="alert" hidden>{t.notify_refused}</p>
-                {check("mute", t.mute)}
-                <button class="quiet" type="button" data-open="keys">{t.shortcuts}</button>
+                {check("enter", t.pages.enter_sends)}
+                {check("notify", t.pages.notify)}
+                <p class="help err" id="notify-refused" role="alert" hidden>{t.pages.notify_refused}</p>
+                {check("mute", t.pages.mute)}
+                <button class="quiet" type="button" data-open="keys">{t.pages.shortcuts}</button>
             </div>
         </div>
         <dialog class="panel" id="keys" aria-labelledby="keys-title">
-            <h2 id="keys-title">{t.shortcuts}</h2>
+            <h2 id="keys-title">{t.pages.shortcuts}</h2>
             <dl>{keys.into_iter().collect_view()}</dl>
-            {check("key", t.single_key)}
-            <form method="dialog"><button class="go">{t.close}</button></form>
+            {check("key", t.pages.single_key)}
+            <form method="dialog"><button class="go">{t.pages.close}</button></form>
         </dialog>
     }
 }

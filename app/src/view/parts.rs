@@ -92,7 +92,7 @@ pub fn languages(page: &PageData) -> impl IntoView + use<> {
         }
     });
     let [ko, en] = links;
-    view! { <nav class="lang" aria-label=strings().language>{ko} {en}</nav> }
+    view! { <nav class="lang" aria-label=strings().pages.language>{ko} {en}</nav> }
 }
 
 #[cfg(feature = "ssr")]
@@ -104,12 +104,12 @@ pub fn themes(page: &PageData) -> impl IntoView + use<> {
         let tag = theme.tag();
         view! {
             <a href=format!("/theme/{tag}?next={next}") data-choose=tag aria-current=(theme == chosen).then_some("true")>
-                {(strings().theme_name)(theme)}
+                {(strings().pages.theme_name)(theme)}
             </a>
         }
     });
     let [system, light, dark] = links;
-    view! { <nav class="lang themes" aria-label=strings().theme>{system} {light} {dark}</nav> }
+    view! { <nav class="lang themes" aria-label=strings().pages.theme>{system} {light} {dark}</nav> }
 }
 
 #[cfg(feature = "ssr")]

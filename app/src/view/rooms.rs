@@ -23,10 +23,10 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
                 <li>
                     <a class="line-link" href=room.key.path()>
                         <b><bdi>{room.name.as_str().to_owned()}</bdi></b>
-                        {joined.then(|| view! { <span class="tag">{t.joined}</span> })}
+                        {joined.then(|| view! { <span class="tag">{t.pages.joined}</span> })}
                         <span class="meta">{(t.people)(people)}</span>
                         <span class="meta when">
-                            <span class="vh">{t.last_active}" "</span>
+                            <span class="vh">{t.pages.last_active}" "</span>
                             <time datetime=clock::machine(active_at) title=t.full_time(at)>{t.brief(at, today)}</time>
                         </span>
                     </a>
@@ -35,14 +35,14 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
         })
         .collect::<Vec<_>>();
     let list = if lines.is_empty() {
-        view! { <p class="empty">{t.no_rooms}</p> }.into_any()
+        view! { <p class="empty">{t.pages.no_rooms}</p> }.into_any()
     } else {
         view! { <ul class="directory">{lines}</ul> }.into_any()
     };
     let create = if page.me.is_some() {
         view! {
             <form class="create" method="post" action="/rooms" novalidate>
-                <label for="room">{t.new_room}</label>
+                <label for="room">{t.pages.new_room}</label>
                 <div class="row">
                     <input
                         class="field"
@@ -56,7 +56,7 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
                         aria-invalid=screen.error.map(|_| "true")
                         aria-describedby=screen.error.map(|_| "room-problem")
                     />
-                    <button class="go">{t.create}</button>
+                    <button class="go">{t.pages.create}</button>
                 </div>
                 {field_problem("room-problem", screen.error)}
             </form>
@@ -64,7 +64,7 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
         .into_any()
     } else {
         view! {
-            <p class="empty">{t.sign_in_first}" " <a href="/">{t.sign_in}</a></p>
+            <p class="empty">{t.pages.sign_in_first}" " <a href="/">{t.pages.sign_in}</a></p>
         }
         .into_any()
     };
@@ -84,8 +84,8 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
                     })}
             </header>
             <main>
-                <h1>{t.rooms_title}</h1>
-                <p class="lead">{t.rooms_lead}</p>
+                <h1>{t.pages.rooms_title}</h1>
+                <p class="lead">{t.pages.rooms_lead}</p>
                 {create}
                 {list}
             </main>

@@ -128,10 +128,10 @@ fn attribute<'a>(html: &'a str, of: &str, name: &str) -> Option<&'a str> {
 fn a_strict_content_security_policy_finds_nothing_to_refuse() {
     for html in every_screen() {
         assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
-        assert!(!html.contains(" style=") && !html.contains("<style"), "{html}");
+        assert!(!html.contains(" style="), "{html}");
         assert!(!html.contains(" onclick") && !html.contains(" onload") && !html.contains("javascript:"), "{html}");
-        for script in html.split("<script").skip(1) {
-            let tag = &script[..script.find('>').unwrap()];
+        for inline in html.split("<script").skip(1).chain(html.split("<style").skip(1)) {
+            let tag = &inline[..inline.find('>').unwrap()];
             assert!(tag.contains(" nonce=\"") || tag.contains("application/json"), "{tag}");
         }
     }
@@ -226,10 +226,37 @@ fn search_engines_find_the_door_but_no_room() {
 }
 
 #[test]
-fn a_language_link_leads_back_to_the_page() {
+fn a_language_or_theme_link_leads_back_to_the_page() {
     let html = in_room(room_screen(&["a"]));
     assert_eq!(attribute(&html, "hreflang=\"en\"", "href"), Some("/lang/en?next=/r/a%3Fbefore%3D3"));
-    assert!(html.contains("<html lang=\"ko\" dir=\"ltr\">"));
+    assert!(html.contains("<html lang=\"ko\" dir=\"ltr\" data-theme=\"dark\">"));
+    assert_eq!(attribute(&html, "data-choose=\"light\"", "href"), Some("/theme/light?next=/r/a%3Fbefore%3D3"));
+    assert_eq!(attribute(&html, "data-choose=\"dark\"", "aria-current"), Some("true"));
+    assert_eq!(attribute(&html, "name=\"color-scheme\"", "content"), Some("dark"));
+}
+
+#[test]
+fn a_message_that_was_asked_for_is_the_one_the_browser_goes_to() {
+    let mut screen = room_screen(&["one", "two", "three"]);
+    screen.target = Some(12);
+    screen.newest = false;
+    let html = in_room(screen);
+    let tag = html.split('<').find(|tag| tag.contains("data-seq=\"12\"")).unwrap();
+    assert!(tag.contains(" autofocus") && tag.contains("tabindex=\"-1\"") && tag.contains("target"), "{tag}");
+    assert_eq!(html.matches(" autofocus").count(), 1);
+    let address = "/r/%EB%94%94%EC%9E%90%EC%9D%B8%20%EB%A6%AC%EB%B7%B0";
+    assert!(html.contains(&format!("href=\"{address}/12\"")), "the time leads to the message");
+    assert!(html.contains(&format!("href=\"{address}?before=64\"")), "the page below");
+}
+
+#[test]
+fn what_is_new_stands_below_a_divider() {
+    let mut screen = room_screen(&["read", "new"]);
+    screen.rooms[0].reading.mark = Some(crate::protocol::ReadMark { epoch: Epoch(9), seq: 11 });
+    screen.rooms[0].reading.unread = 1;
+    let html = in_room(screen);
+    let divider = html.find("class=\"day new\"").unwrap();
+    assert!(html.find("data-seq=\"11\"").unwrap() < divider && divider < html.find("data-seq=\"12\"").unwrap());
 }
 
 #[test]

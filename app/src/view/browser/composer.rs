@@ -183,7 +183,7 @@ impl Composer {
         Effect::new(move |before: Option<Option<RoomKey>>| {
             let room = self.chat.room.with(|room| room.key.clone());
             let (Some(field), true) = (self.field(), self.chat.alive.get()) else { return None };
-            let Some(actions) = self.chat.actions() else { return None };
+            let actions = self.chat.actions()?;
             match before.flatten() {
                 // What was typed before anything was alive is newer than any draft.
                 None if field.value().is_empty() => field.set_value(&actions.draft()),

@@ -47,7 +47,7 @@ fn is_field(ev: &KeyboardEvent) -> bool {
 /// nothing else.
 fn switcher(chat: Chat, handles: Handles) {
     let Some(dialog) = handles.switcher.get_untracked() else { return };
-    let choice = handles.choice;
+    let choice = handles.choice.get_value();
     let ime = StoredValue::new(Ime::default());
     let step = move |f: fn(&mut Ime) -> bool| {
         let mut now = ime.get_value();

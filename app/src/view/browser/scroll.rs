@@ -69,7 +69,7 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
             to_end(chat, handles);
         }
     });
-    Effect::new(move |before: Option<Option<u64>>| show_target(chat, handles, before));
+    Effect::new(move |before: Option<Option<u64>>| show_target(chat, handles, before.flatten()));
     Effect::new(move || {
         let at_end = handles.at_end.get();
         if at_end {
@@ -114,12 +114,11 @@ fn news(chat: Chat, handles: Handles, announcer: Announcer) {
 }
 
 /// Highlights the message that was asked for, and brings it into view.
-fn show_target(chat: Chat, handles: Handles, before: Option<Option<u64>>) -> Option<u64> {
+fn show_target(chat: Chat, handles: Handles, shown: Option<u64>) -> Option<u64> {
     // Its row may come later than the wish.
     chat.rows.track();
     let target = chat.target.get();
-    let Some(log) = handles.log.get_untracked() else { return before.flatten() };
-    let shown = before.flatten();
+    let Some(log) = handles.log.get_untracked() else { return shown };
     if shown == target {
         return target;
     }

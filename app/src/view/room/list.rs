@@ -3,7 +3,7 @@
 use super::{Handles, named};
 use crate::{
     clock,
-    domain::Entry,
+    domain::{Entry, EntryId},
     i18n,
     links::{self, Piece},
     protocol::{ErrorCode, Person},
@@ -150,7 +150,8 @@ fn row(chat: Chat, handles: Handles, item: Item) -> AnyView {
             let own = chat.me.with_value(|me| me.id == entry.by);
             let target = chat.target.get_untracked() == Some(entry.seq);
             let room = chat.room.with_untracked(|room| room.key.path());
-            message(&entry, &room, Looks { head, own, target, oldest: item.oldest }, &item.zone).into_any()
+            message(&entry, &room, Looks { head, own, target, prev: item.oldest.then_some(entry.prev) }, &item.zone)
+                .into_any()
         }
         Row::Pending { n, text, head, state } => unsent(chat, n, &text, head, state).into_any(),
         Row::Notice { entered, people, .. } => {
@@ -168,12 +169,13 @@ struct Looks {
     own: bool,
     /// Asked for by its address.
     target: bool,
-    oldest: bool,
+    /// What stands before it, unless that is the row above.
+    prev: Option<EntryId>,
 }
 
 /// A message with everything of its entry that a page needs to go on from.
 fn message(entry: &Entry, room: &str, looks: Looks, zone: &str) -> impl IntoView + use<> {
-    let Looks { head, own, target, oldest } = looks;
+    let Looks { head, own, target, prev } = looks;
     let text = entry.text();
     let class = match (text, head, target) {
         (None, ..) => "void",
@@ -208,7 +210,7 @@ fn message(entry: &Entry, room: &str, looks: Looks, zone: &str) -> impl IntoView
             autofocus=target
             data-seq=entry.seq
             data-id=entry.id.to_string()
-            data-prev=oldest.then(|| entry.prev.to_string())
+            data-prev=prev.map(|prev| prev.to_string())
             data-at=entry.at
             data-by=entry.by.to_string()
             data-name=entry.name.as_str().to_owned()

@@ -44,7 +44,7 @@ pub struct Handles {
     pub today: RwSignal<clock::Day>,
     /// Whether the room switcher is open, and what is chosen in it.
     pub switching: RwSignal<bool>,
-    pub choice: Choice,
+    pub choice: StoredValue<Choice>,
     /// Sentences for a screen reader to say, each with a number of its own.
     pub said: RwSignal<Vec<(u64, String)>>,
 }
@@ -56,11 +56,11 @@ impl Handles {
     }
 }
 
-pub fn room(screen: &RoomScreen, page: &PageData, me: Person) -> impl IntoView + use<> {
+pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView + use<> {
     let t = strings();
     let entries: Vec<_> = screen.page.entries.iter().cloned().map(Arc::new).collect();
     let chat =
-        Chat::new(me.clone(), screen, rows::layout(&entries, screen.divider(), &[], &[], &page.zone, &me), &page.zone);
+        Chat::new(me.clone(), screen, rows::layout(&entries, screen.divider(), &[], &[], &page.zone, me), &page.zone);
     provide_context(chat);
     let handles = Handles {
         log: NodeRef::new(),
@@ -77,7 +77,7 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: Person) -> impl IntoView +
         leaping: RwSignal::new(false),
         today: RwSignal::new(clock::local(page.now, &page.zone).day),
         switching: RwSignal::new(false),
-        choice: Choice::new(chat),
+        choice: StoredValue::new(Choice::new(chat)),
         said: RwSignal::new(Vec::new()),
     };
     // Erased, so that the type of the whole page stays within the compiler's limits.

@@ -54,7 +54,7 @@ pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
 
 fn choices(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
-    let Choice { typed, at, rooms } = handles.choice;
+    let Choice { typed, at, rooms } = handles.choice.get_value();
     let option = move |(i, line): (usize, SidebarRoom)| {
         let path = line.room.key.path();
         let chosen = move || if at.get() == i { "true" } else { "false" };
@@ -63,7 +63,7 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
         let go = move |ev: leptos::ev::MouseEvent| {
             ev.prevent_default();
             at.set(i);
-            handles.choice.take(chat, handles);
+            handles.choice.get_value().take(chat, handles);
         };
         view! {
             <li role="option" id=["choice-", &i.to_string()].concat() aria-selected=chosen>
