@@ -42,6 +42,8 @@ thread_local! {
 struct Client {
     chat: Chat,
     session: Session,
+    /// Which build the page is of.
+    build: String,
     sockets: Vec<(SocketId, Socket)>,
     storage: Storage,
     drafts: Drafts<drafts::Browser>,
@@ -68,7 +70,7 @@ pub fn start() -> Result<(), &'static str> {
 
 /// Opens the socket and keeps `chat` current as soon as it is known what this tab left behind when it was last here, so
 /// that what is written from now on goes behind that. Until then the plain forms do the work.
-pub fn attach(chat: Chat, screen: RoomScreen) {
+pub fn attach(chat: Chat, screen: RoomScreen, build: String) {
     let me = chat.me.get_value();
     spawn_local(async move {
         let (storage, saved) = Storage::open(me.id).await;
@@ -80,7 +82,8 @@ pub fn attach(chat: Chat, screen: RoomScreen) {
         }
         storage.watch();
         let drafts = drafts::open(&session.me().name);
-        let client = Client { chat, session, sockets: Vec::new(), storage, drafts, clock, wake: None, painting: false };
+        let client =
+            Client { chat, session, build, sockets: Vec::new(), storage, drafts, clock, wake: None, painting: false };
         CLIENT.set(Some(client));
         window::listen();
         chat.set_actions(Arc::new(actions::Hand));

@@ -5,6 +5,9 @@ use leptos::prelude::{document, window};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{Event, EventTarget, PageTransitionEvent};
 
+/// For which build the page was loaded anew, in `sessionStorage`.
+const BUILD: &str = "hubbub.build";
+
 /// Listens for as long as the page lives.
 pub(super) fn listen() {
     on(&window(), "online", look);
@@ -74,6 +77,15 @@ pub(super) fn replace_address(path: &str) {
 /// Loads another page.
 pub(super) fn go(path: &str) {
     let _ = window().location().assign(path);
+}
+
+/// Loads the page anew to get another build of it; once for each, so that two servers of different builds do not make it
+/// go back and forth.
+pub(super) fn renew(build: &str) {
+    let Ok(Some(storage)) = window().session_storage() else { return };
+    if storage.get_item(BUILD).ok().flatten().as_deref() != Some(build) && storage.set_item(BUILD, build).is_ok() {
+        let _ = window().location().reload();
+    }
 }
 
 /// A number nobody can guess.

@@ -146,6 +146,7 @@ pub static STRINGS: Strings = Strings {
         n => format!("Connection lost. Trying again in {n} s. What you write is kept."),
     },
     connect_now: "Connect now",
+    outdated: "There is a new version of this page. Reload",
     signed_out_banner: "You are signed out. What you wrote is kept; sign in to go on.",
     sign_in_as: |name| format!("Sign in as {}", isolated(name)),
     create_room: |room| format!("Create {}", quoted(MARKS, room)),

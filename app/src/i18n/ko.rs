@@ -126,6 +126,7 @@ pub static STRINGS: Strings = Strings {
         n => format!("연결이 끊겼습니다. {n}초 뒤 다시 연결합니다. 쓰던 글은 그대로 보관됩니다."),
     },
     connect_now: "지금 연결",
+    outdated: "새 버전이 나왔어요. 새로고침",
     signed_out_banner: "로그아웃되었습니다. 쓰던 글은 보관됩니다. 다시 들어오면 이어집니다.",
     sign_in_as: |name| format!("{} 이름으로 다시 들어가기", isolated(name)),
     create_room: |room| format!("{} 방 만들기", quoted(MARKS, room)),

@@ -152,6 +152,7 @@ pub struct Strings {
     // Connection
     pub offline_banner: fn(u32) -> String,
     pub connect_now: &'static str,
+    pub outdated: &'static str,
     pub signed_out_banner: &'static str,
     pub sign_in_as: fn(&str) -> String,
     pub create_room: fn(&str) -> String,

@@ -40,6 +40,8 @@ pub struct Chat {
     pub trouble: RwSignal<Option<ErrorCode>>,
     /// Whether there are [`Actions`] yet.
     pub alive: RwSignal<bool>,
+    /// The server is of another build than the page.
+    pub outdated: RwSignal<bool>,
     actions: StoredValue<Option<Arc<dyn Actions>>>,
 }
 
@@ -127,6 +129,7 @@ impl Chat {
             link: RwSignal::new(Link::Connecting),
             trouble: RwSignal::new(None),
             alive: RwSignal::new(false),
+            outdated: RwSignal::new(false),
             actions: StoredValue::new(None),
         }
     }

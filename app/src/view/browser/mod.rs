@@ -58,7 +58,7 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         settings::attach(chat);
         notices::watch(chat);
         title(chat, handles);
-        crate::client::attach(chat, screen);
+        crate::client::attach(chat, screen, page.build);
         if let Some(html) = document().document_element() {
             let _ = html.set_attribute("data-script", "on");
         }

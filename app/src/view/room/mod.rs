@@ -150,6 +150,7 @@ fn banner(chat: Chat) -> impl IntoView {
     let state = Memo::new(move |_| match chat.link.get() {
         Link::Offline { .. } => 1,
         Link::SignedOut => 2,
+        Link::Online if chat.outdated.get() => 3,
         Link::Connecting | Link::Online => 0,
     });
     let seconds = move || match chat.link.get() {
@@ -172,6 +173,13 @@ fn banner(chat: Chat) -> impl IntoView {
                     <input type="hidden" name="room" value=move || chat.room.with(|room| room.name.as_str().to_owned())/>
                     <button class="plain">{(t.sign_in_as)(&me())}</button>
                 </form>
+            }
+            .into_any(),
+            // Going where one is already is a reload.
+            3 => view! {
+                <div class="banner">
+                    <a href=move || chat.room.with(|room| room.key.path())>{t.outdated}</a>
+                </div>
             }
             .into_any(),
             _ => ().into_any(),

@@ -1,0 +1,49 @@
+import type { Page } from '@playwright/test';
+import { committed, connected, field, say, signIn, unique } from './support/people';
+import { expect, test } from './support/test';
+
+/** From now on the page is told that the server is of another build. */
+async function deployed(page: Page): Promise<void> {
+  await page.routeWebSocket('**/ws', (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => socket.send(String(message).replace(/"build":"[^"]*"/, '"build":"tomorrow"')));
+  });
+}
+
+test('offers another build, and keeps what was typed when it is taken', async ({ page, server }) => {
+  const room = unique('update');
+  await deployed(page);
+  await signIn(page, server.url, unique('Ann'), room);
+  await connected(page);
+  const offer = page.locator('.banner a');
+  await expect(offer).toHaveText('There is a new version of this page. Reload');
+  await field(page).fill('half a thought');
+  await page.unrouteAll();
+  await offer.click();
+  await connected(page);
+  await expect(offer).toHaveCount(0);
+  await expect(field(page)).toHaveValue('half a thought');
+});
+
+test('takes another build by itself while nobody looks, once', async ({ page, server }) => {
+  await deployed(page);
+  await signIn(page, server.url, unique('Ann'), unique('update'));
+  await connected(page);
+  let loads = 0;
+  page.on('load', () => loads++);
+  const hide = () =>
+    page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+  await hide();
+  await expect.poll(() => loads).toBe(1);
+  // The server still says that it is of another build; the page has done what it could.
+  await connected(page);
+  await expect(page.locator('.banner a')).toBeVisible();
+  await hide();
+  // What is committed now was painted while the page was hidden, which is when it would have been loaded anew.
+  await say(page, 'still here');
+  await expect.poll(() => committed(page)).toEqual(['still here']);
+  expect(loads).toBe(1);
+});
