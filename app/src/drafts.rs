@@ -59,6 +59,18 @@ impl<S: Shelf> Drafts<S> {
         }
     }
 
+    /// Puts texts in front of what is being written.
+    pub fn put_before<'a>(&mut self, room: &RoomKey, texts: impl Iterator<Item = &'a str>) {
+        let mut draft: String = texts.flat_map(|text| [text, "\n"]).collect();
+        draft.push_str(&self.get(room));
+        self.set(room, draft.trim_end_matches('\n'));
+    }
+
+    /// Whether everything outlives the page.
+    pub fn are_stored(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     fn key(&self, room: &RoomKey) -> String {
         [&self.prefix, room.as_str()].concat()
     }
@@ -109,6 +121,21 @@ mod tests {
         other.set(&a, "");
         assert_eq!((one.get(&a), shelf.texts.borrow().len()), (String::new(), 1));
         assert_eq!(of("지우", &shelf).get(&b), "둘", "a reload finds it");
+    }
+
+    #[test]
+    fn what_comes_back_stands_before_what_is_being_written() {
+        let shelf = Cupboard::default();
+        let key = room("a").key;
+        let mut drafts = of("지우", &shelf);
+        drafts.put_before(&key, ["하나", "둘"].into_iter());
+        assert_eq!(drafts.get(&key), "하나\n둘");
+        drafts.set(&key, "셋");
+        drafts.put_before(&key, ["하나"].into_iter());
+        assert_eq!(drafts.get(&key), "하나\n셋");
+        assert!(drafts.are_stored());
+        drafts.set(&key, &"긴".repeat(STORED_MAX));
+        assert!(!drafts.are_stored());
     }
 
     #[test]

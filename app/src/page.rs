@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 /// The id of the `<script type="application/json">` that carries the [`PageData`].
 pub const PAGE_DATA_ID: &str = "page-data";
 
+/// Where signing out leads: the door, which erases there what its visitor was writing.
+pub const SIGNED_OUT: &str = "/?out";
+
 /// What the keys of stored outboxes begin with, in the browser's `localStorage`; a person's id follows.
 pub const OUTBOX_KEYS: &str = "hubbub.outbox.";
 

@@ -78,7 +78,7 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
     await other.goto(`${scene.net.url}/rooms`);
     await other.locator('form[action="/signout"] button').click();
     await other.close();
-    await expect(scene.page.locator('.banner[role=alert], dialog[open]').first()).toBeVisible({ timeout: 10_000 });
+    await expect(scene.page.locator('#again').first()).toBeVisible({ timeout: 10_000 });
   },
   'a text that is too long': async (scene) => {
     await room(scene);

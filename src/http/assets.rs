@@ -90,6 +90,8 @@ pub fn service(dir: &Path, state: AppState) -> Router {
             // A hashed name never means other contents; anything else is asked for again, with a date.
             let policy = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+            // It may have been one of the compressed files beside it.
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
         }
         response
     }))

@@ -12,7 +12,7 @@ use crate::{
 };
 use app::{
     domain::{Cursor, MessageText, ProducerId, RoomName, USER_NAME_MAX, UserName},
-    page::{Door, Post, RoomRef, Screen},
+    page::{Door, Post, RoomRef, SIGNED_OUT, Screen},
     protocol::{ErrorCode, Person, ReadMark},
 };
 use axum::{
@@ -135,10 +135,10 @@ async fn suggestions(state: &AppState, taken: &UserName) -> Vec<String> {
 pub async fn sign_out(State(state): State<AppState>, visitor: Visitor) -> Response {
     let mut response = match &visitor.session {
         Ok(Some(session)) => match state.hub.engine.close_session(session.token).await {
-            Ok(()) => render::see_other("/"),
+            Ok(()) => render::see_other(SIGNED_OUT),
             Err(error) => return render::unavailable(&state, &visitor, &error).await,
         },
-        Ok(None) => render::see_other("/"),
+        Ok(None) => render::see_other(SIGNED_OUT),
         Err(error) => return render::unavailable(&state, &visitor, error).await,
     };
     response.headers_mut().append(header::SET_COOKIE, visitor::no_token(state.config.secure_cookies()));

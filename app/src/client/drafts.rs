@@ -1,13 +1,11 @@
 //! Where drafts outlive the page: the browser's `localStorage`.
 
-use super::{CLIENT, storage, window};
+use super::{CLIENT, storage};
 use crate::{
     domain::{RoomKey, UserName},
     drafts::{DRAFT_KEYS, Drafts, Shelf},
 };
-use leptos::prelude::{WithUntracked, document};
-use wasm_bindgen::JsCast;
-use web_sys::{Element, Event};
+use leptos::prelude::WithUntracked;
 
 pub(super) struct Browser;
 
@@ -29,13 +27,6 @@ impl Shelf for Browser {
 pub(super) fn open(of: &UserName) -> Drafts<Browser> {
     let drafts = Drafts::new(Browser, of);
     erase(|key| drafts.is_others(key));
-    // Whoever signs out leaves nothing behind. A session that merely ends takes nothing away.
-    window::on_event(&document(), "submit", |event: &Event| {
-        let form = event.target().and_then(|form| form.dyn_into::<Element>().ok());
-        if form.and_then(|form| form.get_attribute("action")).as_deref() == Some("/signout") {
-            erase(|_| true);
-        }
-    });
     drafts
 }
 

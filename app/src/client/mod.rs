@@ -22,6 +22,7 @@ mod storage;
 mod window;
 
 use crate::{
+    domain::MessageText,
     drafts::Drafts,
     page::{PageData, RoomScreen},
     session::{Command, Session, SocketId},
@@ -143,6 +144,9 @@ impl Client {
             }
         }
         if self.session.link() == Link::SignedOut {
+            for (room, texts) in self.session.take_unsent() {
+                self.drafts.put_before(&room, texts.iter().map(MessageText::as_str));
+            }
             self.storage.sign_out();
         }
     }

@@ -47,6 +47,7 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     let (rooms, link, trouble) = (session.rooms(), session.link(), session.trouble());
     let (newer, target, divider) = (session.newer(), session.target(), session.divider());
     let typing = session.others_typing();
+    let stored = client.drafts.are_stored() && !client.storage.is_refused();
     let newer_build = session.server_build().filter(|build| *build != client.build).map(str::to_owned);
     move || {
         // Before the rows: whether they end where the room does decides whether to follow them.
@@ -62,8 +63,8 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
         update(chat.link, link);
         update(chat.trouble, trouble);
         update(chat.outdated, newer_build.is_some());
-        // Nobody is reading, and what was written is stored.
-        if let Some(build) = newer_build.filter(|_| !window::is_visible()) {
+        // Nobody is reading.
+        if let Some(build) = newer_build.filter(|_| stored && !window::is_visible()) {
             window::renew(&build);
         }
     }

@@ -94,6 +94,11 @@ impl Storage {
     }
 
     /// Stores the outboxes in the place of what was stored before.
+    /// Whether something could not be stored.
+    pub fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
     pub fn save(&mut self, saved: &Saved) {
         if saved.is_empty() {
             remove(&self.key);

@@ -2,6 +2,7 @@
 
 use super::{paint, with};
 use leptos::prelude::{document, window};
+use std::cell::RefCell;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{Event, EventTarget, PageTransitionEvent};
 
@@ -27,6 +28,7 @@ pub(super) fn listen() {
         // The frame or timer that was asked for may be far away now.
         paint::now();
     });
+    note_address();
     on(&window(), "popstate", follow_address);
 }
 
@@ -34,9 +36,22 @@ fn look() {
     with(super::Session::nudge);
 }
 
+thread_local! {
+    /// The path in the address bar, as this page last knew it.
+    static SHOWN: RefCell<String> = RefCell::default();
+}
+
+fn note_address() {
+    SHOWN.set(window().location().pathname().unwrap_or_default());
+}
+
 /// Back and forth in the history.
 fn follow_address() {
     let Ok(path) = window().location().pathname() else { return };
+    // A link within the page, such as the one to the composer, leads nowhere else.
+    if SHOWN.with_borrow_mut(|shown| std::mem::replace(shown, path.clone()) == path) {
+        return;
+    }
     let opened = with(|session| {
         for room in session.rooms().into_iter().map(|line| line.room) {
             let room_path = room.key.path();
@@ -64,6 +79,7 @@ pub(super) fn is_visible() -> bool {
 pub(super) fn push_address(path: &str) {
     if let Ok(history) = window().history() {
         let _ = history.push_state_with_url(&JsValue::NULL, "", Some(path));
+        note_address();
     }
 }
 
@@ -71,6 +87,7 @@ pub(super) fn push_address(path: &str) {
 pub(super) fn replace_address(path: &str) {
     if let Ok(history) = window().history() {
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(path));
+        note_address();
     }
 }
 

@@ -126,7 +126,7 @@ pub static STRINGS: Strings = Strings {
         n => format!("연결이 끊겼습니다. {n}초 뒤 다시 연결합니다. 쓰던 글은 그대로 보관됩니다."),
     },
     connect_now: "지금 연결",
-    outdated: "새 버전이 나왔어요. 새로고침",
+    outdated: "새 버전이 나왔습니다. 새로 고침",
     signed_out_banner: "로그아웃되었습니다. 쓰던 글은 보관됩니다. 다시 들어오면 이어집니다.",
     sign_in_as: |name| format!("{} 이름으로 다시 들어가기", isolated(name)),
     create_room: |room| format!("{} 방 만들기", quoted(MARKS, room)),
@@ -163,7 +163,7 @@ fn error(code: ErrorCode) -> &'static str {
         ErrorCode::NameInvalid => {
             "이름으로 쓸 수 없습니다. 점이나 빗금, 보이지 않는 문자 말고 글자, 숫자, 빈칸, 이모지로 적어 주세요."
         }
-        ErrorCode::NameTaken => "이미 쓰고 있거나 똑같아 보이는 이름입니다. 다른 이름을 골라 주세요.",
+        ErrorCode::NameTaken => "이미 쓰이고 있거나 똑같아 보이는 이름입니다. 다른 이름을 골라 주세요.",
         ErrorCode::RoomEmpty => "방 이름을 적어 주세요.",
         ErrorCode::RoomTooLong => "방 이름이 너무 깁니다. 64자 이하로 줄여 주세요.",
         ErrorCode::RoomInvalid => {

@@ -253,6 +253,17 @@ impl Outbox {
         }
     }
 
+    /// Takes back everything that is not committed, in the order in which it was written: it cannot be sent any more.
+    pub fn take_unsent(&mut self) -> Vec<MessageText> {
+        let queued = self.queue.drain(..).filter_map(|item| match item.op {
+            Op::Message { text } => Some((item.id, text)),
+            Op::Void => None,
+        });
+        let mut unsent: Vec<_> = queued.chain(self.failed.drain(..).map(|failed| (failed.id, failed.text))).collect();
+        unsent.sort_by_key(|(id, _)| *id);
+        unsent.into_iter().map(|(_, text)| text).collect()
+    }
+
     /// Everything that needs a row after the log's entries, in the order in which it was written.
     pub fn unsent(&self) -> Vec<Unsent> {
         let row = |n: u64, text: &MessageText, state| Unsent { n, text: text.as_str().to_owned(), state };

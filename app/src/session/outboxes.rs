@@ -146,6 +146,10 @@ impl Outboxes {
         }
     }
 
+    pub fn take_unsent(&mut self) -> Vec<MessageText> {
+        self.oldest_first().flat_map(Outbox::take_unsent).collect()
+    }
+
     /// Everything that needs a row after the log's entries.
     pub fn unsent(&self) -> Vec<Unsent> {
         self.iter().rev().flat_map(Outbox::unsent).collect()

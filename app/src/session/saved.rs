@@ -5,7 +5,7 @@
 
 use super::{Room, Session};
 use crate::{
-    domain::{ProducerId, UserId},
+    domain::{MessageText, ProducerId, RoomKey, UserId},
     outbox::Outbox,
     page::RoomRef,
     protocol::Reading,
@@ -83,6 +83,14 @@ impl Session {
             self.room_changed(i);
         }
         self.join_rooms();
+    }
+
+    /// What was not committed when the session ended, with its rooms: for its author to decide about, who is to come back as
+    /// another person as far as the log knows.
+    pub fn take_unsent(&mut self) -> Vec<(RoomKey, Vec<MessageText>)> {
+        self.changed.rows = true;
+        let texts = self.rooms.iter_mut().map(|room| (room.which.key.clone(), room.outboxes.take_unsent()));
+        texts.filter(|(_, texts)| !texts.is_empty()).collect()
     }
 
     /// Whether every message is committed or failed.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     drafts::DRAFT_KEYS,
-    page::{OUTBOX_KEYS, PAGE_DATA_ID, PageData, Screen},
+    page::{OUTBOX_KEYS, PAGE_DATA_ID, PageData, SIGNED_OUT, Screen},
 };
 use leptos::{config::LeptosOptions, either::Either, html, hydration::AutoReload, nonce::Nonce, prelude::*};
 use std::sync::Arc;
@@ -145,10 +145,10 @@ fn prefetch(assets: &Assets) -> impl IntoView + use<> {
     }
 }
 
-/// Erases every outbox from the browser's storage, and at `/`, where signing out leads, every draft. Elsewhere a session may
-/// merely have ended, and whoever signs in again goes on writing. The door brings no WASM that could.
+/// Erases every outbox from the browser's storage, and after a sign-out every draft. Elsewhere a session may merely have
+/// ended, and whoever signs in again goes on writing. The door brings no WASM that could.
 fn forget(nonce: &Nonce, here: &str) -> impl IntoView + use<> {
-    let kinds: &[&str] = if here == "/" { &[OUTBOX_KEYS, DRAFT_KEYS] } else { &[OUTBOX_KEYS] };
+    let kinds: &[&str] = if here == SIGNED_OUT { &[OUTBOX_KEYS, DRAFT_KEYS] } else { &[OUTBOX_KEYS] };
     let script = format!(
         "try{{for(let k of Object.keys(localStorage)){}.some(p=>k.startsWith(p))&&localStorage.removeItem(k)}}catch{{}}",
         script_json(&kinds)

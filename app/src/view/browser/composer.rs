@@ -5,21 +5,14 @@ use crate::{
     domain::{RoomKey, TextProblem},
     protocol::ErrorCode,
     view::{
-        chat::Chat,
+        chat::{Chat, Link},
         ime::{Ime, Verdict, breaks_line},
         room::Handles,
     },
 };
-use leptos::{
-    prelude::*,
-    tachys::dom::{document, window},
-};
+use leptos::{prelude::*, tachys::dom::window};
 use std::time::Duration;
-use wasm_bindgen::JsCast;
-use web_sys::{CompositionEvent, Element, Event, HtmlTextAreaElement, KeyboardEvent, MouseEvent};
-
-/// What the keys begin with, in the tab's own storage, under which a text waits for its author to sign in again.
-const CARRIED: &str = "hubbub.carried.";
+use web_sys::{CompositionEvent, Event, HtmlTextAreaElement, KeyboardEvent, MouseEvent};
 
 #[derive(Clone, Copy)]
 struct Composer {
@@ -70,8 +63,8 @@ pub fn take_over(chat: Chat, handles: Handles) {
     if let Ok(Some(button)) = form.query_selector(".send") {
         on(&button, "mousedown", |ev: MouseEvent| ev.prevent_default());
     }
-    composer.bring_back();
     composer.drafts();
+    composer.come_back();
     composer.grow();
     if focus_is_free() && matches_media("(pointer: fine)") {
         let _ = field.focus();
@@ -121,10 +114,13 @@ impl Composer {
     /// Sends what stands in the field. `told`: whether an empty one is worth a word.
     fn send(self, told: bool) {
         let (Some(field), Some(actions)) = (self.field(), self.chat.actions()) else { return };
+        // There is nobody to send it for; it waits in the field.
+        if self.chat.link.get_untracked() == Link::SignedOut {
+            return;
+        }
         match actions.send(&field.value()) {
             Ok(()) => {
                 field.set_value("");
-                self.keep();
                 self.handles.problem.set(None);
                 self.grow();
                 scroll::to_end(self.chat, self.handles);
@@ -148,34 +144,22 @@ impl Composer {
         let _ = style.set_property("height", &[&field.scroll_height().to_string(), "px"].concat());
     }
 
-    /// Whoever signs in again, under the same name and in the same tab, finds what stood in the field.
-    fn bring_back(self) {
-        let carried = move || {
-            let name = self.chat.me.with_value(|me| me.name.as_str().to_owned());
-            [CARRIED, &name, &self.chat.room.with_untracked(|room| room.key.path())].concat()
-        };
-        let area = || window().session_storage().ok().flatten();
-        if let (Some(field), Some(area)) = (self.field(), area()) {
-            let text = area.get_item(&carried()).ok().flatten().unwrap_or_default();
-            let _ = area.remove_item(&carried());
-            if field.value().is_empty() {
-                field.set_value(&text);
-            }
-        }
-        on(&document(), "submit", move |ev: Event| {
-            let again =
-                ev.target().and_then(|form| form.dyn_into::<Element>().ok()).is_some_and(|form| form.id() == "again");
-            if let (true, Some(field), Some(area)) = (again, self.field(), area()) {
-                let _ = area.set_item(&carried(), &field.value());
-            }
-        });
-    }
-
     /// Keeps what stands in the field.
     fn keep(self) {
         if let (Some(field), Some(actions)) = (self.field(), self.chat.actions()) {
             actions.set_draft(&field.value());
         }
+    }
+
+    /// What was not sent when the session ended comes back into the field, before what stands there.
+    fn come_back(self) {
+        let over = Memo::new(move |_| self.chat.link.get() == Link::SignedOut);
+        Effect::new(move || {
+            if let (true, Some(field), Some(actions)) = (over.get(), self.field(), self.chat.actions()) {
+                field.set_value(&actions.draft());
+                self.grow();
+            }
+        });
     }
 
     /// What was typed in a room stays there while another one is on screen, and over a reload.

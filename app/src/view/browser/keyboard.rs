@@ -23,7 +23,12 @@ pub fn attach(chat: Chat, handles: Handles) {
                 handles.switching.set(true);
             }
         }
-        _ if ev.key() == "?" && !is_field(&ev) && !something_is_open() && settings::single_key() => {
+        _ if ev.key() == "?"
+            && !(ev.ctrl_key() || ev.meta_key() || ev.alt_key())
+            && !is_field(&ev)
+            && !something_is_open()
+            && settings::single_key() =>
+        {
             ev.prevent_default();
             settings::show_keys(chat);
         }

@@ -22,7 +22,7 @@ mod scroll;
 mod settings;
 
 use super::{
-    chat::{Chat, Older, SidebarRoom},
+    chat::{Chat, Link, Older, SidebarRoom},
     room::Handles,
     strings,
 };
@@ -58,6 +58,7 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         settings::attach(chat);
         notices::watch(chat);
         title(chat, handles);
+        interruptions(chat, announcer);
         crate::client::attach(chat, screen, page.build);
         if let Some(html) = document().document_element() {
             let _ = html.set_attribute("data-script", "on");
@@ -90,6 +91,17 @@ fn drawer(chat: Chat, handles: Handles) {
         if ev.key() == "Escape" && drawer.checked() && !ev.is_composing() && !keyboard::something_is_open() {
             drawer.set_checked(false);
             let _ = drawer.focus();
+        }
+    });
+}
+
+/// Says once that the connection is lost; the seconds in the banner tick for the eye alone.
+fn interruptions(chat: Chat, announcer: Announcer) {
+    let lost = Memo::new(move |_| matches!(chat.link.get(), Link::Offline { .. }));
+    let t = strings();
+    Effect::new(move || {
+        if lost.get() {
+            announcer.say((t.offline_banner)(0));
         }
     });
 }

@@ -19,11 +19,10 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// Asks the browser for the permission, and tells whether it is there.
 pub fn ask(then: impl FnOnce(bool) + 'static) {
-    if let Ok(asked) = Notification::request_permission() {
-        let told = Closure::once(move |_: JsValue| then(allowed()));
-        let _ = asked.then(&told);
-        told.forget();
-    }
+    let Ok(asked) = Notification::request_permission() else { return then(false) };
+    let told = Closure::once(move |_: JsValue| then(allowed()));
+    let _ = asked.then(&told);
+    told.forget();
 }
 
 fn allowed() -> bool {

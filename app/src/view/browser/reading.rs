@@ -22,15 +22,13 @@ struct Reader {
     chat: Chat,
     handles: Handles,
     gaze: StoredValue<Gaze>,
-    /// The last that was told of the room on screen.
-    told: StoredValue<u64>,
     waiting: StoredValue<bool>,
 }
 
 pub fn watch(chat: Chat, handles: Handles) {
     let Some(log) = handles.log.get_untracked() else { return };
     let gaze = StoredValue::new(Gaze::default());
-    let reader = Reader { chat, handles, gaze, told: StoredValue::new(0), waiting: StoredValue::new(false) };
+    let reader = Reader { chat, handles, gaze, waiting: StoredValue::new(false) };
     let look = move |_: Event| reader.look();
     on(&log, "scroll", look);
     for event in ["focus", "blur"] {
@@ -53,7 +51,6 @@ pub fn watch(chat: Chat, handles: Handles) {
     Effect::new(move |before: Option<_>| {
         let here = (chat.room.with(|room| room.key.clone()), epoch(), chat.alive.get());
         if before.is_some_and(|before| before != here) {
-            reader.told.set_value(0);
             reader.gaze.set_value(Gaze::default());
             reader.look();
         }
@@ -70,8 +67,7 @@ impl Reader {
         let read = gaze.look(clock::now(), in_view);
         let looking = in_view.is_some() && (gaze.waits() || read.is_none());
         self.gaze.set_value(gaze);
-        if let (Some(seq), Some(actions)) = (read.filter(|seq| *seq > self.told.get_value()), self.chat.actions()) {
-            self.told.set_value(seq);
+        if let (Some(seq), Some(actions)) = (read, self.chat.actions()) {
             actions.read_to(seq);
         }
         if looking && !self.waiting.get_value() {

@@ -4,7 +4,7 @@ use super::{document, matches_media, notices, on, window};
 use crate::{domain::RoomKey, theme::Theme, view::chat::Chat};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, Event, HtmlDialogElement, HtmlInputElement, MouseEvent};
+use web_sys::{Element, Event, HtmlAnchorElement, HtmlDialogElement, HtmlInputElement, MouseEvent};
 
 /// What the keys of all settings begin with.
 const PREFIX: &str = "hubbub.set.";
@@ -118,6 +118,10 @@ fn clicked(ev: &MouseEvent) {
             ev.prevent_default();
             paint(theme, &target);
         }
+    } else if let Some(link) = target.dyn_ref::<HtmlAnchorElement>().filter(|link| link.has_attribute("hreflang")) {
+        // Back to the room that is on screen by now.
+        let here = window().location().pathname().unwrap_or_default();
+        link.set_search(&["?next=", &String::from(js_sys::encode_uri_component(&here))].concat());
     }
 }
 

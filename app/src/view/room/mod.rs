@@ -62,6 +62,7 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
     let chat =
         Chat::new(me.clone(), screen, rows::layout(&entries, screen.divider(), &[], &[], &page.zone, me), &page.zone);
     provide_context(chat);
+    let switching = RwSignal::new(false);
     let handles = Handles {
         log: NodeRef::new(),
         field: NodeRef::new(),
@@ -76,8 +77,8 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
         at_end: RwSignal::new(true),
         leaping: RwSignal::new(false),
         today: RwSignal::new(clock::local(page.now, &page.zone).day),
-        switching: RwSignal::new(false),
-        choice: StoredValue::new(Choice::new(chat)),
+        switching,
+        choice: StoredValue::new(Choice::new(chat, switching)),
         said: RwSignal::new(Vec::new()),
     };
     // Erased, so that the type of the whole page stays within the compiler's limits.
@@ -167,8 +168,8 @@ fn banner(chat: Chat) -> impl IntoView {
             }
             .into_any(),
             2 => view! {
-                <form class="banner" method="post" action="/signin" role="alert" id="again">
-                    <span>{t.signed_out_banner}</span>
+                <form class="banner" method="post" action="/signin" id="again">
+                    <span role="alert">{t.signed_out_banner}</span>
                     <input type="hidden" name="name" value=me()/>
                     <input type="hidden" name="room" value=move || chat.room.with(|room| room.name.as_str().to_owned())/>
                     <button class="plain">{(t.sign_in_as)(&me())}</button>

@@ -38,7 +38,7 @@ pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
             <div class="scroll">
                 <h2>{t.my_rooms} <a href="/rooms">{t.all_rooms}</a></h2>
                 <ul class="rooms">
-                    <For each=move || chat.rooms.get() key=SidebarRoom::clone let:line>
+                    <For each=move || chat.rooms.get() key=|line| line.room.clone() let:line>
                         {room_line(chat, line)}
                     </For>
                 </ul>
@@ -63,8 +63,13 @@ pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
 
 fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
     let t = strings();
-    let SidebarRoom { room, unread } = line;
+    let room = line.room;
     let key = room.key.clone();
+    // The link stays when its count changes: somebody may be on it.
+    let unread = Memo::new({
+        let key = key.clone();
+        move |_| chat.rooms.with(|rooms| rooms.iter().find(|line| line.room.key == key).map_or(0, |line| line.unread))
+    });
     let path = room.key.path();
     let name = room.name.as_str().to_owned();
     let open = move |ev: MouseEvent| {
@@ -79,20 +84,23 @@ fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
         <li>
             <a
                 href=path
-                class=(unread > 0).then_some("unread")
+                class=move || (unread.get() > 0).then_some("unread")
                 aria-current=move || chat.room.with(|room| room.key == key).then_some("page")
                 on:click=open
             >
                 <bdi>{name}</bdi>
-                {(unread > 0)
-                    .then(|| {
-                        view! {
-                            <span class="n">
-                                <span aria-hidden="true">{Strings::badge(unread)}</span>
-                                <span class="vh">{(t.unread)(unread)}</span>
-                            </span>
-                        }
-                    })}
+                {move || {
+                    let unread = unread.get();
+                    (unread > 0)
+                        .then(|| {
+                            view! {
+                                <span class="n">
+                                    <span aria-hidden="true">{Strings::badge(unread)}</span>
+                                    <span class="vh">{(t.unread)(unread)}</span>
+                                </span>
+                            }
+                        })
+                }}
             </a>
         </li>
     }

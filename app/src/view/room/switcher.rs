@@ -18,11 +18,14 @@ pub struct Choice {
 }
 
 impl Choice {
-    pub fn new(chat: Chat) -> Self {
+    /// The list is made when the switcher opens or something is typed, and stands still otherwise: whoever chooses must not
+    /// have another room slip under the finger.
+    pub fn new(chat: Chat, switching: RwSignal<bool>) -> Self {
         let typed = RwSignal::new(String::new());
         let rooms = Memo::new(move |_| {
-            let open = chat.room.with(|room| room.key.clone());
-            typed.with(|typed| chat.rooms.with(|rooms| find::choices(rooms, &open, typed)))
+            switching.track();
+            let open = chat.room.with_untracked(|room| room.key.clone());
+            typed.with(|typed| chat.rooms.with_untracked(|rooms| find::choices(rooms, &open, typed)))
         });
         Self { typed, at: RwSignal::new(0), rooms }
     }
