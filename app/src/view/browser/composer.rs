@@ -64,10 +64,16 @@ pub fn take_over(chat: Chat, handles: Handles) {
         on(&button, "mousedown", |ev: MouseEvent| ev.prevent_default());
     }
     composer.drafts();
-    composer.come_back();
     composer.grow();
     if focus_is_free() && matches_media("(pointer: fine)") {
         let _ = field.focus();
+    }
+}
+
+/// What was not sent when the session ended comes back into the field, before what stands there.
+pub fn come_back(chat: Chat, handles: Handles) {
+    if let (Some(field), Some(actions)) = (handles.field.get_untracked(), chat.actions()) {
+        field.set_value(&actions.draft());
     }
 }
 
@@ -149,17 +155,6 @@ impl Composer {
         if let (Some(field), Some(actions)) = (self.field(), self.chat.actions()) {
             actions.set_draft(&field.value());
         }
-    }
-
-    /// What was not sent when the session ended comes back into the field, before what stands there.
-    fn come_back(self) {
-        let over = Memo::new(move |_| self.chat.link.get() == Link::SignedOut);
-        Effect::new(move || {
-            if let (true, Some(field), Some(actions)) = (over.get(), self.field(), self.chat.actions()) {
-                field.set_value(&actions.draft());
-                self.grow();
-            }
-        });
     }
 
     /// What was typed in a room stays there while another one is on screen, and over a reload.

@@ -58,7 +58,7 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         settings::attach(chat);
         notices::watch(chat);
         title(chat, handles);
-        interruptions(chat, announcer);
+        interruptions(chat, handles, announcer);
         crate::client::attach(chat, screen, page.build);
         if let Some(html) = document().document_element() {
             let _ = html.set_attribute("data-script", "on");
@@ -95,14 +95,23 @@ fn drawer(chat: Chat, handles: Handles) {
     });
 }
 
-/// Says once that the connection is lost; the seconds in the banner tick for the eye alone.
-fn interruptions(chat: Chat, announcer: Announcer) {
-    let lost = Memo::new(move |_| matches!(chat.link.get(), Link::Offline { .. }));
+/// Says once that the connection is lost (the seconds in the banner tick for the eye alone), and gives back what was not sent
+/// when the session ends.
+fn interruptions(chat: Chat, handles: Handles, announcer: Announcer) {
     let t = strings();
-    Effect::new(move || {
-        if lost.get() {
-            announcer.say((t.offline_banner)(0));
+    Effect::new(move |before: Option<u8>| {
+        let state = match chat.link.get() {
+            Link::Offline { .. } => 1,
+            Link::SignedOut => 2,
+            _ => 0,
+        };
+        match state {
+            _ if before == Some(state) => {}
+            1 => announcer.say((t.offline_banner)(0)),
+            2 => composer::come_back(chat, handles),
+            _ => {}
         }
+        state
     });
 }
 

@@ -4,7 +4,7 @@ use super::{document, matches_media, notices, on, window};
 use crate::{domain::RoomKey, theme::Theme, view::chat::Chat};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, Event, HtmlAnchorElement, HtmlDialogElement, HtmlInputElement, MouseEvent};
+use web_sys::{Element, Event, HtmlDialogElement, HtmlInputElement, MouseEvent};
 
 /// What the keys of all settings begin with.
 const PREFIX: &str = "hubbub.set.";
@@ -118,18 +118,24 @@ fn clicked(ev: &MouseEvent) {
             ev.prevent_default();
             paint(theme, &target);
         }
-    } else if let Some(link) = target.dyn_ref::<HtmlAnchorElement>().filter(|link| link.has_attribute("hreflang")) {
-        // Back to the room that is on screen by now.
-        let here = window().location().pathname().unwrap_or_default();
-        link.set_search(&["?next=", &String::from(js_sys::encode_uri_component(&here))].concat());
+    } else if let Some(lang) = target.get_attribute("hreflang") {
+        // The link leads to the room that this page was loaded with, which may be another one than is on screen.
+        ev.prevent_default();
+        remember("lang", &lang);
+        let _ = window().location().reload();
     }
+}
+
+/// For the pages to come.
+fn remember(name: &str, tag: &str) {
+    let cookie = [name, "=", tag, ";path=/;max-age=31536000;SameSite=Lax"].concat();
+    let _ = js_sys::Reflect::set(&document(), &"cookie".into(), &JsValue::from_str(&cookie));
 }
 
 /// Changes the theme in place, and for the pages to come.
 fn paint(theme: Theme, link: &Element) {
     let tag = theme.tag();
-    let cookie = ["theme=", tag, ";path=/;max-age=31536000;SameSite=Lax"].concat();
-    let _ = js_sys::Reflect::set(&document(), &"cookie".into(), &JsValue::from_str(&cookie));
+    remember("theme", tag);
     if let Some(html) = document().document_element() {
         let _ = html.set_attribute("data-theme", tag);
     }

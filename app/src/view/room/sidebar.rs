@@ -66,10 +66,11 @@ fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
     let room = line.room;
     let key = room.key.clone();
     // The link stays when its count changes: somebody may be on it.
-    let unread = Memo::new({
+    let unread = {
         let key = key.clone();
-        move |_| chat.rooms.with(|rooms| rooms.iter().find(|line| line.room.key == key).map_or(0, |line| line.unread))
-    });
+        move || chat.rooms.with(|rooms| rooms.iter().find(|line| line.room.key == key).map_or(0, |line| line.unread))
+    };
+    let is_unread = unread.clone();
     let path = room.key.path();
     let name = room.name.as_str().to_owned();
     let open = move |ev: MouseEvent| {
@@ -84,13 +85,13 @@ fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
         <li>
             <a
                 href=path
-                class=move || (unread.get() > 0).then_some("unread")
+                class=move || (is_unread() > 0).then_some("unread")
                 aria-current=move || chat.room.with(|room| room.key == key).then_some("page")
                 on:click=open
             >
                 <bdi>{name}</bdi>
                 {move || {
-                    let unread = unread.get();
+                    let unread = unread();
                     (unread > 0)
                         .then(|| {
                             view! {
