@@ -17,8 +17,12 @@ impl Typing {
     /// Others were typing just now.
     pub fn heard(&mut self, people: Vec<Person>, now: u64) {
         for person in people {
-            self.stopped(person.id);
-            self.others.push((person, now + TYPING_SHOWN_MS));
+            let until = now + TYPING_SHOWN_MS;
+            // Two who keep typing do not change places with each letter.
+            match self.others.iter_mut().find(|(other, _)| other.id == person.id) {
+                Some((_, shown)) => *shown = until,
+                None => self.others.push((person, until)),
+            }
         }
         let surplus = self.others.len().saturating_sub(PEOPLE_MAX);
         self.others.drain(..surplus);
@@ -29,12 +33,9 @@ impl Typing {
         self.others.retain(|(person, _)| person.id != who);
     }
 
-    /// In the order in which they began to be shown last.
+    /// In the order in which they began.
     pub fn people(&self) -> Vec<Person> {
-        let mut people: Vec<Person> = self.others.iter().map(|(person, _)| person.clone()).collect();
-        // Two who keep typing do not change places with each letter.
-        people.sort_unstable_by_key(|person| person.id);
-        people
+        self.others.iter().map(|(person, _)| person.clone()).collect()
     }
 
     /// Whether it is time to say that this person is typing; from then on it was said.

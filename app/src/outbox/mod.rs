@@ -253,15 +253,15 @@ impl Outbox {
         }
     }
 
-    /// Takes back everything that is not committed, in the order in which it was written: it cannot be sent any more.
+    /// Takes back everything that is not committed, what failed before what waits: it cannot be sent any more.
     pub fn take_unsent(&mut self) -> Vec<MessageText> {
-        let queued = self.queue.drain(..).filter_map(|item| match item.op {
-            Op::Message { text } => Some((item.id, text)),
-            Op::Void => None,
-        });
-        let mut unsent: Vec<_> = queued.chain(self.failed.drain(..).map(|failed| (failed.id, failed.text))).collect();
-        unsent.sort_by_key(|(id, _)| *id);
-        unsent.into_iter().map(|(_, text)| text).collect()
+        let mut unsent: Vec<MessageText> = self.failed.drain(..).map(|failed| failed.text).collect();
+        for item in self.queue.drain(..) {
+            if let Op::Message { text } = item.op {
+                unsent.push(text);
+            }
+        }
+        unsent
     }
 
     /// Everything that needs a row after the log's entries, in the order in which it was written.
@@ -277,8 +277,12 @@ impl Outbox {
             let state = if failed.again { Pending::Waiting } else { Pending::Failed(failed.code) };
             row(failed.id, &failed.text, state)
         });
-        let mut rows: Vec<Unsent> = landed.chain(queued).chain(failed).collect();
-        rows.sort_by_key(|row| row.n);
+        let mut rows: Vec<Unsent> = Vec::new();
+        for row in landed.chain(queued).chain(failed) {
+            // Nearly sorted already, and a sort costs the page a kilobyte.
+            let place = rows.partition_point(|other| other.n <= row.n);
+            rows.insert(place, row);
+        }
         rows
     }
 

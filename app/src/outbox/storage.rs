@@ -59,10 +59,13 @@ impl Outbox {
     #[must_use]
     pub fn from_store(mut self, base: u64) -> Self {
         self.disconnected();
-        let mut ids: Vec<&mut u64> = self.queue.iter_mut().map(|item: &mut Item| &mut item.id).collect();
-        ids.extend(self.failed.iter_mut().map(|failed| &mut failed.id));
-        ids.extend(self.landed.iter_mut().map(|landed| &mut landed.id));
-        ids.sort();
+        let queued = self.queue.iter_mut().map(|item: &mut Item| &mut item.id);
+        let failed = self.failed.iter_mut().map(|failed| &mut failed.id);
+        let mut ids: Vec<&mut u64> = Vec::new();
+        for id in queued.chain(failed).chain(self.landed.iter_mut().map(|landed| &mut landed.id)) {
+            let place = ids.partition_point(|other| **other <= *id);
+            ids.insert(place, id);
+        }
         self.next_id = base + 1;
         for id in ids {
             *id = self.next_id;

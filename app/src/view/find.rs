@@ -6,8 +6,12 @@ use crate::domain::RoomKey;
 /// Those of `rooms` that `typed` may mean: what is unread comes first, the room that is `open` last.
 pub fn choices(rooms: &[SidebarRoom], open: &RoomKey, typed: &str) -> Vec<SidebarRoom> {
     let wanted = letters(typed.trim());
-    let mut found: Vec<_> = rooms.iter().filter(|line| fits(line.room.name.as_str(), &wanted)).cloned().collect();
-    found.sort_by_key(|line| if line.room.key == *open { 2 } else { u8::from(line.unread == 0) });
+    let place = |line: &SidebarRoom| if line.room.key == *open { 2 } else { u8::from(line.unread == 0) };
+    let mut found = Vec::new();
+    for at in 0..3 {
+        let here = |line: &&SidebarRoom| place(line) == at && fits(line.room.name.as_str(), &wanted);
+        found.extend(rooms.iter().filter(here).cloned());
+    }
     found
 }
 
