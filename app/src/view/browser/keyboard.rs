@@ -23,12 +23,7 @@ pub fn attach(chat: Chat, handles: Handles) {
                 handles.switching.set(true);
             }
         }
-        _ if ev.key() == "?"
-            && !(ev.ctrl_key() || ev.meta_key() || ev.alt_key())
-            && !is_field(&ev)
-            && !something_is_open()
-            && settings::single_key() =>
-        {
+        _ if is_question(&ev) && !something_is_open() && settings::single_key() => {
             ev.prevent_default();
             settings::show_keys(chat);
         }
@@ -41,6 +36,12 @@ pub fn attach(chat: Chat, handles: Handles) {
 pub fn something_is_open() -> bool {
     // Without popovers the second selector is none.
     ["dialog[open]", ":popover-open"].iter().any(|open| matches!(document().query_selector(open), Ok(Some(_))))
+}
+
+/// A question mark that is not typed into a field, nor part of a shortcut of the browser's.
+fn is_question(ev: &KeyboardEvent) -> bool {
+    let modified = ev.ctrl_key() || ev.meta_key() || ev.alt_key();
+    ev.key() == "?" && !modified && !is_field(ev)
 }
 
 fn is_field(ev: &KeyboardEvent) -> bool {
