@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
-import { connected, enter, field, unique } from './support/people';
+import { connected, enter, field, say, unique } from './support/people';
+import { Proxy } from './support/proxy';
 import { expect, test } from './support/test';
 
 const drafts = (page: Page) =>
@@ -58,4 +59,45 @@ test('where nothing can be stored, a draft lasts as long as the page', async ({ 
   await expect(field(page)).toHaveValue('');
   await page.locator('.rooms').getByRole('link', { name: two }).click();
   await expect(field(page)).toHaveValue('여기만');
+});
+
+test('what was not sent when the session ends comes back into the field, before what stood there', async ({ page, server }) => {
+  const proxy = await Proxy.before(server);
+  try {
+    const name = unique('지우');
+    await enter(page, proxy.url, name, unique('ended'));
+    const other = await page.context().newPage();
+    await other.goto(`${proxy.url}/rooms`);
+    proxy.cut();
+    await say(page, 'one');
+    await say(page, 'two');
+    await expect(page.locator('.pending')).toHaveCount(2);
+    await field(page).fill('half a thought');
+    await other.locator('form[action="/signout"] button').click();
+    await expect(other.locator('form[action="/signin"]')).toBeVisible();
+    proxy.restore();
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await expect(page.locator('#again')).toBeVisible({ timeout: 15_000 });
+    await expect(field(page)).toHaveValue('one\ntwo\nhalf a thought');
+    await expect(page.locator('.pending')).toHaveCount(0);
+    // There is nobody to send it for.
+    await field(page).press('Control+Enter');
+    await expect(field(page)).toHaveValue('one\ntwo\nhalf a thought');
+    await page.locator('#again button').click();
+    await connected(page);
+    await expect(field(page)).toHaveValue('one\ntwo\nhalf a thought');
+  } finally {
+    await proxy.close();
+  }
+});
+
+test('a session that merely ended takes no draft away, wherever one comes in again', async ({ page, server }) => {
+  const [name, room] = [unique('지우'), unique('lapsed')];
+  await enter(page, server.url, name, room);
+  await field(page).fill('half a thought');
+  await page.context().clearCookies({ name: 'hubbub' });
+  await page.goto(`${server.url}/`);
+  await expect(page.locator('form[action="/signin"]')).toBeVisible();
+  const kept = await page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.startsWith('hubbub.draft.')));
+  expect(kept.map(([, text]) => text)).toEqual(['half a thought']);
 });

@@ -72,9 +72,15 @@ pub fn take_over(chat: Chat, handles: Handles) {
 
 /// What was not sent when the session ended comes back into the field, before what stands there.
 pub fn come_back(chat: Chat, handles: Handles) {
-    if let (Some(field), Some(actions)) = (handles.field.get_untracked(), chat.actions()) {
-        field.set_value(&actions.draft());
+    let (Some(field), Some(actions)) = (handles.field.get_untracked(), chat.actions()) else { return };
+    let (unsent, typed) = (actions.draft(), field.value());
+    // Whoever signed out elsewhere erased the drafts, but not what stands in a field. Otherwise it ends the draft.
+    if !unsent.is_empty() && !unsent.ends_with(&typed) {
+        field.set_value(&[&unsent, "\n", &typed].concat());
+    } else if !unsent.is_empty() {
+        field.set_value(&unsent);
     }
+    actions.set_draft(&field.value());
 }
 
 impl Composer {
