@@ -2,23 +2,25 @@ import type { Page } from '@playwright/test';
 import { committed, connected, field, say, signIn, unique } from './support/people';
 import { expect, test } from './support/test';
 
-/** From now on the page is told that the server is of another build. */
-async function deployed(page: Page): Promise<void> {
+/** From now on, until what it returns is called, the page is told that the server is of another build. */
+async function deployed(page: Page): Promise<() => void> {
+  let build: string | undefined = '"build":"tomorrow"';
   await page.routeWebSocket('**/ws', (socket) => {
     const server = socket.connectToServer();
-    server.onMessage((message) => socket.send(String(message).replace(/"build":"[^"]*"/, '"build":"tomorrow"')));
+    server.onMessage((message) => socket.send(String(message).replace(/"build":"[^"]*"/, (real) => build ?? real)));
   });
+  return () => (build = undefined);
 }
 
 test('offers another build, and keeps what was typed when it is taken', async ({ page, server }) => {
   const room = unique('update');
-  await deployed(page);
+  const loaded = await deployed(page);
   await signIn(page, server.url, unique('Ann'), room);
   await connected(page);
   const offer = page.locator('.banner a');
   await expect(offer).toHaveText('There is a new version of this page. Reload');
   await field(page).fill('half a thought');
-  await page.unrouteAll();
+  loaded();
   await offer.click();
   await connected(page);
   await expect(offer).toHaveCount(0);
