@@ -80,6 +80,27 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
     await other.close();
     await expect(scene.page.locator('#again').first()).toBeVisible({ timeout: 10_000 });
   },
+  'room switcher': async (scene) => {
+    await room(scene);
+    await scene.page.keyboard.press('Control+KeyK');
+    await expect(scene.page.locator('dialog.switcher[open] [role=combobox]')).toBeFocused();
+  },
+  'keyboard shortcuts': async (scene) => {
+    await room(scene);
+    await scene.page.locator('.log').focus();
+    await scene.page.keyboard.press('?');
+    await expect(scene.page.locator('dialog#keys[open]')).toBeVisible();
+  },
+  settings: async (scene) => {
+    await room(scene);
+    await scene.page.locator('button[popovertarget=settings]').first().click();
+    await expect(scene.page.locator('#settings')).toBeVisible();
+  },
+  'a message by its address': async (scene) => {
+    await room(scene);
+    await scene.page.goto(`${scene.page.url()}/1`);
+    await expect(scene.page.locator('.target')).toBeVisible();
+  },
   'a text that is too long': async (scene) => {
     await room(scene);
     await say(scene.page, 'x'.repeat(4_001));

@@ -69,8 +69,18 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
             handles.choice.get_value().take(chat, handles);
         };
         view! {
-            <li role="option" id=["choice-", &i.to_string()].concat() aria-selected=chosen>
-                <a href=path tabindex="-1" on:click=go><bdi>{line.room.name.as_str().to_owned()}</bdi>{unread}</a>
+            <li role="presentation">
+                <a
+                    href=path
+                    role="option"
+                    id=["choice-", &i.to_string()].concat()
+                    aria-selected=chosen
+                    tabindex="-1"
+                    on:click=go
+                >
+                    <bdi>{line.room.name.as_str().to_owned()}</bdi>
+                    {unread}
+                </a>
             </li>
         }
         .into_any()
