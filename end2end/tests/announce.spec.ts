@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 import { Writer } from './support/crowd';
-import { committed, connected, enter, say, unique } from './support/people';
+import { committed, connected, enter, tell, unique } from './support/people';
 import { expect, test } from './support/test';
 
 /** Takes note of all that any region of the page which is not silent is given to say, from now on. */
@@ -45,8 +45,7 @@ test('what others write is announced once, and nothing else is', async ({ page, 
     await expect.poll(said).toContain(`${megan}: news ${n}`);
   }
   // One's own message, first faint, then acknowledged; older messages; another look at the same ones.
-  await say(page, 'mine');
-  await expect(page.locator('.pending')).toHaveCount(0);
+  await tell(page, 'mine');
   await page.locator('.log').evaluate((log) => log.scrollTo(0, -log.scrollHeight));
   await expect.poll(async () => (await committed(page)).length).toBeGreaterThan(100);
   await page.locator('.log').evaluate((log) => log.scrollTo(0, 0));

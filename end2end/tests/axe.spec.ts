@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { enter, say, signIn, unique } from './support/people';
+import { enter, say, tell, signIn, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { refuseMessages } from './support/refuse';
 import type { Server } from './support/server';
@@ -23,8 +23,7 @@ async function room({ page, net }: Scene): Promise<void> {
   }
   await page.context().clearCookies({ name: 'hubbub' });
   await enter(page, net.url, unique('지우'), name);
-  await say(page, 'Hi');
-  await expect(page.locator('.pending')).toHaveCount(0);
+  await tell(page, 'Hi');
 }
 
 async function refusedName({ page, net }: Scene): Promise<void> {

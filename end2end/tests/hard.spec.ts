@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { committed, connected, enter, field, say, unique } from './support/people';
+import { committed, connected, enter, field, say, tell, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { expect, test } from './support/test';
 
@@ -112,8 +112,7 @@ test('a page that comes back from the browser’s memory is up to date and sends
   const room = unique('memory');
   await enter(page, server.url, unique('지우'), room);
   const url = page.url();
-  await say(page, 'before');
-  await expect(page.locator('.pending')).toHaveCount(0);
+  await tell(page, 'before');
   await page.goto(`${server.url}/rooms`);
   const other = await (await browser.newContext()).newPage();
   await enter(other, server.url, unique('Megan'), room);
@@ -139,8 +138,7 @@ test('a second person in the same browser finds nothing of the first and cannot 
   const net = await Proxy.before(server);
   try {
     await enter(page, net.url, first, room);
-    await say(page, 'by the first');
-    await expect(page.locator('.pending')).toHaveCount(0);
+    await tell(page, 'by the first');
     net.cut();
     await say(page, 'never sent');
     await expect(page.locator('.pending')).toHaveCount(1);

@@ -1,4 +1,4 @@
-import { committed, connected, enter, field, say, unique } from './support/people';
+import { committed, connected, enter, field, say, tell, unique } from './support/people';
 import { Server } from './support/server';
 import { expect, test } from './support/test';
 
@@ -10,8 +10,7 @@ for (const [how, signal] of [
     const server = await Server.start();
     try {
       await enter(page, server.url, unique('지우'), 'tunnel');
-      await say(page, 'before');
-      await expect(page.locator('.pending')).toHaveCount(0);
+      await tell(page, 'before');
       await server.stop(signal);
       for (const text of ['one', 'two', 'three']) await say(page, text);
       await expect(page.locator('.pending')).toHaveCount(3);
@@ -39,8 +38,7 @@ test('a client follows to another instance and misses nothing', async ({ browser
   await enter(there, second.url, unique('Megan'), room);
   // The instance under `here` goes away and another takes its address, as behind a load balancer.
   await first.stop('SIGKILL');
-  await say(there, 'while you were away');
-  await expect(there.locator('.pending')).toHaveCount(0);
+  await tell(there, 'while you were away');
   await say(here, 'from the tunnel');
   await first.resume();
   await expect(here.locator('.pending')).toHaveCount(0, { timeout: 20_000 });

@@ -1,11 +1,10 @@
-import { committed, connected, enter, say, texts, unique } from './support/people';
+import { committed, connected, enter, say, tell, texts, unique } from './support/people';
 import { expect, test } from './support/test';
 
 test('several rooms are one socket, and switching loads no page', async ({ browser, page, server }) => {
   const [one, two, me] = [unique('one'), unique('two'), unique('지우')];
   await enter(page, server.url, me, one);
-  await say(page, 'in one');
-  await expect(page.locator('.pending')).toHaveCount(0);
+  await tell(page, 'in one');
   await page.goto(`${server.url}/rooms`);
   await page.getByLabel('New room').fill(two);
   await page.getByRole('button', { name: 'Create' }).click();

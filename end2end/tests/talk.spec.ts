@@ -1,5 +1,5 @@
 import type { Browser } from '@playwright/test';
-import { committed, enter, say, unique } from './support/people';
+import { committed, enter, say, tell, unique } from './support/people';
 import { expect, test } from './support/test';
 
 /** Two people in two browsers, on whatever instances: the whole way of a conversation. */
@@ -50,8 +50,7 @@ for (const [language, name, room] of [
   test(`names in ${language} work everywhere, the address included`, async ({ page, server }) => {
     const [me, here] = [unique(name), unique(room)];
     await enter(page, server.url, me, here);
-    await say(page, `${name} @ ${room}`);
-    await expect(page.locator('.pending')).toHaveCount(0);
+    await tell(page, `${name} @ ${room}`);
     const address = page.url();
     expect(decodeURIComponent(new URL(address).pathname)).toBe(`/r/${here.toLowerCase()}`);
     await page.goto(address);
@@ -74,8 +73,7 @@ test('what people type is text, never HTML, and the page keeps to its policy', a
   page.on('dialog', () => errors.push('a script ran'));
   const evil = `<img src=x onerror=alert(1)> ${unique('')}`;
   await enter(page, server.url, unique('<b>x'), evil.replace('/', ''));
-  await say(page, '<script>alert(1)</script> "quotes" & more');
-  await expect(page.locator('.pending')).toHaveCount(0);
+  await tell(page, '<script>alert(1)</script> "quotes" & more');
   await page.reload();
   expect(await committed(page)).toEqual(['<script>alert(1)</script> "quotes" & more']);
   await expect(page.locator('.log script, .log img')).toHaveCount(0);
@@ -84,8 +82,7 @@ test('what people type is text, never HTML, and the page keeps to its policy', a
 
 test('a link is a link and the rest of the message stays as it was', async ({ page, server }) => {
   await enter(page, server.url, unique('지우'), unique('links'));
-  await say(page, '주소는 https://example.com/a?b=1#c입니다. (http://example.org/x) javascript:alert(1)');
-  await expect(page.locator('.pending')).toHaveCount(0);
+  await tell(page, '주소는 https://example.com/a?b=1#c입니다. (http://example.org/x) javascript:alert(1)');
   const links = page.locator('.log .text a');
   await expect(links).toHaveText(['https://example.com/a?b=1#c', 'http://example.org/x']);
   await expect(links.first()).toHaveAttribute('rel', 'noopener noreferrer');

@@ -37,6 +37,12 @@ export async function say(page: Page, text: string): Promise<void> {
   await field(page).press('Enter');
 }
 
+/** Says something and waits until it is in the log. (Before its row is painted nothing is pending either.) */
+export async function tell(page: Page, text: string): Promise<void> {
+  await say(page, text);
+  await expect(page.locator('.log [data-seq] .text').filter({ hasText: text }).last()).toBeAttached();
+}
+
 /** The texts in the list, oldest first, acknowledged or not. */
 export function texts(page: Page): Promise<string[]> {
   return page.locator('.log .text').allInnerTexts();
