@@ -12,9 +12,12 @@ function words(n: number): string {
 
 /** What is done to the list in the page itself, each frame looked at before it is painted. */
 const torture = async ({ seed, operations }: { seed: number; operations: number }) => {
-  const { append } = window as unknown as { append: () => Promise<void> };
+  const FAR = 2_500;
+  const { append, resize } = window as unknown as {
+    append: () => Promise<void>;
+    resize: (width: number, height: number) => Promise<void>;
+  };
   const log = document.querySelector<HTMLElement>('.log')!;
-  const app = document.querySelector<HTMLElement>('.app')!;
   let state = seed;
   const random = (below: number) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -78,7 +81,7 @@ const torture = async ({ seed, operations }: { seed: number; operations: number 
     held = new Map();
     await settle();
     const room = log.scrollHeight - log.clientHeight;
-    log.scrollTop = -(2_000 + random(Math.max(1, Math.min(room - 2_900, 4_000))));
+    log.scrollTop = -(FAR + 500 + random(Math.max(1, Math.min(room - FAR - 1_400, 4_000))));
     await settle();
   };
   const grow = () => {
@@ -95,7 +98,8 @@ const torture = async ({ seed, operations }: { seed: number; operations: number 
     const kind = dice < 22 ? 'prepend' : dice < 50 ? 'append' : dice < 70 ? 'resize' : dice < 93 ? 'grow' : 'trim';
     doing = `${i} ${kind}`;
     done[kind] = (done[kind] ?? 0) + 1;
-    if (i % 8 === 0 || log.scrollTop > -900) await read();
+    // A line of which too little is below cannot be held in a window that becomes wider and higher.
+    if (i % 8 === 0 || log.scrollTop > -FAR) await read();
     if (kind === 'prepend') {
       hold(inView());
       const before = rows().length;
@@ -108,8 +112,9 @@ const torture = async ({ seed, operations }: { seed: number; operations: number 
       await until('a new message', () => rows().at(-1)!.dataset.seq !== before);
     } else if (kind === 'resize') {
       hold(inView().slice(0, 1));
-      app.style.width = `${340 + random(900)}px`;
-      app.style.height = `${380 + random(330)}px`;
+      const [width, height] = [320 + random(960), 400 + random(400)];
+      await resize(width, height);
+      await until('the new size', () => innerWidth === width && innerHeight === height);
     } else if (kind === 'grow') {
       hold(inView().slice(0, 1));
       grow();
@@ -150,12 +155,39 @@ test('the line being read moves by at most a pixel, whatever happens to the list
     appended++;
     await (appended % 3 === 0 ? one : two).write([words(appended)]);
   });
+  await page.exposeFunction('resize', (width: number, height: number) => page.setViewportSize({ width, height }));
   const result = await page.evaluate(torture, { seed: 20261122, operations: OPERATIONS });
   expect(result.found).toEqual([]);
   expect(Object.keys(result.done).sort()).toEqual(['append', 'grow', 'prepend', 'resize', 'trim']);
   expect(result.frames).toBeGreaterThan(OPERATIONS);
   await one.leave();
   await two.leave();
+});
+
+test('a list that becomes shorter than what was below keeps the line being read', async ({ page, browser, server }) => {
+  const room = unique('turned');
+  const writer = await Writer.in(browser, server.url, unique('Megan'), room);
+  await writer.write(Array.from({ length: 40 }, (_, i) => `${i + 1} ${'the quick brown fox '.repeat(12)}`));
+  await page.setViewportSize({ width: 320, height: 640 });
+  await enter(page, server.url, unique('지우'), room);
+  const end = (seq: number) =>
+    page.evaluate((seq) => {
+      const log = document.querySelector('.log')!;
+      const bottom = document.querySelector(`[data-seq="${seq}"]`)!.getBoundingClientRect().bottom;
+      return { end: bottom - log.getBoundingClientRect().top, range: log.scrollHeight - log.clientHeight };
+    }, seq);
+  const log = page.locator('.log');
+  await log.evaluate((log) => {
+    const row = log.querySelector('[data-seq="12"]')!;
+    log.scrollTop += row.getBoundingClientRect().top - log.getBoundingClientRect().top;
+  });
+  await expect(page.locator('.jump.shown')).toBeVisible();
+  const before = await end(12);
+  const below = await log.evaluate((log) => -log.scrollTop);
+  await page.setViewportSize({ width: 1280, height: 640 });
+  await expect.poll(async () => (await end(12)).range).toBeLessThan(below);
+  await expect.poll(async () => Math.abs((await end(12)).end - before.end)).toBeLessThanOrEqual(1);
+  await writer.leave();
 });
 
 test('a thousand messages that arrive while one reads further up move nothing', async ({ page, browser, server }) => {

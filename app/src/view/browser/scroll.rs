@@ -172,7 +172,11 @@ impl Keeper {
     fn hold(self, log: &HtmlDivElement) {
         let Some(Anchor { seq, end, below: then }) = self.anchor.get_value() else { return };
         let Ok(Some(row)) = log.query_selector(&["[data-seq=\"", &seq, "\"]"].concat()) else { return };
-        let moved = end_of(&row, log) - end - (below(log) - then);
+        let below = below(log);
+        // A list that became shorter than what was below its window takes the window along: the reader did not scroll.
+        let cut_short = below < then && below > range(log) - 1.0;
+        let scrolled = if cut_short { 0.0 } else { below - then };
+        let moved = end_of(&row, log) - end - scrolled;
         if moved.abs() >= 1.0 {
             log.scroll_by_with_x_and_y(0.0, moved);
         }
@@ -188,7 +192,7 @@ impl Keeper {
             self.handles.at_end.set(at_end);
         }
         self.anchor.set_value(if at_end { None } else { first_in_view(log, below) });
-        if f64::from(log.scroll_height() - log.client_height()) - below < FETCHES {
+        if range(log) - below < FETCHES {
             load_older(self.chat);
         }
         if older_part && below < FETCHES {
@@ -200,6 +204,11 @@ impl Keeper {
 /// How far the list is scrolled up from its end, in fractions of a pixel where the screen has them.
 fn below(log: &HtmlDivElement) -> f64 {
     js_sys::Reflect::get(log, &"scrollTop".into()).ok().and_then(|top| top.as_f64()).map_or(0.0, |top| -top)
+}
+
+/// How far the list can be scrolled up.
+fn range(log: &HtmlDivElement) -> f64 {
+    f64::from(log.scroll_height() - log.client_height())
 }
 
 fn end_of(row: &Element, log: &HtmlDivElement) -> f64 {
