@@ -176,7 +176,9 @@ async fn signing_out_ends_the_session_and_a_link_fills_the_room_in() {
     assert!(html.contains("value=\"디자인 리뷰\"") && html.contains("action=\"/signin\""));
     let response = person.post(&server, "/r/a", &[("text", "x")]).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert!(coded(&response.text().await.unwrap(), "session_expired"));
+    let html = response.text().await.unwrap();
+    assert!(coded(&html, "session_expired"));
+    assert!(html.contains("action=\"/r/a\"") && html.contains(">x</textarea>"), "kept, to be sent after signing in");
     let html = person.page(&server, "/rooms").await;
     assert!(html.contains("action=\"/signin\""));
 }

@@ -172,6 +172,13 @@ async fn without_redis_senders_are_told_to_try_again_and_with_it_everything_goes
     assert_eq!(person.get(&server, "/health/live").await.status(), 200);
     assert_eq!(person.get(&server, "/health/ready").await.status(), 503);
     assert_eq!(person.get(&server, "/r/a").await.status(), 503);
+    let response = person.post(&server, "/r/a", &[("text", "<by form>")]).await;
+    assert_eq!(response.status(), 503);
+    let html = response.text().await.unwrap();
+    assert!(
+        html.contains("action=\"/r/a\"") && html.contains("&lt;by form></textarea>"),
+        "kept, to be sent again: {html}"
+    );
     redis.restart();
     let start = Instant::now();
     while person.get(&server, "/health/ready").await.status() != 200 {

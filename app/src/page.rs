@@ -137,4 +137,6 @@ pub struct Problem {
     pub code: ErrorCode,
     /// With `room_unknown`: the name to offer to create.
     pub room: Option<String>,
+    /// The fields of the form that was posted and not taken, to be sent again; `None`: this was no form.
+    pub form: Option<Vec<(String, String)>>,
 }

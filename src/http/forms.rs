@@ -132,7 +132,8 @@ async fn suggestions(state: &AppState, taken: &UserName) -> Vec<String> {
     free
 }
 
-pub async fn sign_out(State(state): State<AppState>, visitor: Visitor) -> Response {
+pub async fn sign_out(State(state): State<AppState>, mut visitor: Visitor) -> Response {
+    visitor.posts([]);
     let mut response = match &visitor.session {
         Ok(Some(session)) => match state.hub.engine.close_session(session.token).await {
             Ok(()) => render::see_other(SIGNED_OUT),
@@ -174,10 +175,11 @@ pub struct Message {
 
 pub async fn post_message(
     State(state): State<AppState>,
-    visitor: Visitor,
+    mut visitor: Visitor,
     uri: Uri,
     Form(form): Form<Message>,
 ) -> Response {
+    visitor.posts([("text", form.text.clone()), ("p", form.p.clone().unwrap_or_default())]);
     let (session, name) = match inside(&state, &visitor, &uri).await {
         Ok(inside) => inside,
         Err(response) => return response,
@@ -252,7 +254,8 @@ async fn append(
     })
 }
 
-pub async fn leave_room(State(state): State<AppState>, visitor: Visitor, uri: Uri) -> Response {
+pub async fn leave_room(State(state): State<AppState>, mut visitor: Visitor, uri: Uri) -> Response {
+    visitor.posts([]);
     let (session, name) = match inside(&state, &visitor, &uri).await {
         Ok(inside) => inside,
         Err(response) => return response,
@@ -269,7 +272,12 @@ pub struct CreateRoom {
     room: String,
 }
 
-pub async fn create_room(State(state): State<AppState>, visitor: Visitor, Form(form): Form<CreateRoom>) -> Response {
+pub async fn create_room(
+    State(state): State<AppState>,
+    mut visitor: Visitor,
+    Form(form): Form<CreateRoom>,
+) -> Response {
+    visitor.posts([("room", form.room.clone())]);
     let session = match &visitor.session {
         Ok(Some(session)) => session,
         Ok(None) => {

@@ -69,7 +69,7 @@ pub async fn problem_for(
     code: ErrorCode,
     room: Option<String>,
 ) -> Response {
-    let problem = Problem { status: status.as_u16(), code, room };
+    let problem = Problem { status: status.as_u16(), code, room, form: visitor.form.clone() };
     screen(state, visitor, status, Screen::Problem(problem)).await
 }
 

@@ -23,9 +23,15 @@ pub struct Visitor {
     pub zone: String,
     /// Path and query of the request.
     pub here: String,
+    /// The fields of the form that this request posts, to be shown again should it fail.
+    pub form: Option<Vec<(String, String)>>,
 }
 
 impl Visitor {
+    pub fn posts<const N: usize>(&mut self, fields: [(&str, String); N]) {
+        self.form = Some(fields.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+
     pub fn me(&self) -> Option<&Person> {
         self.session.as_ref().ok()?.as_ref().map(|session| &session.person)
     }
@@ -48,7 +54,7 @@ impl FromRequestParts<AppState> for Visitor {
         let zone = cookie(&parts.headers, "tz").filter(|zone| is_zone(zone)).unwrap_or_else(|| "UTC".to_owned());
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let here = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { asked, session, lang, theme, zone, here })
+        Ok(Self { asked, session, lang, theme, zone, here, form: None })
     }
 }
 

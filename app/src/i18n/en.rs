@@ -84,6 +84,7 @@ pub static STRINGS: Strings = Strings {
         },
         no_such_room: |room| format!("Nobody has created {} yet. You can, right now.", quoted(MARKS, room)),
         try_again: "Try again",
+        kept: "Your message, not sent yet",
         to_room: "Back to the room",
     },
 

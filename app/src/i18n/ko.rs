@@ -67,6 +67,7 @@ pub static STRINGS: Strings = Strings {
             format!("{} 방은 아직 아무도 만들지 않았습니다. 지금 만들 수 있습니다.", quoted(MARKS, room))
         },
         try_again: "다시 시도",
+        kept: "아직 보내지 못한 메시지",
         to_room: "방으로 돌아가기",
     },
 

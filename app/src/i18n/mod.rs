@@ -211,6 +211,8 @@ pub struct Pages {
     pub problem_title: fn(u16, ErrorCode) -> &'static str,
     pub no_such_room: fn(&str) -> String,
     pub try_again: &'static str,
+    /// Above a message that was posted and could not be taken.
+    pub kept: &'static str,
     pub to_room: &'static str,
 }
 

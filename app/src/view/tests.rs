@@ -112,7 +112,12 @@ fn every_screen() -> Vec<String> {
             create: "x/y".to_owned(),
             error: Some(ErrorCode::RoomInvalid),
         }),
-        Screen::Problem(Problem { status: 404, code: ErrorCode::RoomUnknown, room: Some("<b>".to_owned()) }),
+        Screen::Problem(Problem {
+            status: 404,
+            code: ErrorCode::RoomUnknown,
+            room: Some("<b>".to_owned()),
+            form: None,
+        }),
     ];
     screens.into_iter().map(|screen| html(page(screen))).collect()
 }
