@@ -26,6 +26,12 @@ addEventListener('fetch', (event) => {
   else if (HASHED.test(pathname)) event.respondWith(kept(event));
 });
 
+// A tap on what a phone showed.
+addEventListener('notificationclick', (event) => {
+  event.notification.close();
+  event.waitUntil(show(event.notification.data));
+});
+
 async function takeOver() {
   const stale = (await caches.keys()).filter((name) => name.startsWith('hubbub-') && name !== CACHE);
   await Promise.all(stale.map((name) => caches.delete(name)));
@@ -65,4 +71,13 @@ async function kept(event) {
   // A full disk costs the copy, not the answer.
   if (response.ok) event.waitUntil(cache.put(event.request, response.clone()).catch(() => undefined));
   return response;
+}
+
+async function show(path) {
+  const pages = await clients.matchAll({ type: 'window' });
+  const shows = ({ url }) => new URL(url).pathname === path;
+  const page = pages.find(shows) ?? pages[0];
+  if (!page) return clients.openWindow(path);
+  await page.focus();
+  if (!shows(page)) await page.navigate(path);
 }

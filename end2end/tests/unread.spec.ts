@@ -114,3 +114,36 @@ test('notifications come after a click that asks, for what nobody looks at, and 
   await other.context().close();
   await third.context().close();
 });
+
+test('where only a service worker may notify, as on Android, it does', async ({ browser, context, page, server }) => {
+  await context.grantPermissions(['notifications']);
+  await page.addInitScript(() => {
+    class Refusing {
+      static permission = 'granted';
+      static requestPermission = () => Promise.resolve('granted');
+      constructor() {
+        throw new TypeError('Illegal constructor. Use ServiceWorkerRegistration.showNotification() instead.');
+      }
+    }
+    Object.assign(window, { Notification: Refusing });
+  });
+  const [busy, home] = [unique('busy'), unique('home')];
+  await enter(page, server.url, unique('지우'), busy);
+  await page.goto(`${server.url}/rooms`);
+  await page.getByLabel('New room').fill(home);
+  await page.getByRole('button', { name: 'Create' }).click();
+  await connected(page);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByLabel('Notify me of new messages').check();
+  await page.keyboard.press('Escape');
+  const other = await (await browser.newContext()).newPage();
+  await enter(other, server.url, unique('Megan'), busy);
+  await say(other, 'psst');
+  const shown = () =>
+    page.evaluate(async () => {
+      const notices = await (await navigator.serviceWorker.ready).getNotifications();
+      return notices.map(({ title, body, data }) => `${title}: ${body}, ${data}`);
+    });
+  await expect.poll(shown).toEqual([`${busy}: 1 unread, /r/${encodeURIComponent(busy)}`]);
+  await other.context().close();
+});

@@ -11,8 +11,8 @@ use crate::{
 };
 use leptos::prelude::*;
 use std::time::Duration;
-use wasm_bindgen::{JsValue, closure::Closure};
-use web_sys::{Event, Notification, NotificationOptions, NotificationPermission};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{Event, Notification, NotificationOptions, NotificationPermission, ServiceWorkerRegistration};
 
 /// Another tab or device may be reading it: it has this long to say so.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -61,7 +61,9 @@ fn tell(chat: Chat, room: &RoomRef, had: usize) {
     options.set_body(&(strings().unread)(unread));
     // One for each room: a later one takes its place, also one from another tab.
     options.set_tag(room.key.as_str());
-    let Ok(notice) = Notification::new_with_options(room.name.as_str(), &options) else { return };
+    let Ok(notice) = Notification::new_with_options(room.name.as_str(), &options) else {
+        return tell_by_worker(room, options);
+    };
     let room = room.clone();
     let shown = notice.clone();
     on(&notice, "click", move |_: Event| {
@@ -71,4 +73,22 @@ fn tell(chat: Chat, room: &RoomRef, had: usize) {
         }
         shown.close();
     });
+}
+
+/// Android lets only service workers show notifications. Ours opens the room that a tap asks for.
+fn tell_by_worker(room: &RoomRef, options: NotificationOptions) {
+    let navigator = window().navigator();
+    // Pages that came without TLS have no worker.
+    if !js_sys::Reflect::get(&navigator, &"serviceWorker".into()).is_ok_and(|it| it.is_truthy()) {
+        return;
+    }
+    options.set_data(&room.key.path().into());
+    let Ok(ready) = navigator.service_worker().ready() else { return };
+    let name = room.name.clone();
+    let tell = Closure::once(move |worker: JsValue| {
+        let worker: ServiceWorkerRegistration = worker.unchecked_into();
+        let _ = worker.show_notification_with_options(name.as_str(), &options);
+    });
+    let _ = ready.then(&tell);
+    tell.forget();
 }
