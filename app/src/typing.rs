@@ -9,6 +9,8 @@ use crate::{
 pub struct Typing {
     /// With the moment from which they are not any more.
     others: Vec<(Person, u64)>,
+    /// Who wrote a message lately, with the moment until which it may still be told that they were typing it.
+    wrote: Vec<(UserId, u64)>,
     /// When it was last said that this person is.
     said: Option<u64>,
 }
@@ -16,7 +18,11 @@ pub struct Typing {
 impl Typing {
     /// Others were typing just now.
     pub fn heard(&mut self, people: Vec<Person>, now: u64) {
+        self.wrote.retain(|(_, until)| now < *until);
         for person in people {
+            if self.wrote.iter().any(|(who, _)| *who == person.id) {
+                continue;
+            }
             let until = now + TYPING_SHOWN_MS;
             // Two who keep typing do not change places with each letter.
             match self.others.iter_mut().find(|(other, _)| other.id == person.id) {
@@ -28,7 +34,14 @@ impl Typing {
         self.others.drain(..surplus);
     }
 
-    /// They wrote what they were typing, or left.
+    /// They wrote what they were typing. That they did may still be on its way: servers tell it in batches.
+    pub fn wrote(&mut self, who: UserId, now: u64) {
+        self.stopped(who);
+        self.wrote.retain(|(other, until)| *other != who && now < *until);
+        self.wrote.push((who, now + TYPING_EVERY_MS));
+    }
+
+    /// They left.
     pub fn stopped(&mut self, who: UserId) {
         self.others.retain(|(person, _)| person.id != who);
     }
@@ -76,6 +89,17 @@ mod tests {
         assert_eq!(ids(&typing), [2]);
         typing.stopped(haeun().id);
         assert_eq!((ids(&typing), typing.next_wake()), (vec![], None));
+    }
+
+    #[test]
+    fn whoever_wrote_is_not_shown_for_what_they_typed_before() {
+        let mut typing = Typing::default();
+        typing.heard(vec![haeun()], 0);
+        typing.wrote(haeun().id, 100);
+        typing.heard(vec![haeun(), person(3, "c")], 600);
+        assert_eq!(ids(&typing), [3], "told late");
+        typing.heard(vec![haeun()], 1_100);
+        assert_eq!(ids(&typing), [3, 2], "typing the next one");
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Room {
         let applied = timeline.apply(entry);
         if applied == Applied::Appended {
             self.doubts = 0;
-            self.typing.stopped(by);
+            self.typing.wrote(by, reader.now);
             self.took(1, reader);
         }
         applied

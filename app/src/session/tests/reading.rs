@@ -178,6 +178,9 @@ fn who_is_typing_shows_in_their_room_until_they_write() {
     tab.entry(1, "a", &log(EPOCH, 4)[3]);
     assert_eq!(tab.session.others_typing(), []);
     tab.receive(1, typing("a", vec![haeun()]));
+    assert_eq!(tab.session.others_typing(), [], "told late");
+    tab.pass(1_000);
+    tab.receive(1, typing("a", vec![haeun()]));
     tab.pass(4_999);
     assert_eq!(tab.session.others_typing(), [haeun()]);
     tab.pass(1);
