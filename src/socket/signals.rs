@@ -55,6 +55,11 @@ impl Signals {
         rises
     }
 
+    /// The log was set back, and how far it was read may have been with it: whatever the store knows is news again.
+    pub fn set_back(&mut self) {
+        self.mark = None;
+    }
+
     fn typing_news(&mut self, room: &Room, me: UserId) -> Option<Utf8Bytes> {
         let version = room.typing_version();
         if version == self.seen_typing {
@@ -241,6 +246,15 @@ mod tests {
         let (mut signals, start) = (Signals { mark: None, seen_typing: 0, typed: None }, Instant::now());
         let said: Vec<_> = (0..5_000).filter(|&ms| signals.may_type(start + Duration::from_millis(ms))).collect();
         assert_eq!(said, [0, 1_000, 2_000, 3_000, 4_000]);
+    }
+
+    #[test]
+    fn a_log_that_went_back_makes_a_lower_mark_news() {
+        let mut signals = Signals { mark: Some(mark(100)), seen_typing: 0, typed: None };
+        assert!(!signals.rises_to(mark(85)));
+        signals.set_back();
+        assert!(signals.rises_to(mark(85)));
+        assert!(!signals.rises_to(mark(85)), "once");
     }
 
     #[test]

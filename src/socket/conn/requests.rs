@@ -13,7 +13,7 @@ use crate::{
 };
 use app::{
     domain::RoomKey,
-    protocol::{ClientFrame, ErrorCode, Page, ROOMS_MAX, ServerFrame},
+    protocol::{ClientFrame, ErrorCode, JoinedHow, Page, ROOMS_MAX, ServerFrame},
 };
 use axum::extract::ws::Message;
 use futures_util::FutureExt;
@@ -227,6 +227,9 @@ impl Conn {
             Found::Newest { how, page } => {
                 joined.cursor = page.cursor;
                 joined.seen_log = 0;
+                if how == JoinedHow::Reset {
+                    joined.signals.set_back();
+                }
                 let room = joined.room.key().clone();
                 let page: Page<_> = reply::page(page);
                 tracing::info!(?how, "a client was moved to the newest page");
