@@ -1,6 +1,7 @@
 //! What the browser tells the session, and the address bar.
 
 use super::{paint, with};
+use crate::view::chat::Link;
 use leptos::prelude::{document, window};
 use std::cell::RefCell;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -60,7 +61,8 @@ fn follow_address() {
             }
             let seq = path.strip_prefix(&room_path).and_then(|rest| rest.strip_prefix('/')?.parse().ok());
             if let Some(seq) = seq {
-                return session.open(&room.key) && session.show(seq);
+                // Without a connection what is not here cannot be had, and loading the page would lose what is.
+                return session.open(&room.key) && (session.show(seq) || session.link() != Link::Online);
             }
         }
         false

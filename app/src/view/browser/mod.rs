@@ -131,15 +131,26 @@ fn copy(path: &str, button: &web_sys::Element, announcer: Announcer) {
     // Pages served without TLS have no clipboard.
     let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|it| it.is_truthy());
     if has_clipboard {
-        // What becomes of the promise is the browser's business: it tells of a refusal itself.
-        let _ = navigator.clipboard().write_text(&link);
-        announcer.say(t.link_copied.to_owned());
         let marks = button.class_list();
-        let _ = marks.add_1("done");
-        set_timeout(move || drop(marks.remove_1("done")), std::time::Duration::from_secs(2));
+        let copied = Closure::once(move |_: JsValue| {
+            announcer.say(t.link_copied.to_owned());
+            let _ = marks.add_1("done");
+            set_timeout(move || drop(marks.remove_1("done")), std::time::Duration::from_secs(2));
+        });
+        let text = link.clone();
+        let refused = Closure::once(move |_: JsValue| offer(&text));
+        let _ = navigator.clipboard().write_text(&link).then2(&copied, &refused);
+        // Only one of them is called: the other would free neither itself nor its twin.
+        copied.forget();
+        refused.forget();
     } else {
-        let _ = window().prompt_with_message_and_default(t.copy_link, &link);
+        offer(&link);
     }
+}
+
+/// Shows a link to be copied by hand.
+fn offer(link: &str) {
+    let _ = window().prompt_with_message_and_default(strings().copy_link, link);
 }
 
 /// The number of unread messages and the room. What comes into view right now is about to be read and not worth a flicker.
