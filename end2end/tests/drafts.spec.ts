@@ -101,3 +101,26 @@ test('a session that merely ended takes no draft away, wherever one comes in aga
   const kept = await page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.startsWith('hubbub.draft.')));
   expect(kept.map(([, text]) => text)).toEqual(['half a thought']);
 });
+
+test('what was not sent when the session ended without this browser comes back to the same name', async ({ context, page, server }) => {
+  const proxy = await Proxy.before(server);
+  try {
+    const [name, room] = [unique('지우'), unique('gone')];
+    await enter(page, proxy.url, name, room);
+    proxy.cut();
+    await say(page, 'one');
+    await say(page, 'two');
+    await expect(page.locator('.pending')).toHaveCount(2);
+    await page.close();
+    proxy.restore();
+    expect((await context.request.post(`${proxy.url}/signout`)).ok()).toBe(true);
+
+    const again = await context.newPage();
+    await again.goto(proxy.url);
+    await enter(again, proxy.url, name, room);
+    await expect(field(again)).toHaveValue('one\ntwo');
+    expect(await again.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith('hubbub.outbox.')))).toEqual([]);
+  } finally {
+    await proxy.close();
+  }
+});

@@ -82,7 +82,11 @@ pub fn attach(chat: Chat, screen: RoomScreen, build: String) {
             session.adopt(saved);
         }
         storage.watch();
-        let drafts = drafts::open(&session.me().name);
+        let name = &session.me().name;
+        let mut drafts = drafts::open(name);
+        for (room, texts) in storage.take_strays().into_iter().flat_map(|stray| stray.take_unsent(name)) {
+            drafts.put_before(&room, texts.iter().map(MessageText::as_str));
+        }
         let client =
             Client { chat, session, build, sockets: Vec::new(), storage, drafts, clock, wake: None, painting: false };
         CLIENT.set(Some(client));

@@ -47,8 +47,7 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// Takes this tab's place in the storage, and erases what others left there: one person at a time is signed in.
-    /// Returns what this tab left before a reload.
+    /// Takes this tab's place in the storage. Returns what this tab left before a reload.
     pub async fn open(user: UserId) -> (Self, Option<Saved>) {
         let prefix = format!("{OUTBOX_KEYS}{user}.");
         let mut storage = Self {
@@ -59,7 +58,6 @@ impl Storage {
             asks_before_leaving: false,
             signed_out: false,
         };
-        forget(|key| !key.starts_with(&storage.prefix));
         let saved = match tab_name() {
             Some(name) => storage.claim(&name).await.ok(),
             None => None,
@@ -93,12 +91,24 @@ impl Storage {
         Ok(saved)
     }
 
-    /// Stores the outboxes in the place of what was stored before.
+    /// Erases what sessions before this one left, as one person at a time is signed in, and returns it: it may have been
+    /// the same person.
+    pub fn take_strays(&self) -> Vec<Saved> {
+        let strays = keys(OUTBOX_KEYS).into_iter().filter(|key| !key.starts_with(&self.prefix));
+        let take = |key: String| {
+            let stray = read(&key).ok().flatten();
+            remove(&key);
+            stray
+        };
+        strays.filter_map(take).collect()
+    }
+
     /// Whether something could not be stored.
     pub fn is_refused(&self) -> bool {
         self.refused.is_some()
     }
 
+    /// Stores the outboxes in the place of what was stored before.
     pub fn save(&mut self, saved: &Saved) {
         if saved.is_empty() {
             remove(&self.key);
@@ -134,7 +144,9 @@ impl Storage {
     pub fn sign_out(&mut self) {
         if !std::mem::replace(&mut self.signed_out, true) {
             self.refused = None;
-            forget(|key| key.starts_with(&self.prefix));
+            for key in keys(&self.prefix) {
+                remove(&key);
+            }
         }
     }
 
@@ -219,10 +231,6 @@ fn read(key: &str) -> Result<Option<Saved>, ()> {
     let Some(json) = area().and_then(|area| area.get_item(key).ok().flatten()) else { return Ok(None) };
     let saved = serde_json::from_str(&json);
     saved.map(Some).map_err(|error| logging::warn!("{key} in the storage cannot be read by this build: {error}"))
-}
-
-fn forget(which: impl Fn(&str) -> bool) {
-    keys(OUTBOX_KEYS).iter().filter(|key| which(key)).for_each(|key| remove(key));
 }
 
 pub(super) fn remove(key: &str) {

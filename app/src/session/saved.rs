@@ -5,7 +5,7 @@
 
 use super::{Room, Session};
 use crate::{
-    domain::{MessageText, ProducerId, RoomKey, UserId},
+    domain::{MessageText, ProducerId, RoomKey, UserId, UserName},
     outbox::Outbox,
     page::RoomRef,
     protocol::Reading,
@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Saved {
     user: UserId,
+    /// A later session of this name in the same browser is taken for the same person.
+    #[serde(default)]
+    name: Option<UserName>,
     rooms: Vec<SavedRoom>,
 }
 
@@ -35,6 +38,16 @@ impl Saved {
     /// There is nothing worth keeping: what was stored before is to be removed.
     pub fn is_empty(&self) -> bool {
         self.rooms.is_empty()
+    }
+
+    /// What was not acknowledged when the session ended, for its person's drafts; nothing if that was somebody else.
+    pub fn take_unsent(self, name: &UserName) -> Vec<(RoomKey, Vec<MessageText>)> {
+        let rooms = self.rooms.into_iter().filter(|_| self.name.as_ref() == Some(name));
+        let texts = |mut saved: SavedRoom| {
+            let texts = saved.outboxes.iter_mut().rev().flat_map(Outbox::take_unsent).collect();
+            (saved.room.key, texts)
+        };
+        rooms.map(texts).collect()
     }
 }
 
@@ -55,7 +68,7 @@ impl Session {
             SavedRoom { room: room.which.clone(), outboxes }
         });
         let rooms = stored.filter(|room| !room.outboxes.is_empty()).collect();
-        Some(Saved { user: self.me.id, rooms })
+        Some(Saved { user: self.me.id, name: Some(self.me.name.clone()), rooms })
     }
 
     /// Goes on with what this tab before a reload, or another tab that is gone, left behind. Ignored if it is another

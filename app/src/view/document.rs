@@ -36,9 +36,8 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
     let theme = page.theme;
     let [scheme, light, dark] = theme.paints();
     let (title, indexed, scripts) = match &page.screen {
-        Screen::Door(door) => {
-            // Where somebody signed out, nothing of theirs stays. A store that does not answer knows nobody.
-            let forget = (page.me.is_none() && door.error.is_none()).then(|| forget(&nonce, &page.here));
+        Screen::Door(_) => {
+            let forget = (page.me.is_none() && page.here == SIGNED_OUT).then(|| forget(&nonce));
             (strings.pages.door_document.to_owned(), true, (forget, prefetch(assets)).into_any())
         }
         Screen::Room(room) => (titled(room.room.name.as_str()), false, scripts(&page, assets, &nonce).into_any()),
@@ -145,10 +144,10 @@ fn prefetch(assets: &Assets) -> impl IntoView + use<> {
     }
 }
 
-/// Erases every outbox from the browser's storage, and after a sign-out every draft. Elsewhere a session may merely have
-/// ended, and whoever signs in again goes on writing. The door brings no WASM that could.
-fn forget(nonce: &Nonce, here: &str) -> impl IntoView + use<> {
-    let kinds: &[&str] = if here == SIGNED_OUT { &[OUTBOX_KEYS, DRAFT_KEYS] } else { &[OUTBOX_KEYS] };
+/// After a sign-out, erases every outbox and every draft from the browser's storage: the door brings no WASM that could.
+/// Elsewhere a session may merely have ended, and whoever signs in again goes on writing.
+fn forget(nonce: &Nonce) -> impl IntoView + use<> {
+    let kinds = [OUTBOX_KEYS, DRAFT_KEYS];
     let script = format!(
         "try{{for(let k of Object.keys(localStorage)){}.some(p=>k.startsWith(p))&&localStorage.removeItem(k)}}catch{{}}",
         script_json(&kinds)

@@ -4,7 +4,10 @@ use super::{Assets, document};
 use crate::{
     domain::{Body, Entry, EntryId, Epoch, MessageText, ProducerId, RoomName, UserId, UserName},
     i18n::Lang,
-    page::{Door, MyRoom, PAGE_DATA_ID, PageData, Post, Problem, RoomLine, RoomRef, RoomScreen, RoomsScreen, Screen},
+    page::{
+        Door, MyRoom, PAGE_DATA_ID, PageData, Post, Problem, RoomLine, RoomRef, RoomScreen, RoomsScreen, SIGNED_OUT,
+        Screen,
+    },
     protocol::{ErrorCode, Page, Person, Reading},
     theme::Theme,
 };
@@ -273,14 +276,14 @@ fn a_stranger_is_shown_the_door_instead_of_a_room() {
 }
 
 #[test]
-fn the_door_forgets_what_was_unsent_only_where_nobody_is_signed_in() {
-    let door = |me: Option<Person>, error: Option<ErrorCode>| {
-        let screen = Screen::Door(Door { error, ..Door::default() });
-        html(PageData { me, ..page(screen) }).contains("localStorage.removeItem")
+fn the_door_forgets_what_was_written_only_after_a_sign_out() {
+    let door = |me: Option<Person>, here: &str| {
+        let page = PageData { me, here: here.to_owned(), ..page(Screen::Door(Door::default())) };
+        html(page).contains("localStorage.removeItem")
     };
-    assert!(door(None, None));
-    assert!(!door(None, Some(ErrorCode::Unavailable)), "the store did not say who this is");
-    assert!(!door(Some(person(1, "지우")), None));
+    assert!(door(None, SIGNED_OUT));
+    assert!(!door(None, "/"), "the session may merely have ended");
+    assert!(!door(Some(person(1, "지우")), SIGNED_OUT));
     assert!(every_screen().iter().all(|html| !html.contains("localStorage")));
 }
 
