@@ -161,7 +161,8 @@ impl Ghost {
             ServerFrame::Ack { room, p, n, at } => {
                 let Some(room) = record.room_id(&room) else { return };
                 let slot = Slot { by: self.me, p, room, n };
-                record.ack(slot, at);
+                let now = record.now();
+                record.ack(slot, at, now);
                 judge::accepted_after_sign_out(&mut record, slot);
             }
             ServerFrame::Entry { entry, .. } => judge::committed_after_sign_out(&mut record, self.me, &entry),

@@ -109,7 +109,7 @@ fn as_shown(record: &mut Record, room: RoomId, history: &[Entry], states: &[Stat
                 found.push((I2, format!("room {room}, seq {seq}: shown otherwise than the history has it")));
                 continue;
             }
-            if !record.set_back_between(version.first_ms, u64::MAX) {
+            if !record.set_back_between(version.at_ms, u64::MAX) {
                 found.push((I1, format!("room {room}, seq {seq}: shown, but not in the history")));
                 continue;
             }
@@ -147,10 +147,10 @@ fn acknowledged(record: &mut Record, histories: &[&[Entry]]) {
         .acks
         .iter()
         .filter_map(|(slot, acks)| acks.last().map(|last| (*slot, *last)))
-        .filter(|(slot, (at, when))| !places.contains(&(slot.room, *at)) && !record.set_back_between(*when, u64::MAX))
+        .filter(|(slot, ack)| !places.contains(&(slot.room, ack.at)) && !record.set_back_between(ack.said_ms, u64::MAX))
         .collect();
-    for (slot, (at, when)) in lost {
-        record.violate(I1, || format!("{slot:?} was acknowledged at {when} ms as {at:?}, which is not in the history"));
+    for (slot, ack) in lost {
+        record.violate(I1, || format!("{slot:?} was acknowledged ({ack:?}), which is not in the history"));
     }
 }
 
@@ -168,13 +168,13 @@ fn accounted_for(record: &mut Record, histories: &[&[Entry]], states: &[State]) 
     for (slot, given) in &record.acks {
         let text = record.sent.get(slot).and_then(Option::as_ref);
         if let Some(submission) = text.and_then(|text| record.submitted.get(text)) {
-            acks.entry((submission.tab, submission.room)).or_default().extend(given.iter().map(|(_, when)| when));
+            acks.entry((submission.tab, submission.room)).or_default().extend(given.iter().map(|ack| ack.heard_ms));
         }
     }
     for (text, submission) in &record.submitted {
         let (tab, room) = (submission.tab, submission.room);
-        let acked = submission.acked.map_or(u64::MAX, |(_, when)| when);
-        let later = acks.get(&(tab, room)).map_or(0, |acks| acks.iter().filter(|when| **when >= acked).count());
+        let acked = submission.acked.map_or(u64::MAX, |ack| ack.heard_ms);
+        let later = acks.get(&(tab, room)).map_or(0, |acks| acks.iter().filter(|heard| **heard >= acked).count());
         let times = times.get(text.as_str()).copied().unwrap_or(0);
         let short: String = text.chars().take(24).collect();
         if times > 1 {

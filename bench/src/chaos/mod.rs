@@ -8,7 +8,7 @@
 //! | [`tab`], [`wire`] | one browser tab: the product's client model over real sockets |
 //! | [`faults`] | what is done to the world, and when |
 //! | [`watch`] | how long clients take to recover |
-//! | [`record`], [`eye`] | what was seen, and what is checked at once |
+//! | [`record`], [`eye`], [`late`] | what was seen, how old it may be, and what is checked at once |
 //! | [`judge`] | what is checked at the end |
 //! | [`report`] | the last line |
 
@@ -16,6 +16,7 @@ mod crowd;
 mod eye;
 mod faults;
 mod judge;
+mod late;
 mod people;
 mod record;
 mod report;

@@ -67,7 +67,7 @@ pub struct Submission {
     pub discarded: bool,
     /// Its writer signed out or gave up the tab's storage.
     pub abandoned: bool,
-    pub acked: Option<(Cursor, u64)>,
+    pub acked: Option<Ack>,
 }
 
 /// A number of a producer in a room.
@@ -79,11 +79,21 @@ pub struct Slot {
     pub n: u64,
 }
 
+/// An answer that a message is in the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Ack {
+    pub at: Cursor,
+    /// The earliest moment at which it may have been given.
+    pub said_ms: u64,
+    pub heard_ms: u64,
+}
+
 /// One id that was seen at a place of a log.
 #[derive(Debug)]
 pub struct Version {
     pub entry: Arc<Entry>,
-    pub first_ms: u64,
+    /// When it was committed.
+    pub at_ms: u64,
     /// Who showed it last, and when.
     pub by: Vec<(TabId, u64)>,
 }
@@ -101,7 +111,7 @@ pub struct Record {
     pub submitted: HashMap<String, Submission>,
     /// What was sent under each number; `None` for a void alone.
     pub sent: HashMap<Slot, Option<String>>,
-    pub acks: HashMap<Slot, Vec<(Cursor, u64)>>,
+    pub acks: HashMap<Slot, Vec<Ack>>,
     /// Numbers of which their sender was told, and when, that they are no message.
     pub voided: HashMap<Slot, u64>,
     pub shown: HashMap<(RoomId, Epoch, u64), Vec<Version>>,
@@ -238,29 +248,31 @@ impl Record {
         }
     }
 
-    pub fn ack(&mut self, slot: Slot, at: Cursor) {
+    /// An acknowledgement, given at the earliest at `said_ms`.
+    pub fn ack(&mut self, slot: Slot, at: Cursor, said_ms: u64) {
         let now = self.now();
         let Some(sent) = self.sent.get(&slot).cloned() else {
             return self.violate(Invariant::I6, || format!("an acknowledgement of {slot:?}, which nobody sent"));
         };
         let before = self.acks.get(&slot).and_then(|acks| acks.last().copied());
-        if let Some((was, when)) = before
-            && was != at
-            && !self.set_back_between(when, now)
+        if let Some(before) = before
+            && before.at != at
+            && !self.set_back_between(before.said_ms, now)
         {
-            self.violate(Invariant::I3, || format!("{slot:?} was acknowledged at {was:?}, then at {at:?}"));
+            self.violate(Invariant::I3, || format!("{slot:?} was acknowledged at {:?}, then at {at:?}", before.at));
         }
-        if before.is_none_or(|(was, _)| was != at) {
-            self.acks.entry(slot).or_default().push((at, now));
+        if before.is_none_or(|before| before.at != at) {
+            let ack = Ack { at, said_ms, heard_ms: now };
+            self.acks.entry(slot).or_default().push(ack);
             if let Some(submission) = sent.and_then(|text| self.submitted.get_mut(&text)) {
-                submission.acked = Some((at, now));
+                submission.acked = Some(ack);
             }
         }
     }
 
-    pub fn void(&mut self, slot: Slot) {
-        let now = self.now();
-        self.voided.insert(slot, now);
+    /// Word that a number is no message, given at the earliest at `when`.
+    pub fn void(&mut self, slot: Slot, when: u64) {
+        self.voided.insert(slot, when);
     }
 
     /// A refusal that leaves the outcome open.
@@ -281,15 +293,17 @@ impl Record {
     pub fn show(&mut self, tab: TabId, room: RoomId, entry: &Arc<Entry>) {
         self.delivered += 1;
         let now = self.now();
+        // Entries say themselves when they were committed.
+        let committed = entry.at.saturating_sub(self.wall(0)).min(now);
         let own = entry.text().and_then(|text| self.submitted.get(text)).is_some_and(|it| it.tab == tab);
         if own {
             // One's own entry in the log is as good as an acknowledgement.
-            self.ack(Slot { by: entry.by, p: entry.p, room, n: entry.n }, entry.cursor());
+            self.ack(Slot { by: entry.by, p: entry.p, room, n: entry.n }, entry.cursor(), committed);
         }
         let set_back = !self.rollbacks.is_empty();
         let versions = self.shown.entry((room, entry.epoch, entry.seq)).or_default();
         let Some(version) = versions.iter_mut().find(|version| version.entry.id == entry.id) else {
-            versions.push(Version { entry: entry.clone(), first_ms: now, by: vec![(tab, now)] });
+            versions.push(Version { entry: entry.clone(), at_ms: committed, by: vec![(tab, now)] });
             if versions.len() > 1 && !set_back {
                 let seq = entry.seq;
                 self.violate(Invariant::I2, || format!("room {room} has two entries at seq {seq}"));

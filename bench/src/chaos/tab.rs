@@ -2,6 +2,7 @@
 
 use super::{
     eye::Eye,
+    late::Late,
     people::{self, Load},
     record::{Invariant, Record, RoomId, Slot, TabId},
     wire::{Event, Wire},
@@ -16,6 +17,7 @@ use app::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     net::SocketAddr,
     rc::Rc,
     time::Duration,
@@ -91,6 +93,7 @@ pub struct Tab {
     session: Session,
     eye: Eye,
     wires: Vec<(SocketId, Wire)>,
+    late: HashMap<SocketId, Late>,
     events: UnboundedReceiver<Event>,
     sender: UnboundedSender<Event>,
     started: Instant,
@@ -117,6 +120,7 @@ impl Tab {
             session,
             eye: Eye::default(),
             wires: Vec::new(),
+            late: HashMap::new(),
             events,
             sender,
             started: Instant::now(),
@@ -202,10 +206,12 @@ impl Tab {
         record.trace(self.id, socket, "<", frame);
         self.eye.incoming(&mut record, self.id, socket, frame);
         let by = self.session.me().id;
+        let now = record.now();
+        let said = self.late.entry(socket).or_insert_with(|| Late::new(now)).heard(now);
         match frame {
             ServerFrame::Ack { room, p, n, at } => {
                 let Some(room) = record.room_id(room) else { return };
-                record.ack(Slot { by, p: *p, room, n: *n }, *at);
+                record.ack(Slot { by, p: *p, room, n: *n }, *at, said);
                 super::judge::accepted_after_sign_out(&mut record, Slot { by, p: *p, room, n: *n });
                 if self.random.u8(..) < 4 {
                     let (cookie, when) = (self.login.cookie.clone(), record.now());
@@ -214,7 +220,7 @@ impl Tab {
             }
             ServerFrame::Voided { room, p, n } => {
                 let Some(room) = record.room_id(room) else { return };
-                record.void(Slot { by, p: *p, room, n: *n });
+                record.void(Slot { by, p: *p, room, n: *n }, said);
             }
             ServerFrame::Move { .. } => self.told_to_move = Some((socket, Instant::now())),
             ServerFrame::Refused { room, p, n, retry: true, .. } => {
@@ -242,6 +248,7 @@ impl Tab {
                 match command {
                     Command::Open(id) => {
                         let wire = Wire::open(id, self.shared.front, &self.login.cookie, self.sender.clone());
+                        self.late.remove(&id);
                         self.wires.push((id, wire));
                     }
                     Command::Send(id, frame) => self.send(id, &frame),
