@@ -8,7 +8,7 @@ use app::{
     protocol::{ClientFrame, ErrorCode, FRAME_MAX, JoinedHow, ROOMS_MAX, ServerFrame},
 };
 use support::{
-    person::{Person, Socket, key},
+    person::{Ended, Person, Socket, key},
     server::Server,
 };
 use tokio_tungstenite::tungstenite::{
@@ -228,6 +228,20 @@ async fn a_room_that_was_left_is_quiet_and_off_the_list() {
     assert_eq!(next, ServerFrame::Pong);
     let home = person.get(&server, "/").await;
     assert_eq!(home.headers()["location"], "/rooms");
+}
+
+#[tokio::test]
+async fn who_speaks_only_another_version_of_the_protocol_is_told_so() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let ServerFrame::Hello { build, .. } = person.try_socket(&server, None).await.unwrap().frame().await else {
+        panic!()
+    };
+    let ended = person.speak(&server, "hubbub.v9, hubbub.v0", None).await.unwrap().closed().await;
+    let Ended::Closed(Some(frame)) = ended else { panic!("{ended:?}") };
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (4005, build.as_str()));
+    let mut both = person.speak(&server, "hubbub.v9, hubbub.v1", None).await.unwrap();
+    assert!(matches!(both.frame().await, ServerFrame::Hello { .. }));
 }
 
 #[tokio::test]

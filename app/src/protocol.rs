@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 pub const SUBPROTOCOL: &str = "hubbub.v1";
 
+/// What the names of all versions begin with.
+pub const SUBPROTOCOLS: &str = "hubbub.v";
+
 /// Largest frame either side may send, in bytes of UTF-8.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// Rooms one socket may have joined at once.
@@ -361,6 +364,8 @@ pub enum CloseCode {
     Stalled = 4003,
     /// The socket reached its lifetime after `move`.
     Moved = 4004,
+    /// The client offered only other versions of the protocol; the reason is the server's build.
+    Incompatible = 4005,
 }
 
 impl CloseCode {

@@ -49,3 +49,31 @@ test('takes another build by itself while nobody looks, once', async ({ page, se
   await expect.poll(() => committed(page)).toEqual(['still here']);
   expect(loads).toBe(1);
 });
+
+test('loads itself anew at once when the server does not speak its version of the protocol any more, once', async ({ page, server }) => {
+  // As a page of another time would: under the name of its own version.
+  await page.addInitScript(() => {
+    const Real = WebSocket;
+    window.WebSocket = class extends Real {
+      constructor(url: string | URL, protocols?: string | string[]) {
+        super(url, localStorage.getItem('speaks') ?? protocols);
+      }
+    };
+  });
+  await signIn(page, server.url, unique('Ann'), unique('update'));
+  await connected(page);
+  await field(page).fill('half a thought');
+  const speak = (version: string) => page.evaluate((version) => localStorage.setItem('speaks', version), version);
+  await speak('hubbub.v0');
+  let loads = 0;
+  page.on('load', () => loads++);
+  await page.reload();
+  await expect.poll(() => loads).toBe(2);
+  // Once: the page that came speaks no other version either.
+  await expect(page.locator('.banner')).toBeVisible({ timeout: 10_000 });
+  await expect(field(page)).toHaveValue('half a thought');
+  expect(loads).toBe(2);
+  await speak('hubbub.v1');
+  await page.reload();
+  await connected(page);
+});

@@ -23,14 +23,14 @@ use crate::{
     hub::Hub,
     socket::{Admitted, Sockets},
 };
-use app::protocol::{CloseCode, ErrorCode, FRAME_MAX};
+use app::protocol::{CloseCode, ErrorCode, FRAME_MAX, SUBPROTOCOL, SUBPROTOCOLS};
 use axum::{
     Extension, Router,
     extract::{
         DefaultBodyLimit, MatchedPath, State,
-        ws::{CloseFrame, Message, WebSocketUpgrade},
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocketUpgrade},
     },
-    http::{HeaderMap, Request, StatusCode},
+    http::{HeaderMap, Request, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -117,28 +117,42 @@ async fn socket(
         return (StatusCode::FORBIDDEN, ErrorCode::OriginRefused.as_str()).into_response();
     }
     wire.bound_buffers();
+    if let Some(theirs) = other_version(&headers) {
+        return refuse(upgrade.protocols([theirs]), CloseCode::Incompatible, state.site.build.to_string());
+    }
+    let ours = |upgrade: WebSocketUpgrade| upgrade.protocols([SUBPROTOCOL]);
     match visitor.session {
-        _ if state.hub.stopping() => refuse(upgrade, CloseCode::Restarting, "server is stopping"),
+        _ if state.hub.stopping() => refuse(ours(upgrade), CloseCode::Restarting, "server is stopping"),
         Ok(Some(session)) => {
             let Some(place) = state.hub.place() else {
-                return refuse(upgrade, CloseCode::Busy, "too many sockets are open");
+                return refuse(ours(upgrade), CloseCode::Busy, "too many sockets are open");
             };
             let build = state.site.build.clone();
             let sockets = Sockets { hub: state.hub.clone(), build, lifetime: state.config.socket_lifetime };
             crate::socket::serve(upgrade, sockets, Admitted { session, asked: visitor.asked, place })
         }
         // A script sees a refused upgrade as any other loss of the network, so it is told in a close frame.
-        Ok(None) => refuse(upgrade, CloseCode::SessionEnded, "sign in first"),
-        Err(_) => refuse(upgrade, CloseCode::Busy, "the store does not answer"),
+        Ok(None) => refuse(ours(upgrade), CloseCode::SessionEnded, "sign in first"),
+        Err(_) => refuse(ours(upgrade), CloseCode::Busy, "the store does not answer"),
     }
 }
 
-fn refuse(upgrade: WebSocketUpgrade, code: CloseCode, reason: &'static str) -> Response {
-    let upgrade = upgrade.protocols([app::protocol::SUBPROTOCOL]).read_buffer_size(1024);
+/// A version of the protocol that a client speaks instead of this server's. It is accepted for a close frame: a browser
+/// would take anything else for the network's fault and go on trying.
+fn other_version(headers: &HeaderMap) -> Option<String> {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|offer| offer.to_str().ok());
+    let offers: Vec<&str> = offers.flat_map(|offer| offer.split(',')).map(str::trim).collect();
+    let theirs = offers.iter().find(|offer| offer.starts_with(SUBPROTOCOLS))?;
+    (!offers.contains(&SUBPROTOCOL)).then(|| (*theirs).to_owned())
+}
+
+fn refuse(upgrade: WebSocketUpgrade, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Response {
+    let reason = reason.into();
+    let upgrade = upgrade.read_buffer_size(1024);
     // Nothing that it says matters.
     let upgrade = upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX);
     upgrade.on_upgrade(move |mut socket| async move {
-        let close = CloseFrame { code: code.code(), reason: reason.into() };
+        let close = CloseFrame { code: code.code(), reason };
         let closing = async {
             socket.send(Message::Close(Some(close))).await.ok();
             while let Some(Ok(_)) = socket.recv().await {}

@@ -68,9 +68,14 @@ impl Person {
     }
 
     pub async fn try_socket(&self, server: &impl At, origin: Option<&str>) -> Result<Socket, Error> {
+        self.speak(server, SUBPROTOCOL, origin).await
+    }
+
+    /// Opens a socket with these versions of the protocol on offer.
+    pub async fn speak(&self, server: &impl At, protocols: &str, origin: Option<&str>) -> Result<Socket, Error> {
         let mut request = format!("ws://{}/ws", server.address()).into_client_request().unwrap();
         let headers = request.headers_mut();
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL.parse().unwrap());
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocols.parse().unwrap());
         headers.insert(header::COOKIE, self.cookie(server).parse().unwrap());
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());

@@ -45,6 +45,8 @@ struct Client {
     session: Session,
     /// Which build the page is of.
     build: String,
+    /// Which build a server is of that does not speak this page's protocol.
+    incompatible: Option<String>,
     sockets: Vec<(SocketId, Socket)>,
     storage: Storage,
     drafts: Drafts<drafts::Browser>,
@@ -87,9 +89,18 @@ pub fn attach(chat: Chat, screen: RoomScreen, build: String) {
         for (room, texts) in storage.take_strays().into_iter().flat_map(|stray| stray.take_unsent(name)) {
             drafts.put_before(&room, texts.iter().map(MessageText::as_str));
         }
-        let client =
-            Client { chat, session, build, sockets: Vec::new(), storage, drafts, clock, wake: None, painting: false };
-        CLIENT.set(Some(client));
+        CLIENT.set(Some(Client {
+            chat,
+            session,
+            build,
+            incompatible: None,
+            sockets: Vec::new(),
+            storage,
+            drafts,
+            clock,
+            wake: None,
+            painting: false,
+        }));
         window::listen();
         chat.set_actions(Arc::new(actions::Hand));
         with(|_| ());
@@ -117,6 +128,15 @@ fn forget(id: SocketId) {
     CLIENT.with_borrow_mut(|client| {
         if let Some(client) = client {
             client.sockets.retain(|(other, _)| *other != id);
+        }
+    });
+}
+
+/// The server is of a build that speaks another version of the protocol.
+fn incompatible(build: String) {
+    CLIENT.with_borrow_mut(|client| {
+        if let Some(client) = client {
+            client.incompatible = Some(build);
         }
     });
 }

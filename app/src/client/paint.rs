@@ -49,6 +49,7 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     let typing = session.others_typing();
     let stored = client.drafts.are_stored() && !client.storage.is_refused();
     let newer_build = session.server_build().filter(|build| *build != client.build).map(str::to_owned);
+    let incompatible = client.incompatible.clone();
     move || {
         // Before the rows: whether they end where the room does decides whether to follow them.
         update(chat.newer, newer);
@@ -63,8 +64,9 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
         update(chat.link, link);
         update(chat.trouble, trouble);
         update(chat.outdated, newer_build.is_some());
-        // Nobody is reading.
-        if let Some(build) = newer_build.filter(|_| stored && !window::is_visible()) {
+        // Nobody is reading, or nothing goes on as it is.
+        let newer_build = newer_build.filter(|_| !window::is_visible());
+        if let Some(build) = incompatible.or(newer_build).filter(|_| stored) {
             window::renew(&build);
         }
     }

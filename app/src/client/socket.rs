@@ -1,8 +1,8 @@
 //! One WebSocket.
 
-use super::{forget, with};
+use super::{forget, incompatible, with};
 use crate::{
-    protocol::{ClientFrame, SUBPROTOCOL, ServerFrame},
+    protocol::{ClientFrame, CloseCode, SUBPROTOCOL, ServerFrame},
     session::SocketId,
 };
 use futures_channel::mpsc::{UnboundedSender, unbounded};
@@ -64,6 +64,9 @@ async fn read(id: SocketId, mut stream: SplitStream<WebSocket>) {
             },
             Err(WebSocketError::ConnectionClose(event)) => {
                 code = Some(event.code);
+                if event.code == CloseCode::Incompatible.code() {
+                    incompatible(event.reason);
+                }
                 break;
             }
             // No frame of the protocol; or an error, after which the browser's close event follows.
