@@ -29,7 +29,9 @@ impl ServerClock {
     /// What the server's clock shows at `moment`; `None` before it was heard of.
     pub fn at(&self, moment: Instant) -> Option<i64> {
         let at_began = self.at_began.load(Ordering::Relaxed);
-        (at_began != UNKNOWN).then(|| at_began + millis(moment.saturating_duration_since(self.began)))
+        let (after, before) =
+            (moment.saturating_duration_since(self.began), self.began.saturating_duration_since(moment));
+        (at_began != UNKNOWN).then(|| at_began + millis(after) - millis(before))
     }
 }
 
@@ -50,6 +52,8 @@ mod tests {
         clock.told(1_000_000);
         let first = clock.at(soon).unwrap();
         assert!((1_090_000..=1_100_000).contains(&first), "{first}");
+        let past = clock.began.checked_sub(Duration::from_secs(1)).unwrap();
+        assert_eq!(clock.at(past).unwrap(), first - 101_000, "before this clock was started");
         // Another server took over, whose clock is behind.
         clock.told(500_000);
         assert!((590_000..=600_000).contains(&clock.at(soon).unwrap()));
