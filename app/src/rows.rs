@@ -39,6 +39,9 @@ pub struct Unsent {
     pub n: u64,
     pub text: String,
     pub state: Pending,
+    /// When it would be committed if it were now, by the reader's clock and in milliseconds since 1970-01-01 UTC: it is laid
+    /// out as it is going to stay. `None` where there is no such clock.
+    pub at: Option<u64>,
 }
 
 /// A [`Row::Notice`] or [`Row::Gap`] shown after the entry `after_seq`, before the next one.
@@ -119,10 +122,18 @@ pub fn layout(
         rows.push(note.row.clone());
         above = None;
     }
-    let mut head = above.is_none_or(|above| above.by != me.id);
-    for Unsent { n, text, state } in unsent {
-        rows.push(Row::Pending { n: *n, text: text.clone(), head, state: *state });
-        head = false;
+    let next = entries.last().map_or(1, |entry| entry.seq + 1);
+    let mut joins = false;
+    for Unsent { n, text, state, at } in unsent {
+        let day = at.map(|at| clock::local(at, zone).day);
+        if let Some(day) = day.filter(|day| today.is_none_or(|today| today < *day)) {
+            rows.push(Row::Day { day, seq: next });
+            (today, above) = (Some(day), None);
+        }
+        let soon = |above: &Entry| at.is_none_or(|at| at.saturating_sub(above.at) < GROUP_MS);
+        joins = joins || above.is_some_and(|above| above.by == me.id && soon(above));
+        rows.push(Row::Pending { n: *n, text: text.clone(), head: !joins, state: *state });
+        joins = true;
     }
     rows
 }
@@ -158,7 +169,7 @@ mod tests {
     }
 
     fn unsent(n: u64) -> Unsent {
-        Unsent { n, text: "아직".to_owned(), state: Pending::Waiting }
+        Unsent { n, text: "아직".to_owned(), state: Pending::Waiting, at: None }
     }
 
     fn gap(after_seq: u64, id: u64) -> Note {
@@ -211,6 +222,21 @@ mod tests {
         assert_eq!(shape(&layout(&entries, None, &[unsent(1), unsent(2)], &[], "UTC", &person(1))), "DHpp");
         assert_eq!(shape(&layout(&entries, None, &[unsent(1), unsent(2)], &[], "UTC", &person(2))), "DHPp");
         assert_eq!(shape(&layout(&[], None, &[unsent(1)], &[], "UTC", &person(2))), "P");
+    }
+
+    #[test]
+    fn what_is_unsent_stands_as_it_is_going_to() {
+        let entries = [entry(1, 1, AFTERNOON)];
+        let shape = |entries: &[Arc<Entry>], minutes: i64| {
+            let at = AFTERNOON.checked_add_signed(minutes * 60_000);
+            let unsent = [Unsent { at, ..unsent(1) }, Unsent { at, ..unsent(2) }];
+            shape(&layout(entries, None, &unsent, &[], "UTC", &person(1)))
+        };
+        assert_eq!(shape(&entries, 4), "DHpp");
+        assert_eq!(shape(&entries, 5), "DHPp", "too late for the group");
+        assert_eq!(shape(&entries, 24 * 60), "DHDPp", "the first of a day");
+        assert_eq!(shape(&entries, -24 * 60), "DHpp", "a clock that is behind");
+        assert_eq!(shape(&[], 0), "DPp");
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub fn attach(chat: Chat, screen: RoomScreen, build: String) {
         let (storage, saved) = Storage::open(me.id).await;
         let mut clock = Clock::start();
         let mut session = Session::new(me, &screen, clock.now(), Box::new(window::random));
+        session.set_calendar(crate::clock::now());
         session.set_visible(window::is_visible());
         if let Some(saved) = saved {
             session.adopt(saved);

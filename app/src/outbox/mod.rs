@@ -266,7 +266,7 @@ impl Outbox {
 
     /// Everything that needs a row after the log's entries, in the order in which it was written.
     pub fn unsent(&self) -> Vec<Unsent> {
-        let row = |n: u64, text: &MessageText, state| Unsent { n, text: text.as_str().to_owned(), state };
+        let row = |n: u64, text: &MessageText, state| Unsent { n, text: text.as_str().to_owned(), state, at: None };
         let landed = self.landed.iter().filter(|landed| !landed.shown);
         let landed = landed.map(|landed| row(landed.id, &landed.text, Pending::Waiting));
         let queued = self.queue.iter().filter_map(|item| match &item.op {

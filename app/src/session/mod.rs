@@ -62,6 +62,8 @@ struct Changed {
 pub struct Session {
     me: Person,
     now: u64,
+    /// What a calendar's clock showed when `now` was 0, in milliseconds since 1970-01-01 UTC, if there is one.
+    calendar: Option<u64>,
     random: Box<dyn FnMut() -> u64>,
     sockets: Sockets,
     /// In the order of the sidebar.
@@ -104,6 +106,7 @@ impl Session {
         let mut session = Self {
             me,
             now,
+            calendar: None,
             random,
             sockets: Sockets::new(now),
             rooms,
@@ -120,6 +123,11 @@ impl Session {
         };
         session.tick(now);
         session
+    }
+
+    /// Lets the session know what time of the day it is for people: `now`, in milliseconds since 1970-01-01 UTC.
+    pub fn set_calendar(&mut self, now: u64) {
+        self.calendar = now.checked_sub(self.now);
     }
 
     /// What is to be done since the last call.

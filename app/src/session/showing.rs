@@ -100,6 +100,10 @@ impl Session {
         if room.excerpt.is_some() {
             return rows::layout(&entries, self.divider, &[], &[], zone, &self.me);
         }
-        rows::layout(&entries, self.divider, &room.outboxes.unsent(), &room.notes, zone, &self.me)
+        let mut unsent = room.outboxes.unsent();
+        for message in &mut unsent {
+            message.at = self.calendar.map(|zero| zero + self.now);
+        }
+        rows::layout(&entries, self.divider, &unsent, &room.notes, zone, &self.me)
     }
 }
