@@ -156,7 +156,7 @@ test('Escape closes what is on top, one thing at a time', async ({ page, server 
   await expect(drawer).toBeFocused();
 });
 
-test('whether Enter sends is set for this device; with Ctrl it always does', async ({ page, server }) => {
+test('whether Enter sends is set for this device; with Ctrl or Cmd it always does', async ({ page, server }) => {
   await enter(page, server.url, unique('지우'), unique('enter'));
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.getByLabel('Enter sends the message').uncheck();
@@ -174,12 +174,14 @@ test('whether Enter sends is set for this device; with Ctrl it always does', asy
   await page.keyboard.type('kept');
   await page.keyboard.press('Enter');
   await expect(field(page)).toHaveValue('kept\n');
+  await page.keyboard.press('Meta+Enter');
+  await expect.poll(() => texts(page)).toEqual(['one\ntwo', 'kept']);
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.getByLabel('Enter sends the message').check();
   await page.keyboard.press('Escape');
   await field(page).focus();
   await say(page, 'three');
-  await expect.poll(() => texts(page)).toEqual(['one\ntwo', 'three']);
+  await expect.poll(() => texts(page)).toEqual(['one\ntwo', 'kept', 'three']);
 });
 
 test('on a touch screen Enter breaks the line until it is set to send', async ({ browser, server }) => {

@@ -67,6 +67,28 @@ for (const { width, height, touch } of [
       expect(composer.y + composer.height).toBeLessThanOrEqual(height);
     });
 
+    test('fields do not make a phone zoom, lines stay short, and an empty room says what to do next', async ({ page, server }) => {
+      const size = (it: Element) => parseFloat(getComputedStyle(it).fontSize);
+      await page.goto(server.url);
+      const sizes = await page.locator('#name, #room').evaluateAll((all) => all.map((it) => parseFloat(getComputedStyle(it).fontSize)));
+      await enter(page, server.url, unique('지우'), unique('measure'));
+      sizes.push(await page.locator('#text').evaluate(size));
+      if (width < 768) expect(Math.min(...sizes)).toBeGreaterThanOrEqual(16);
+      await expect(page.locator('.log')).toContainText('Say hello, or send someone the link to this room.');
+      await page.locator('#text').fill('a fairly ordinary word '.repeat(20));
+      await page.locator('.send').click();
+      await expect(page.locator('.log [data-seq] .text')).toBeVisible();
+      await expect(page.locator('.log')).not.toContainText('Say hello');
+      const measured = await page.locator('.log').evaluate((log) => {
+        const text = log.querySelector<HTMLElement>('.text')!;
+        const box = text.getBoundingClientRect();
+        text.style.maxWidth = '72ch';
+        return [box.width - text.getBoundingClientRect().width, box.right - log.getBoundingClientRect().right];
+      });
+      expect(Math.max(...measured)).toBeLessThanOrEqual(0);
+      expect(await page.locator('.log .av').boundingBox()).toMatchObject({ width: 36, height: 36 });
+    });
+
     test('without the script the page stands at the newest message', async ({ browser, server, page }) => {
       await signIn(page, server.url, unique('지우'), unique('first paint'));
       for (let n = 1; n <= 60; n++) {
@@ -86,12 +108,31 @@ for (const { width, height, touch } of [
 test('the composer grows with its text to a third of the window, and zooming is never forbidden', async ({ page, server }) => {
   await enter(page, server.url, unique('지우'), unique('tall'));
   const field = page.locator('#text');
-  const one = (await field.boundingBox())!.height;
-  await field.fill('a\nb\nc');
-  expect((await field.boundingBox())!.height).toBeGreaterThan(one + 20);
-  await field.fill('line\n'.repeat(200));
-  const height = page.viewportSize()!.height;
-  expect((await page.locator('.composer').boundingBox())!.height).toBeLessThanOrEqual(height / 3 + 24);
+  for (const [width, height] of [[320, 640], [768, 1024], [1280, 800]] as const) {
+    await page.setViewportSize({ width, height });
+    await field.fill('');
+    const one = (await field.boundingBox())!.height;
+    await field.fill('a\nb\nc');
+    expect((await field.boundingBox())!.height).toBeGreaterThan(one + 20);
+    await field.fill('line\n'.repeat(200));
+    expect((await page.locator('.composer').boundingBox())!.height).toBeLessThanOrEqual(height / 3 + 24);
+    await expect(page.locator('.send')).toBeInViewport({ ratio: 1 });
+  }
   const viewport = (await page.locator('meta[name=viewport]').getAttribute('content'))!;
   expect(viewport).not.toMatch(/user-scalable|maximum-scale/);
+  expect(viewport).toContain('interactive-widget=resizes-content');
 });
+
+for (const reducedMotion of ['reduce', 'no-preference'] as const) {
+  test(`what moves on the page moves only where motion is welcome: ${reducedMotion}`, async ({ page, server }) => {
+    await page.emulateMedia({ reducedMotion });
+    await page.setViewportSize({ width: 320, height: 640 });
+    await enter(page, server.url, unique('지우'), unique('motion'));
+    const moving = await page.evaluate(() => {
+      document.querySelector<HTMLElement>('.head .menu')!.click();
+      return document.getAnimations().length;
+    });
+    await expect(page.locator('.side')).toBeInViewport({ ratio: 1 });
+    expect(moving > 0).toBe(reducedMotion === 'no-preference');
+  });
+}

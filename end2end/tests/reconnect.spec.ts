@@ -1,4 +1,5 @@
 import { committed, connected, enter, field, say, tell, unique } from './support/people';
+import { Proxy } from './support/proxy';
 import { Server } from './support/server';
 import { expect, test } from './support/test';
 
@@ -109,5 +110,24 @@ test('sockets that live for seconds show no banner and lose, double and reorder 
   } finally {
     await other.context().close();
     await server.remove();
+  }
+});
+
+test('a session that expired shows the way back in in its place, with the text kept', async ({ page, server }) => {
+  const net = await Proxy.before(server);
+  try {
+    const name = unique('지우');
+    await enter(page, net.url, name, unique('expired'));
+    const room = page.url();
+    await field(page).fill('half a sentence');
+    net.cut();
+    await page.context().clearCookies({ name: 'hubbub' });
+    net.restore();
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await expect(page.locator('.banner')).toContainText('You are signed out', { timeout: 10_000 });
+    await expect(page).toHaveURL(room);
+    await expect(field(page)).toHaveValue('half a sentence');
+  } finally {
+    await net.close();
   }
 });

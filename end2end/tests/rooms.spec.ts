@@ -98,3 +98,24 @@ test('a message that arrives while reading further up moves nothing and is annou
   await expect(page.getByText('news at the bottom', { exact: true })).toBeInViewport();
   await other.context().close();
 });
+
+test('the link to a room is copied by a button, and leads whoever is signed out there by their name alone', async ({ browser, context, page, server }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const room = unique('초대');
+  await enter(page, server.url, unique('지우'), room);
+  await tell(page, 'come in');
+  await page.getByRole('button', { name: 'Copy the link to this room' }).click();
+  await expect(page.getByRole('status')).toContainText('Link copied');
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  expect(link).toBe(page.url());
+  const guest = await (await browser.newContext()).newPage();
+  await guest.goto(link);
+  await expect(guest.getByLabel('Room')).toHaveValue(room);
+  await expect(guest.getByLabel('Name')).toBeFocused();
+  await guest.keyboard.type(unique('Megan'));
+  await guest.keyboard.press('Enter');
+  await connected(guest);
+  await expect(guest).toHaveURL(link);
+  expect(await committed(guest)).toEqual(['come in']);
+  await guest.context().close();
+});

@@ -207,3 +207,26 @@ test('a thousand messages that arrive while one reads further up move nothing', 
   await expect(page.getByText('flood 1000', { exact: true })).toBeInViewport();
   await writer.leave();
 });
+
+test('the list follows what is new from within a hundred pixels of its end, and from no further', async ({ page, browser, server }) => {
+  const room = unique('near the end');
+  const writer = await Writer.in(browser, server.url, unique('Megan'), room);
+  await writer.write(Array.from({ length: 60 }, (_, i) => words(i + 1)));
+  await enter(page, server.url, unique('지우'), room);
+  const scroll = (by: number) =>
+    page.locator('.log').evaluate(async (log, by) => {
+      log.scrollTop = -by;
+      // Until the page was told of it.
+      await new Promise((told) => requestAnimationFrame(() => requestAnimationFrame(told)));
+    }, by);
+  const jump = page.locator('.jump.shown');
+  await scroll(90);
+  await writer.write(['from near']);
+  await expect(page.getByText('from near', { exact: true })).toBeInViewport({ ratio: 1 });
+  await expect(jump).toHaveCount(0);
+  await scroll(130);
+  await writer.write(['from afar']);
+  await expect(jump).toHaveText('1 new message');
+  await expect(page.getByText('from afar', { exact: true })).not.toBeInViewport();
+  await writer.leave();
+});

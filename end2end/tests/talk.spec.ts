@@ -87,3 +87,14 @@ test('a link is a link and the rest of the message stays as it was', async ({ pa
   await expect(links).toHaveText(['https://example.com/a?b=1#c', 'http://example.org/x']);
   await expect(links.first()).toHaveAttribute('rel', 'noopener noreferrer');
 });
+
+test('a link opens in a tab of its own, which knows nothing of the room', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('links'));
+  await tell(page, `${server.url}/rooms`);
+  const opened = page.context().waitForEvent('page');
+  await page.locator('.log .text a').click();
+  const other = await opened;
+  await expect(other).toHaveURL(`${server.url}/rooms`);
+  expect(await other.evaluate(() => [window.opener, document.referrer])).toEqual([null, '']);
+  await expect(page.getByRole('log')).toBeVisible();
+});

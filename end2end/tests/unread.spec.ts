@@ -1,3 +1,4 @@
+import { Writer } from './support/crowd';
 import { connected, enter, field, say, unique } from './support/people';
 import { expect, test } from './support/test';
 
@@ -146,4 +147,24 @@ test('where only a service worker may notify, as on Android, it does', async ({ 
     });
   await expect.poll(shown).toEqual([`${busy}: 1 unread, /r/${encodeURIComponent(busy)}`]);
   await other.context().close();
+});
+
+test('more than ninety-nine unread are told as such', async ({ browser, page, server }) => {
+  const [busy, home] = [unique('busy'), unique('home')];
+  await enter(page, server.url, unique('지우'), busy);
+  await page.goto(`${server.url}/rooms`);
+  await page.getByLabel('New room').fill(home);
+  await page.getByRole('button', { name: 'Create' }).click();
+  await connected(page);
+  const writer = await Writer.in(browser, server.url, unique('Megan'), busy);
+  const count = page.locator('.rooms').getByRole('link', { name: busy }).locator('.n > [aria-hidden]');
+  await writer.write(Array.from({ length: 99 }, (_, i) => `news ${i + 1}`));
+  await expect(count).toHaveText('99');
+  await writer.write(['one more', 'and another']);
+  for (const how of ['as they came', 'as the server counts']) {
+    await expect(count, how).toHaveText('99+');
+    await expect(page, how).toHaveTitle(`(99+) ${home} · Hubbub`);
+    await page.reload();
+  }
+  await writer.leave();
 });

@@ -45,6 +45,21 @@ test.describe('with JavaScript off', () => {
     await expect(page.locator('#room-problem')).toHaveAttribute('data-code', 'room_invalid');
   });
 
+  test('a message that is too long is refused with the limit, kept, and can be mended', async ({ page, server }) => {
+    await signIn(page, server.url, unique('지우'), unique('too long'));
+    const text = `${'a'.repeat(4_001)}\nend`;
+    await field(page).fill(text);
+    const answer = page.waitForResponse((response) => response.request().method() === 'POST');
+    await page.getByRole('button', { name: 'Send' }).click();
+    expect((await answer).status()).toBe(422);
+    await expect(page.locator('#text-problem')).toContainText('4,000');
+    await expect(field(page)).toHaveValue(text);
+    await field(page).fill('short enough');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await expect(page.locator('.log')).toContainText('short enough');
+    expect(await committed(page)).toEqual(['short enough']);
+  });
+
   test('a taken name offers free ones, one click away', async ({ page, server }) => {
     const [name, room] = [unique('지우'), unique('taken')];
     await signIn(page, server.url, name, room);
@@ -69,26 +84,32 @@ test('a page whose WASM is blocked stays usable', async ({ page, server }) => {
   expect(await committed(page)).toEqual(['still here']);
 });
 
-test('a page is readable before any script has run, and what was typed then is sent once', async ({ page, server }) => {
-  const room = unique('slow');
-  await signIn(page, server.url, unique('지우'), room);
-  await page.request.post(page.url(), { form: { text: 'early', p: '00000000000000ab', n: '1' }, maxRedirects: 0 });
-  let release = () => {};
-  const held = new Promise<void>((resolve) => (release = resolve));
-  await page.route('**/*.wasm', async (route) => {
-    await held;
-    await route.continue();
+test.describe('with a script that comes late', () => {
+  // A worker would answer with a script that it has kept.
+  test.use({ serviceWorkers: 'block' });
+
+  test('a page is readable before any script has run, and what was typed then is sent once', async ({ page, server }) => {
+    const room = unique('slow');
+    await signIn(page, server.url, unique('지우'), room);
+    await page.request.post(page.url(), { form: { text: 'early', p: '00000000000000ab', n: '1' }, maxRedirects: 0 });
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await page.route('**/*.wasm', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.reload({ waitUntil: 'commit' });
+    await expect(page.getByText('early', { exact: true })).toBeVisible();
+    await expect(page.locator('html')).not.toHaveAttribute('data-script');
+    await field(page).fill('typed before the script');
+    release();
+    await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
+    await expect(field(page)).toHaveValue('typed before the script');
+    await field(page).press('Enter');
+    await expect(page.locator('.pending')).toHaveCount(0);
+    await expect(field(page)).toHaveValue('');
+    expect(await committed(page)).toEqual(['early', 'typed before the script']);
+    await page.reload();
+    expect(await committed(page)).toEqual(['early', 'typed before the script']);
   });
-  await page.reload({ waitUntil: 'commit' });
-  await expect(page.getByText('early', { exact: true })).toBeVisible();
-  await field(page).fill('typed before the script');
-  release();
-  await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
-  await expect(field(page)).toHaveValue('typed before the script');
-  await field(page).press('Enter');
-  await expect(page.locator('.pending')).toHaveCount(0);
-  await expect(field(page)).toHaveValue('');
-  expect(await committed(page)).toEqual(['early', 'typed before the script']);
-  await page.reload();
-  expect(await committed(page)).toEqual(['early', 'typed before the script']);
 });

@@ -1,0 +1,111 @@
+import type { Page } from '@playwright/test';
+import { committed, enter, signIn, tell, unique } from './support/people';
+import { expect, test } from './support/test';
+
+const MINUTE = 60_000;
+
+/** From the next page on, a message whose text ends in `+n` arrives as one that was written n minutes later. */
+async function later(page: Page): Promise<void> {
+  await page.routeWebSocket('**/ws', (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => {
+      const frame = JSON.parse(String(message));
+      const minutes = /\+(\d+)"/.exec(String(message))?.[1];
+      if (frame.t === 'entry' && minutes) frame.entry.at += Number(minutes) * MINUTE;
+      socket.send(JSON.stringify(frame));
+    });
+  });
+}
+
+test.describe('long before midnight', () => {
+  // Hours before noon, whenever this is run.
+  test.use({ timezoneId: new Date().getUTCHours() < 12 ? 'UTC' : 'Etc/GMT+12' });
+
+  test('one sender’s messages stand together for five minutes', async ({ browser, page, server }) => {
+    const [room, megan] = [unique('groups'), unique('Megan')];
+    await later(page);
+    await enter(page, server.url, unique('지우'), room);
+    const other = await (await browser.newContext()).newPage();
+    await enter(other, server.url, megan, room);
+    // Whoever comes between two messages parts them.
+    await expect(page.locator('.note')).toContainText(megan);
+    const said = ['hello', 'within +4', 'just so +8', 'too late +14'];
+    for (const text of said) await tell(other, text);
+    await expect.poll(() => committed(page)).toEqual(said);
+    // The name stands once above those that belong together.
+    const heads = page.locator('.log .m').filter({ has: page.locator('.by') });
+    await expect(heads.locator('.text')).toHaveText(['hello', 'too late +14']);
+    await expect(heads.locator('.by bdi')).toHaveText([megan, megan]);
+    await other.context().close();
+  });
+});
+
+/** It is never the same day in both. */
+const zones = ['Pacific/Kiritimati', 'Pacific/Pago_Pago'] as const;
+
+test('days and times are those of the reader’s zone, in full for whoever asks, and the server knows it', async ({ browser, server }) => {
+  const room = unique('zones');
+  const days: string[] = [];
+  for (const timezoneId of zones) {
+    const page = await (await browser.newContext({ timezoneId, locale: 'en-GB', serviceWorkers: 'block' })).newPage();
+    await enter(page, server.url, unique('지우'), room);
+    if (timezoneId === zones[0]) await tell(page, 'what time is it?');
+    const time = page.locator('.log time').first();
+    const at = new Date((await time.getAttribute('datetime'))!);
+    const local = (options: Intl.DateTimeFormatOptions) => at.toLocaleString('en-GB', { timeZone: timezoneId, ...options });
+    const clock = local({ hour: '2-digit', minute: '2-digit' });
+    const day = `${local({ weekday: 'long' })}, ${local({ day: 'numeric', month: 'long' })}`;
+    days.push(day);
+    for (const script of ['on', 'failed']) {
+      await expect(page.locator('html')).toHaveAttribute('data-script', script);
+      await expect(time).toHaveText(clock);
+      await expect(time).toHaveAttribute('title', `${day} ${local({ year: 'numeric' })} ${clock}`);
+      await expect(page.locator('.day')).toHaveText(`Today · ${day}`);
+      // What the server makes of it.
+      await page.route('**/*.wasm', (route) => route.abort());
+      await page.reload();
+    }
+    await page.context().close();
+  }
+  expect(days[0]).not.toBe(days[1]);
+});
+
+for (const { width, height } of [
+  { width: 320, height: 640 },
+  { width: 768, height: 1024 },
+  { width: 1280, height: 800 },
+]) {
+  test(`what there is to read keeps its place and its words when the script takes over, ${width} px wide`, async ({ browser, server }) => {
+    const korea = { locale: 'ko-KR', timezoneId: 'Asia/Seoul', colorScheme: 'dark' } as const;
+    // A worker would answer with a script that it has kept.
+    const context = await browser.newContext({ ...korea, viewport: { width, height }, serviceWorkers: 'block' });
+    const page = await context.newPage();
+    await signIn(page, server.url, unique('지우'), unique('a room whose name is too long for a phone'));
+    for (let n = 1; n <= 60; n++) {
+      const form = { text: `${n} ${'빠른 갈색 여우 '.repeat((n * 7) % 11)}`, p: n.toString(16).padStart(16, '0'), n: '1' };
+      await page.request.post(page.url(), { form, maxRedirects: 0 });
+    }
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await page.route('**/*.wasm', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.reload({ waitUntil: 'commit' });
+    await expect(page.locator('.log .m').last()).toBeInViewport({ ratio: 1 });
+    const shown = () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll('.log .m, .log .day, .head h1, .head .meta, .head form, .composer, .side h2, .rooms a, .people li, .me form')]
+          .map((it) => [it.getBoundingClientRect(), (it as HTMLElement).innerText] as const)
+          .filter(([box]) => box.bottom > 0 && box.top < innerHeight)
+          .map(([box, text]) => `${Math.round(box.x)} ${Math.round(box.y)} ${Math.round(box.width)} ${Math.round(box.height)} ${text}`),
+      );
+    const before = await shown();
+    expect(before.length).toBeGreaterThan(5);
+    await expect(page.locator('html')).not.toHaveAttribute('data-script');
+    release();
+    await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
+    expect(await shown()).toEqual(before);
+    await context.close();
+  });
+}
