@@ -116,6 +116,17 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
   },
   'no such page (404)': async ({ page, net }) => void (await page.goto(`${net.url}/nothing/here`)),
   'no name for a room (422)': async ({ page, net }) => void (await page.goto(`${net.url}/r/a%2Fb`)),
+  'a message that came after the session (401)': async ({ page, net }) => {
+    // From the door, where no script takes the form over.
+    await page.goto(net.url);
+    await page.evaluate(() => {
+      const form = Object.assign(document.createElement('form'), { method: 'post', action: '/r/axe' });
+      form.append(Object.assign(document.createElement('textarea'), { name: 'text', value: 'kept' }));
+      document.body.append(form);
+      form.submit();
+    });
+    await expect(page.locator('.again textarea')).toHaveValue('kept');
+  },
   'offline page': async ({ page, net }) => void (await page.goto(`${net.url}/offline.html`)),
 };
 
