@@ -148,6 +148,8 @@ for (const { look, locale, colorScheme } of looks) {
     test.use({ locale, colorScheme });
     for (const [name, open] of Object.entries(states)) {
       test(`axe finds nothing: ${name}`, async ({ page, server }) => {
+        // axe itself takes seconds where two browsers share a core.
+        test.setTimeout(60_000);
         const net = await Proxy.before(server);
         try {
           await open({ page, server, net });
