@@ -2,8 +2,9 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { enter, say, tell, signIn, unique } from './support/people';
 import { Proxy } from './support/proxy';
+import { Redis } from './support/redis';
 import { refuseMessages } from './support/refuse';
-import type { Server } from './support/server';
+import { Server } from './support/server';
 import { expect, test } from './support/test';
 
 interface Scene {
@@ -35,6 +36,20 @@ async function refusedName({ page, net }: Scene): Promise<void> {
   await page.locator('#room').fill('axe');
   await page.locator('.go').click();
   await expect(page.locator('#name-problem')).toHaveAttribute('data-code', 'name_taken');
+}
+
+/** Posts a message as a page without its script does, where it will not be taken. */
+async function post(page: Page, action: string, text: string): Promise<void> {
+  await page.evaluate(
+    ([action, value]) => {
+      const form = Object.assign(document.createElement('form'), { method: 'post', action });
+      form.append(Object.assign(document.createElement('textarea'), { name: 'text', value }));
+      document.body.append(form);
+      form.submit();
+    },
+    [action, text] as const,
+  );
+  await expect(page.locator('.again textarea')).toHaveValue(text, { timeout: 15_000 });
 }
 
 /** What people can find on the screen, by name, and how to get there. */
@@ -76,6 +91,8 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
     const other = await scene.page.context().newPage();
     await other.goto(`${scene.net.url}/rooms`);
     await other.locator('form[action="/signout"] button').click();
+    // A tab that is closed before its form was answered may never have sent it.
+    await expect(other.locator('form[action="/signin"]')).toBeVisible();
     await other.close();
     await expect(scene.page.locator('#again').first()).toBeVisible({ timeout: 10_000 });
   },
@@ -117,15 +134,21 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
   'no such page (404)': async ({ page, net }) => void (await page.goto(`${net.url}/nothing/here`)),
   'no name for a room (422)': async ({ page, net }) => void (await page.goto(`${net.url}/r/a%2Fb`)),
   'a message that came after the session (401)': async ({ page, net }) => {
-    // From the door, where no script takes the form over.
     await page.goto(net.url);
-    await page.evaluate(() => {
-      const form = Object.assign(document.createElement('form'), { method: 'post', action: '/r/axe' });
-      form.append(Object.assign(document.createElement('textarea'), { name: 'text', value: 'kept' }));
-      document.body.append(form);
-      form.submit();
-    });
-    await expect(page.locator('.again textarea')).toHaveValue('kept');
+    await post(page, '/r/axe', 'kept');
+  },
+  'a message that the store did not take (503)': async ({ page }) => {
+    const redis = await Redis.start();
+    const server = await Server.start({ redis });
+    try {
+      await enter(page, server.url, unique('지우'), 'axe');
+      await redis.stop('SIGKILL');
+      await post(page, '/r/axe', 'kept');
+      await expect(page.locator('.lead')).toHaveAttribute('data-code', 'unavailable');
+    } finally {
+      await server.remove();
+      await redis.remove();
+    }
   },
   'offline page': async ({ page, net }) => void (await page.goto(`${net.url}/offline.html`)),
 };
@@ -145,7 +168,8 @@ const looks = [
 
 for (const { look, locale, colorScheme } of looks) {
   test.describe(look, () => {
-    test.use({ locale, colorScheme });
+    // Colours halfway between two are not what is to be judged.
+    test.use({ locale, colorScheme, contextOptions: { reducedMotion: 'reduce' } });
     for (const [name, open] of Object.entries(states)) {
       test(`axe finds nothing: ${name}`, async ({ page, server }) => {
         // axe itself takes seconds where two browsers share a core.
