@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{self, Day},
-    domain::{Entry, EntryId, Epoch},
+    domain::{Entry, EntryId, Epoch, UserId},
     protocol::{ErrorCode, Person},
 };
 use std::sync::Arc;
@@ -56,8 +56,8 @@ pub struct Note {
 pub enum Key {
     Day { day: Day, seq: u64 },
     Message { epoch: Epoch, seq: u64, id: EntryId, head: bool },
-    Pending { n: u64, head: bool, state: Pending },
-    Notice { id: u64, entered: bool, people: usize },
+    Pending { n: u64, text: String, head: bool, state: Pending },
+    Notice { id: u64, entered: bool, people: Vec<UserId> },
     New { after: u64 },
     Gap { id: u64, reset: bool },
 }
@@ -69,8 +69,13 @@ impl Row {
             Self::Message { entry, head } => {
                 Key::Message { epoch: entry.epoch, seq: entry.seq, id: entry.id, head: *head }
             }
-            Self::Pending { n, head, state, .. } => Key::Pending { n: *n, head: *head, state: *state },
-            Self::Notice { id, entered, people } => Key::Notice { id: *id, entered: *entered, people: people.len() },
+            // The first that is written in another room has the same `n`.
+            Self::Pending { n, text, head, state } => {
+                Key::Pending { n: *n, text: text.clone(), head: *head, state: *state }
+            }
+            Self::Notice { id, entered, people } => {
+                Key::Notice { id: *id, entered: *entered, people: people.iter().map(|person| person.id).collect() }
+            }
             Self::New { after } => Key::New { after: *after },
             Self::Gap { id, reset } => Key::Gap { id: *id, reset: *reset },
         }
@@ -142,7 +147,7 @@ pub fn layout(
 #[cfg(feature = "ssr")]
 mod tests {
     use super::*;
-    use crate::domain::{Body, MessageText, ProducerId, UserId, UserName};
+    use crate::domain::{Body, MessageText, ProducerId, UserName};
     use std::collections::HashSet;
 
     /// 2026-11-22T14:02Z
@@ -267,5 +272,13 @@ mod tests {
         assert_eq!(keys.len(), rows.len());
         let (one, other) = (entry(1, 1, AFTERNOON), entry(1, 1, AFTERNOON));
         assert_ne!(Row::Message { entry: one, head: true }.key(), Row::Message { entry: other, head: false }.key());
+    }
+
+    #[test]
+    fn the_first_unsent_messages_of_two_rooms_are_two_rows() {
+        let pending = |text: &str| Row::Pending { n: 1, text: text.to_owned(), head: true, state: Pending::Waiting };
+        assert_ne!(pending("하나").key(), pending("둘").key());
+        let notice = |person_id| Row::Notice { id: 1, entered: true, people: vec![person(person_id)] };
+        assert_ne!(notice(1).key(), notice(2).key());
     }
 }

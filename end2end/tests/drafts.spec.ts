@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { connected, enter, field, say, unique } from './support/people';
+import { alsoEnter, connected, enter, field, say, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { expect, test } from './support/test';
 
@@ -50,10 +50,7 @@ test('where nothing can be stored, a draft lasts as long as the page', async ({ 
   });
   const [one, two] = [unique('one'), unique('two')];
   await enter(page, server.url, unique('지우'), one);
-  await page.goto(`${server.url}/rooms`);
-  await page.getByLabel('New room').fill(two);
-  await page.getByRole('button', { name: 'Create' }).click();
-  await connected(page);
+  await alsoEnter(page, server.url, two);
   await field(page).fill('여기만');
   await page.locator('.rooms').getByRole('link', { name: one }).click();
   await expect(field(page)).toHaveValue('');

@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { committed, connected, enter, field, say, signIn, texts, unique } from './support/people';
+import { alsoEnter, committed, connected, enter, field, say, signIn, texts, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { test as base, expect } from './support/test';
 
@@ -49,6 +49,30 @@ test('what was unsent at a reload goes out once, before what is written after it
   await expect(pending(page)).toHaveText([/one/, /two/, /three/]);
   net.restore();
   await settled(page, ['before', 'one', 'two', 'three']);
+});
+
+test('what is unsent in two rooms stays with its room', async ({ page, net }) => {
+  const rooms = [unique('left'), unique('right')] as const;
+  await enter(page, net.url, unique('지우'), rooms[0]);
+  await alsoEnter(page, net.url, rooms[1]);
+  const go = (room: string) => page.locator('.rooms').getByRole('link', { name: room }).click();
+  net.cut();
+  for (const room of rooms) {
+    await go(room);
+    await say(page, `for ${room}`);
+    await expect(pending(page).locator('.text')).toHaveText([`for ${room}`]);
+  }
+  for (const room of [...rooms, ...rooms]) {
+    await go(room);
+    await expect(page.getByRole('heading', { name: room })).toBeVisible();
+    await expect(pending(page).locator('.text')).toHaveText([`for ${room}`]);
+  }
+  net.restore();
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  for (const room of rooms) {
+    await go(room);
+    await expect.poll(() => committed(page), { timeout: 20_000 }).toEqual([`for ${room}`]);
+  }
 });
 
 test('a message whose acknowledgement was lost with the page is there once', async ({ page, browser, net, server }) => {

@@ -1,15 +1,12 @@
 import { Writer } from './support/crowd';
-import { connected, enter, field, say, unique } from './support/people';
+import { alsoEnter, connected, enter, field, say, unique } from './support/people';
 import { expect, test } from './support/test';
 
 test('what is in view for a while is read, what is below is not, and every tab agrees', async ({ browser, context, page, server }) => {
   const [room, home] = [unique('busy'), unique('home')];
   await enter(page, server.url, unique('지우'), home);
   const homeUrl = page.url();
-  await page.goto(`${server.url}/rooms`);
-  await page.getByLabel('New room').fill(room);
-  await page.getByRole('button', { name: 'Create' }).click();
-  await connected(page);
+  await alsoEnter(page, server.url, room);
   const roomUrl = page.url();
   await page.goto(homeUrl);
   await connected(page);
@@ -88,10 +85,7 @@ test('notifications come after a click that asks, for what nobody looks at, and 
   const [busy, quiet, home] = [unique('busy'), unique('quiet'), unique('home')];
   await enter(page, server.url, unique('지우'), busy);
   for (const room of [quiet, home]) {
-    await page.goto(`${server.url}/rooms`);
-    await page.getByLabel('New room').fill(room);
-    await page.getByRole('button', { name: 'Create' }).click();
-    await connected(page);
+    await alsoEnter(page, server.url, room);
   }
   const shown = () => page.evaluate(() => (window as unknown as { shown: string[] }).shown);
   await page.locator('.rooms').getByRole('link', { name: quiet }).click();
@@ -130,10 +124,7 @@ test('where only a service worker may notify, as on Android, it does', async ({ 
   });
   const [busy, home] = [unique('busy'), unique('home')];
   await enter(page, server.url, unique('지우'), busy);
-  await page.goto(`${server.url}/rooms`);
-  await page.getByLabel('New room').fill(home);
-  await page.getByRole('button', { name: 'Create' }).click();
-  await connected(page);
+  await alsoEnter(page, server.url, home);
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.getByLabel('Notify me of new messages').check();
   await page.keyboard.press('Escape');
@@ -152,10 +143,7 @@ test('where only a service worker may notify, as on Android, it does', async ({ 
 test('more than ninety-nine unread are told as such', async ({ browser, page, server }) => {
   const [busy, home] = [unique('busy'), unique('home')];
   await enter(page, server.url, unique('지우'), busy);
-  await page.goto(`${server.url}/rooms`);
-  await page.getByLabel('New room').fill(home);
-  await page.getByRole('button', { name: 'Create' }).click();
-  await connected(page);
+  await alsoEnter(page, server.url, home);
   const writer = await Writer.in(browser, server.url, unique('Megan'), busy);
   const count = page.locator('.rooms').getByRole('link', { name: busy }).locator('.n > [aria-hidden]');
   await writer.write(Array.from({ length: 99 }, (_, i) => `news ${i + 1}`));

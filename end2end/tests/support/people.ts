@@ -24,6 +24,14 @@ export async function enter(page: Page, url: string, name: string, room: string)
   await connected(page);
 }
 
+/** Creates another room by the form of the directory, and waits until its page is alive. */
+export async function alsoEnter(page: Page, url: string, room: string): Promise<void> {
+  await page.goto(`${url}/rooms`);
+  await page.locator('#room').fill(room);
+  await page.locator('.create .go').click();
+  await connected(page);
+}
+
 export async function connected(page: Page): Promise<void> {
   await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
 }
