@@ -58,7 +58,9 @@ impl Session {
                 }
                 (session.rooms[i].count, session.rooms[i].people) = (count, people);
                 for (entered, mut who) in [(true, entered), (false, left)] {
-                    who.retain(|person| person.id != session.me.id && !(entered && session.rooms[i].was_here(person)));
+                    who.retain(|person| {
+                        person.id != session.me.id && !(entered && session.rooms[i].was_here(person, session.now))
+                    });
                     let id = session.note_id();
                     session.rooms[i].take_arrivals(entered, who, id);
                 }
@@ -118,7 +120,7 @@ impl Session {
         if self.rooms[i].following.get(socket) != Some(Following::Asked) || self.rooms[i].leaving {
             return;
         }
-        self.rooms[i].met_again(count, people);
+        self.rooms[i].met_again(count, people, self.now);
         let (page, reading) = came;
         let reached = page.cursor.seq;
         if self.take_page(i, how, page).is_ok() {

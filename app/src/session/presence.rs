@@ -6,16 +6,23 @@ use crate::{
     rows::{Note, Row},
 };
 
+/// So long after an interruption whoever was here before may still be on their way back, in milliseconds: what it takes the
+/// server to be sure that somebody left.
+const ARRIVAL_MS: u64 = 45_000;
+
 impl Room {
     /// Who is here after a join. After an interruption the server may find them one by one.
-    pub fn met_again(&mut self, count: usize, people: Vec<Person>) {
+    pub fn met_again(&mut self, count: usize, people: Vec<Person>, now: u64) {
         let before = std::mem::replace(&mut self.people, people).into_iter().map(|person| person.id);
-        self.missed = before.filter(|id| !self.people.iter().any(|person| person.id == *id)).collect();
+        let missed = before.filter(|id| !self.people.iter().any(|person| person.id == *id));
+        self.missed = missed.map(|id| (id, now + ARRIVAL_MS)).collect();
         self.count = count;
     }
 
-    pub fn was_here(&mut self, person: &Person) -> bool {
-        self.missed.extract_if(.., |id| *id == person.id).next().is_some()
+    /// Whether somebody who enters was only out of sight.
+    pub fn was_here(&mut self, person: &Person, now: u64) -> bool {
+        self.missed.retain(|(_, until)| now <= *until);
+        self.missed.extract_if(.., |(id, _)| *id == person.id).next().is_some()
     }
 
     /// Notes who came or went. Somebody who comes back before anything else happened never left.

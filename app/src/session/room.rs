@@ -51,8 +51,8 @@ pub(super) struct Room {
     pub outboxes: Outboxes,
     pub count: usize,
     pub people: Vec<Person>,
-    /// Who was here before the socket broke, and has not been seen since: their coming back is no arrival.
-    pub missed: Vec<UserId>,
+    /// Who was here before the socket broke, and has not been seen since: until then their coming back is no arrival.
+    pub missed: Vec<(UserId, u64)>,
     pub notes: Vec<Note>,
     pub marks: Marks,
     pub typing: Typing,

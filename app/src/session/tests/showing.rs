@@ -74,10 +74,14 @@ fn who_came_and_went_is_folded_and_a_quick_return_is_no_news() {
 #[test]
 fn whoever_was_here_before_an_interruption_does_not_arrive_after_it() {
     let mut tab = Tab::online();
+    let RoomRef { key, name } = room("a");
+    let (one, other) = (person(3, "새사람"), person(4, "다른 사람"));
+    let people = vec![jiwoo(), haeun(), other.clone()];
+    let here = ServerFrame::Presence { room: key.clone(), count: 3, people, entered: vec![], left: vec![] };
+    tab.receive(1, here);
     tab.closed(1, 1012);
     tab.pass(2_000);
     tab.hello(2);
-    let RoomRef { key, name } = room("a");
     let (how, page) = (JoinedHow::Resumed, resumed(3));
     tab.receive(
         2,
@@ -91,9 +95,17 @@ fn whoever_was_here_before_an_interruption_does_not_arrive_after_it() {
             reading: Reading::default(),
         },
     );
-    let entered = vec![haeun(), person(3, "새사람")];
-    tab.receive(2, ServerFrame::Presence { room: key, count: 3, people: vec![], entered, left: vec![] });
-    let rows = tab.session.rows("UTC");
-    let Some(Row::Notice { people, .. }) = rows.last() else { panic!("{rows:?}") };
-    assert_eq!(*people, [person(3, "새사람")]);
+    let enter = |tab: &mut Tab, entered: &[Person]| {
+        let (room, entered) = (key.clone(), entered.to_vec());
+        tab.receive(2, ServerFrame::Presence { room, count: 3, people: vec![], entered, left: vec![] });
+        let rows = tab.session.rows("UTC");
+        let Some(Row::Notice { people, .. }) = rows.last() else { panic!("{rows:?}") };
+        people.clone()
+    };
+    assert_eq!(enter(&mut tab, &[haeun(), one.clone()]), std::slice::from_ref(&one));
+    for _ in 0..5 {
+        tab.pass(10_000);
+        tab.receive(2, ServerFrame::Pong);
+    }
+    assert_eq!(enter(&mut tab, std::slice::from_ref(&other)), [one, other], "hours later it is an arrival");
 }
