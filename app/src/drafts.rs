@@ -9,10 +9,20 @@ use std::collections::HashMap;
 
 /// What the keys of drafts begin with; the name follows, and the room.
 pub const DRAFT_KEYS: &str = "hubbub.draft.";
-/// A longer one is no message, and not worth filling the storage with. In bytes.
-const STORED_MAX: usize = 32 * 1_024;
+/// What is longer is not what somebody wrote, and not worth filling the storage with: some twenty of the longest messages, in
+/// bytes.
+const STORED_MAX: usize = 256 * 1_024;
 /// No name has it.
 const SEPARATOR: char = '\n';
+
+/// What is kept, and behind it what stands in the field, unless the draft that is kept ends with just that.
+pub fn joined(kept: &str, typed: &str) -> String {
+    match kept.strip_suffix(typed) {
+        Some(before) if before.is_empty() || before.ends_with('\n') || typed.is_empty() => kept.to_owned(),
+        _ if kept.is_empty() => typed.to_owned(),
+        _ => [kept, "\n", typed].concat(),
+    }
+}
 
 /// Where texts outlive the page.
 pub trait Shelf {
@@ -133,9 +143,21 @@ mod tests {
         drafts.set(&key, "셋");
         drafts.put_before(&key, ["하나"].into_iter());
         assert_eq!(drafts.get(&key), "하나\n셋");
+        let long = "긴".repeat(crate::domain::MESSAGE_MAX);
+        drafts.put_before(&key, [long.as_str(); 3].into_iter());
         assert!(drafts.are_stored());
         drafts.set(&key, &"긴".repeat(STORED_MAX));
         assert!(!drafts.are_stored());
+    }
+
+    #[test]
+    fn neither_what_is_kept_nor_what_was_typed_is_lost() {
+        assert_eq!(joined("", "하나"), "하나");
+        assert_eq!(joined("하나", ""), "하나");
+        assert_eq!(joined("하나", "하나"), "하나");
+        assert_eq!(joined("보내지 못한 것\n하나", "하나"), "보내지 못한 것\n하나");
+        assert_eq!(joined("바다", "다"), "바다\n다", "a letter typed before the page was alive");
+        assert_eq!(joined("하나", "둘"), "하나\n둘");
     }
 
     #[test]

@@ -133,6 +133,7 @@ test('? lists the shortcuts, not while writing, and can be turned off', async ({
   await expect(help).toBeVisible();
   await help.getByLabel('Open this list with the ? key').check();
   await help.getByRole('button', { name: 'Close' }).click();
+  await expect(page.getByRole('button', { name: 'Settings' })).toBeFocused();
   await page.locator('.log').focus();
   await page.keyboard.press('?');
   await expect(help).toBeVisible();

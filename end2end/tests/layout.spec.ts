@@ -1,12 +1,13 @@
 import type { Page } from '@playwright/test';
-import { committed, enter, signIn, unique } from './support/people';
+import { committed, connected, enter, field, signIn, unique } from './support/people';
+import { refuseMessages } from './support/refuse';
 import { expect, test } from './support/test';
 
 /** No page is wider than the window, and nothing that can be pressed is smaller than it may be. */
 async function fits(page: Page, least: number): Promise<void> {
   const found = await page.evaluate((least) => {
     const wide = [document.documentElement, document.querySelector('.log')].filter((it) => it && it.scrollWidth > it.clientWidth + 1);
-    const small = [...document.querySelectorAll<HTMLElement>('button, input:not([type=hidden]), textarea, label.icon, .rooms a, a.older')]
+    const small = [...document.querySelectorAll<HTMLElement>('button, input:not([type=hidden]), textarea, label.icon, .rooms a, a.older, a.at')]
       .filter((it) => it.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
       .map((it) => [it.outerHTML.slice(0, 80), it.getBoundingClientRect()] as const)
       // What only a screen reader finds is a pixel; what is beside the window is not pressed.
@@ -45,6 +46,27 @@ for (const { width, height, touch } of [
       await page.goto(`${server.url}/rooms`);
       await fits(page, least);
       await page.goto(`${server.url}/nothing`);
+      await fits(page, least);
+    });
+
+    test('what belongs to one message is large enough to be pressed', async ({ page, server }) => {
+      const room = unique('buttons');
+      await signIn(page, server.url, unique('지우'), room);
+      for (const n of [1, 2]) {
+        await page.request.post(page.url(), { form: { text: `${n}`, p: '00000000000000ab', n: `${n}` }, maxRedirects: 0 });
+      }
+      await refuseMessages(page);
+      await page.reload();
+      await connected(page);
+      await field(page).fill('never arrives');
+      await page.locator('.send').click();
+      await expect(page.locator('.fate button')).toHaveCount(2);
+      await fits(page, least);
+      const second = page.locator('.m[data-seq]').nth(1);
+      if (touch) await second.tap();
+      else await second.hover();
+      await expect(second.locator('.copy')).toBeVisible();
+      await expect(second.locator('a.at')).toHaveCSS('opacity', '1');
       await fits(page, least);
     });
 

@@ -87,6 +87,54 @@ test('the time of a message leads to it without loading a page', async ({ page, 
   expect(await page.evaluate(() => 'sameDocument' in window)).toBe(true);
 });
 
+test('the link to the room on screen leads to its end, and back from a message one stays where one was', async ({ page, server }) => {
+  const name = unique('back');
+  await enter(page, server.url, unique('지우'), name);
+  const room = page.url();
+  await fill(page, 120);
+  await page.goto(`${room}/40`);
+  await connected(page);
+  await expect(page.locator('.m.target')).toHaveText(/line 40$/);
+  await page.evaluate(() => Object.assign(window, { sameDocument: true }));
+  const end = page.getByText('line 120', { exact: true });
+  const link = page.locator('.rooms').getByRole('link', { name });
+  await link.click();
+  await expect(end).toBeInViewport();
+  await expect(page).toHaveURL(room);
+  await expect(page.locator('.m.target')).toHaveCount(0);
+
+  // Further up in what is loaded already: a message is gone to, and back again.
+  const line = page.getByText('line 80', { exact: true });
+  await line.scrollIntoViewIfNeeded();
+  const row = page.locator('.m', { has: line });
+  await row.hover();
+  await row.locator('a.at').click();
+  await expect(page).toHaveURL(`${room}/80`);
+  await expect(row).toHaveClass(/target/);
+  await page.goBack();
+  await expect(page).toHaveURL(room);
+  await expect(row).not.toHaveClass(/target/);
+  await expect(line).toBeInViewport();
+  await link.click();
+  await expect(end).toBeInViewport();
+
+  expect(await page.evaluate(() => 'sameDocument' in window)).toBe(true);
+
+  // Loaded anew at a message, with an older part of the room around it, back is the end.
+  await line.scrollIntoViewIfNeeded();
+  const far = page.locator('.m', { has: page.getByText('line 30', { exact: true }) });
+  await far.scrollIntoViewIfNeeded();
+  await far.hover();
+  await far.locator('a.at').click();
+  await page.reload();
+  await connected(page);
+  await expect(end).toHaveCount(0);
+  await expect(far).toHaveClass(/target/);
+  await page.goBack();
+  await expect(page).toHaveURL(room);
+  await expect(end).toBeInViewport();
+});
+
 test.describe('without JavaScript', () => {
   test.use({ javaScriptEnabled: false });
 

@@ -70,7 +70,7 @@ const torture = async ({ seed, operations }: { seed: number; operations: number 
     let before = '';
     await until('the list to rest', () => {
       const now = `${log.scrollTop} ${log.scrollHeight} ${rows().length}`;
-      const rests = now === before && !log.querySelector('p.older');
+      const rests = now === before && !log.querySelector('p.older, a.older[aria-disabled]');
       before = now;
       return rests;
     });

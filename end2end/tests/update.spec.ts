@@ -50,6 +50,29 @@ test('takes another build by itself while nobody looks, once', async ({ page, se
   expect(loads).toBe(1);
 });
 
+test('what stands in the field of a hidden page survives its reload, whatever another tab did in the same room', async ({ page, server }) => {
+  await deployed(page);
+  await signIn(page, server.url, unique('Ann'), unique('update'));
+  await connected(page);
+  await field(page).fill('half a thought');
+  // Sending there empties the draft of the room, which is one for all tabs.
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await connected(other);
+  await say(other, 'hi');
+  await expect.poll(() => committed(other)).toEqual(['hi']);
+  await expect(page.locator('.log')).toContainText('hi');
+  const loaded = page.waitForEvent('load');
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await loaded;
+  await connected(page);
+  await expect(field(page)).toHaveValue('half a thought');
+  await other.close();
+});
+
 test('loads itself anew at once when the server does not speak its version of the protocol any more, once', async ({ page, server }) => {
   // As a page of another time would: under the name of its own version.
   await page.addInitScript(() => {

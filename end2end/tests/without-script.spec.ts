@@ -1,4 +1,4 @@
-import { committed, field, signIn, texts, unique } from './support/people';
+import { committed, connected, enter, field, signIn, texts, unique } from './support/people';
 import { expect, test } from './support/test';
 
 test.describe('with JavaScript off', () => {
@@ -88,6 +88,29 @@ test.describe('with a script that comes late', () => {
   // A worker would answer with a script that it has kept.
   test.use({ serviceWorkers: 'block' });
 
+  test('what was typed and opened before the script came is still so after it, and the draft with it', async ({ page, server }) => {
+    await page.setViewportSize({ width: 320, height: 640 });
+    await enter(page, server.url, unique('지우'), unique('slow'));
+    await field(page).fill('half a thought');
+    let release = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await page.route('**/*.wasm', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.reload({ waitUntil: 'commit' });
+    await field(page).fill('a');
+    await page.locator('.head .menu').click();
+    await expect(page.locator('.side')).toBeInViewport();
+    release();
+    await connected(page);
+    await expect(field(page)).toHaveValue('half a thought\na');
+    await expect(page.locator('.side')).toBeInViewport();
+    // The room on screen is a choice like any other.
+    await page.locator('.rooms [aria-current]').click();
+    await expect(page.locator('.side')).not.toBeInViewport();
+  });
+
   test('a page is readable before any script has run, and what was typed then is sent once', async ({ page, server }) => {
     const room = unique('slow');
     await signIn(page, server.url, unique('지우'), room);
@@ -103,7 +126,7 @@ test.describe('with a script that comes late', () => {
     await expect(page.locator('html')).not.toHaveAttribute('data-script');
     await field(page).fill('typed before the script');
     release();
-    await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
+    await connected(page);
     await expect(field(page)).toHaveValue('typed before the script');
     await field(page).press('Enter');
     await expect(page.locator('.pending')).toHaveCount(0);

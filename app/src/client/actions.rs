@@ -23,14 +23,16 @@ impl Actions for Hand {
     }
 
     fn open(&self, room: &RoomRef) {
-        let was = with(|session| session.open_room().is_some_and(|open| open.key == room.key));
-        if was == Some(true) {
-            return;
-        }
         let path = room.key.path();
-        if with(|session| session.open(&room.key)) == Some(true) {
+        let opened = with(|session| {
+            if session.open_room().is_some_and(|open| open.key == room.key) {
+                leave_message(session);
+            }
+            session.open(&room.key)
+        });
+        if opened == Some(true) {
             window::push_address(&path);
-            paint::now();
+            paint::opened();
         } else {
             window::go(&path);
         }
@@ -82,7 +84,7 @@ impl Actions for Hand {
         let path = [&path, "/", &seq.to_string()].concat();
         if shown {
             window::push_address(&path);
-            paint::again();
+            paint::now();
         } else {
             window::go(&path);
         }

@@ -111,17 +111,23 @@ pub fn attach(chat: Chat, screen: RoomScreen, build: String) {
 /// Lets the session act at the present moment and does what it commands. `None` before [`attach`], and if the client is
 /// being entered already.
 fn with<T>(act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+    let (mut act, mut answer) = (Some(act), None);
+    enter(&mut |session| answer = act.take().map(|act| act(session)));
+    answer
+}
+
+/// [`with`], compiled once for all that is done so.
+fn enter(act: &mut dyn FnMut(&mut Session)) {
     CLIENT.with(|client| {
-        let mut client = client.try_borrow_mut().ok()?;
-        let client = client.as_mut()?;
+        let Ok(mut client) = client.try_borrow_mut() else { return };
+        let Some(client) = client.as_mut() else { return };
         let now = client.clock.now();
         client.session.tick(now);
-        let answer = act(&mut client.session);
+        act(&mut client.session);
         client.carry_out();
         client.set_timer(now);
         paint::soon(client);
-        Some(answer)
-    })
+    });
 }
 
 /// Drops a socket that closed.
@@ -173,6 +179,9 @@ impl Client {
                 self.drafts.put_before(&room, texts.iter().map(MessageText::as_str));
             }
             self.storage.sign_out();
+        }
+        if !self.drafts.are_stored() {
+            self.storage.ask_before_leaving();
         }
     }
 

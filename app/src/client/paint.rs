@@ -1,9 +1,11 @@
 //! The session's state into the signals of the page.
 
-use super::{CLIENT, Client, window};
-use crate::{page::RoomRef, rows::Row, view::chat::Chat};
+use super::{CLIENT, Client, drafts, window};
+use crate::{drafts::joined, page::RoomRef, rows::Row, view::chat::Chat};
 use leptos::prelude::*;
 use std::time::Duration;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlTextAreaElement;
 
 /// Nobody sees a hidden page but for its title.
 const HIDDEN: Duration = Duration::from_millis(250);
@@ -27,11 +29,11 @@ pub(super) fn now() {
     paint();
 }
 
-/// Repaints, and brings the message that is highlighted into view once more.
-pub(super) fn again() {
-    let chat = CLIENT.with(|client| Some(client.try_borrow().ok()?.as_ref()?.chat));
-    if let Some(chat) = chat {
-        update(chat.target, None);
+/// Repaints, and shows the end of the room that was gone to.
+pub(super) fn opened() {
+    // Before the rest: a message that is to be shown is gone to from there.
+    if let Some(chat) = CLIENT.with(|client| Some(client.try_borrow().ok()?.as_ref()?.chat)) {
+        chat.opened.update(|times| *times += 1);
     }
     now();
 }
@@ -47,7 +49,6 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     let (rooms, link, trouble) = (session.rooms(), session.link(), session.trouble());
     let (newer, target, divider) = (session.newer(), session.target(), session.divider());
     let typing = session.others_typing();
-    let stored = client.drafts.are_stored() && !client.storage.is_refused();
     let newer_build = session.server_build().filter(|build| *build != client.build).map(str::to_owned);
     let incompatible = client.incompatible.clone();
     move || {
@@ -66,10 +67,19 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
         update(chat.outdated, newer_build.is_some());
         // Nobody is reading, or nothing goes on as it is.
         let newer_build = newer_build.filter(|_| !window::is_visible());
-        if let Some(build) = incompatible.or(newer_build).filter(|_| stored) {
-            window::renew(&build);
+        if let Some(build) = incompatible.or(newer_build) {
+            window::renew(&build, keep_all);
         }
     }
+}
+
+/// Sees to it that nothing is lost when the page is loaded anew; `false` if that cannot be had.
+fn keep_all() -> bool {
+    // Another tab may have sent or thrown away what is kept for the room, and this one has other things in its field.
+    let typed = document().get_element_by_id("text").map(|field| field.unchecked_into::<HtmlTextAreaElement>().value());
+    drafts::with_open(|drafts, room| drafts.set(room, &joined(&drafts.get(room), &typed.unwrap_or_default())));
+    let stored = |client: &Client| client.drafts.are_stored() && !client.storage.is_refused();
+    CLIENT.with(|client| client.try_borrow().ok()?.as_ref().map(stored)).unwrap_or(false)
 }
 
 fn show_room(chat: Chat, room: Option<RoomRef>, rows: Option<Vec<Row>>) {

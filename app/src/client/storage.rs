@@ -126,8 +126,13 @@ impl Storage {
         // An older state would give numbers that are used by now to other messages.
         remove(&self.key);
         self.refused = Some(json);
+        self.ask_before_leaving();
+    }
+
+    /// Something is only in memory. Browsers that see nobody listen may keep the page for when somebody comes back.
+    pub fn ask_before_leaving(&mut self) {
         if !std::mem::replace(&mut self.asks_before_leaving, true) {
-            window::on_event(&browser(), "beforeunload", ask_before_leaving);
+            window::on_event(&browser(), "beforeunload", ask);
         }
     }
 
@@ -169,9 +174,11 @@ impl Storage {
     }
 }
 
-fn ask_before_leaving(event: &Event) {
+fn ask(event: &Event) {
     let unsent = CLIENT.with_borrow(|client| {
-        client.as_ref().is_some_and(|client| client.storage.refused.is_some() && !client.session.is_settled())
+        client.as_ref().is_some_and(|client| {
+            (client.storage.refused.is_some() && !client.session.is_settled()) || !client.drafts.are_stored()
+        })
     });
     if let Some(event) = event.dyn_ref::<BeforeUnloadEvent>().filter(|_| unsent) {
         event.prevent_default();

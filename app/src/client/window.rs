@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{Event, EventTarget, PageTransitionEvent};
 
-/// For which build the page was loaded anew, in `sessionStorage`.
-const BUILD: &str = "hubbub.build";
+/// For which builds the page was loaded anew, one a line, in `sessionStorage`.
+const BUILDS: &str = "hubbub.builds";
 
 /// Listens for as long as the page lives.
 pub(super) fn listen() {
@@ -53,6 +53,7 @@ fn follow_address() {
     if SHOWN.with_borrow_mut(|shown| std::mem::replace(shown, path.clone()) == path) {
         return;
     }
+    let Some((was, older)) = with(|session| (session.open_room().cloned(), session.newer())) else { return };
     let opened = with(|session| {
         for room in session.rooms().into_iter().map(|line| line.room) {
             let room_path = room.key.path();
@@ -70,7 +71,9 @@ fn follow_address() {
     if opened == Some(false) {
         let _ = window().location().reload();
     }
-    paint::now();
+    // Where what was on screen still is, the reader stays at it.
+    let stays = with(|session| session.open_room() == was.as_ref() && (session.target().is_some() || !older));
+    if stays == Some(true) { paint::now() } else { paint::opened() }
 }
 
 pub(super) fn is_visible() -> bool {
@@ -79,6 +82,9 @@ pub(super) fn is_visible() -> bool {
 
 /// The address bar shows another room, and "back" leads back.
 pub(super) fn push_address(path: &str) {
+    if SHOWN.with_borrow(|shown| shown == path) {
+        return;
+    }
     if let Ok(history) = window().history() {
         let _ = history.push_state_with_url(&JsValue::NULL, "", Some(path));
         note_address();
@@ -99,10 +105,12 @@ pub(super) fn go(path: &str) {
 }
 
 /// Loads the page anew to get another build of it; once for each, so that two servers of different builds do not make it
-/// go back and forth.
-pub(super) fn renew(build: &str) {
+/// go back and forth, and only if `keep` sees to it that nothing is lost.
+pub(super) fn renew(build: &str, keep: fn() -> bool) {
     let Ok(Some(storage)) = window().session_storage() else { return };
-    if storage.get_item(BUILD).ok().flatten().as_deref() != Some(build) && storage.set_item(BUILD, build).is_ok() {
+    let tried = storage.get_item(BUILDS).ok().flatten().unwrap_or_default();
+    let is_new = tried.lines().all(|other| other != build);
+    if is_new && keep() && storage.set_item(BUILDS, &[&tried, "\n", build].concat()).is_ok() {
         let _ = window().location().reload();
     }
 }

@@ -68,7 +68,6 @@ pub static STRINGS: Strings = Strings {
         no_rooms: "There is no room yet. Create the first one above.",
         new_room: "New room",
         create: "Create",
-        sign_in_first: "Sign in to enter or create a room.",
         last_active: "Last active",
         joined: "Joined",
 
@@ -140,7 +139,7 @@ pub static STRINGS: Strings = Strings {
 
     write_message: "Write a message",
     send: "Send",
-    keys: "Enter sends, Shift+Enter breaks the line",
+    send_keys: "Send (Ctrl Enter, ⌘ Enter)",
 
     offline_banner: |seconds| match seconds {
         0 => "Connection lost. Trying again now. What you write is kept.".to_owned(),

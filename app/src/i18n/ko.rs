@@ -49,7 +49,6 @@ pub static STRINGS: Strings = Strings {
         no_rooms: "아직 방이 없습니다. 위에서 첫 방을 만들어 보세요.",
         new_room: "새 방",
         create: "만들기",
-        sign_in_first: "방에 들어가거나 만들려면 먼저 이름을 정해 주세요.",
         last_active: "마지막 활동",
         joined: "참여 중",
 
@@ -120,7 +119,7 @@ pub static STRINGS: Strings = Strings {
 
     write_message: "메시지 쓰기",
     send: "보내기",
-    keys: "Enter로 보내고 Shift+Enter로 줄을 바꿉니다",
+    send_keys: "보내기 (Ctrl Enter, ⌘ Enter)",
 
     offline_banner: |seconds| match seconds {
         0 => "연결이 끊겼습니다. 지금 다시 연결합니다. 쓰던 글은 그대로 보관됩니다.".to_owned(),

@@ -147,7 +147,7 @@ pub struct Strings {
     // The composer
     pub write_message: &'static str,
     pub send: &'static str,
-    pub keys: &'static str,
+    pub send_keys: &'static str,
 
     // Connection
     pub offline_banner: fn(u32) -> String,
@@ -202,7 +202,6 @@ pub struct Pages {
     pub no_rooms: &'static str,
     pub new_room: &'static str,
     pub create: &'static str,
-    pub sign_in_first: &'static str,
     pub last_active: &'static str,
     pub joined: &'static str,
 

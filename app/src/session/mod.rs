@@ -204,10 +204,13 @@ impl Session {
             return false;
         };
         self.to_newest();
-        self.open = self.rooms[i].which.key.clone();
-        self.at_bottom = true;
-        self.to_newest();
-        self.divide();
+        let key = &self.rooms[i].which.key;
+        if self.open != *key {
+            self.open = key.clone();
+            self.at_bottom = true;
+            self.to_newest();
+            self.divide();
+        }
         true
     }
 

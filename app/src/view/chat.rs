@@ -20,6 +20,8 @@ pub struct Chat {
     pub zone: RwSignal<Arc<str>>,
     /// The room on screen.
     pub room: RwSignal<RoomRef>,
+    /// How often a room was gone to, be it the one that was on screen already: its end is what is shown then.
+    pub opened: RwSignal<usize>,
     /// Its timeline, laid out.
     pub rows: RwSignal<Vec<Row>>,
     pub older: RwSignal<Older>,
@@ -81,7 +83,7 @@ pub trait Actions: Send + Sync {
     /// # Errors
     /// Says what keeps `typed` from being a message; nothing was queued.
     fn send(&self, typed: &str) -> Result<(), TextProblem>;
-    /// Shows another room of this person's without loading a page.
+    /// Shows the end of a room of this person's without loading a page.
     fn open(&self, room: &RoomRef);
     /// Fetches the page of entries above the first row.
     fn load_older(&self);
@@ -117,6 +119,7 @@ impl Chat {
             me: StoredValue::new(me),
             zone: RwSignal::new(zone.into()),
             room: RwSignal::new(screen.room.clone()),
+            opened: RwSignal::new(0),
             rows: RwSignal::new(rows),
             older: RwSignal::new(if screen.page.older { Older::Yes } else { Older::No }),
             newer: RwSignal::new(!screen.newest),

@@ -1,4 +1,4 @@
-//! The directory of rooms.
+//! The directory of rooms, for those who are signed in.
 
 use super::{
     parts::{brand, field_problem, icon, icons, languages, themes},
@@ -39,49 +39,34 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
     } else {
         view! { <ul class="directory">{lines}</ul> }.into_any()
     };
-    let create = if page.me.is_some() {
-        view! {
-            <form class="create" method="post" action="/rooms" novalidate>
-                <label for="room">{t.pages.new_room}</label>
-                <div class="row">
-                    <input
-                        class="field"
-                        id="room"
-                        name="room"
-                        value=screen.create
-                        autocomplete="off"
-                        autocapitalize="off"
-                        dir="auto"
-                        required
-                        aria-invalid=screen.error.map(|_| "true")
-                        aria-describedby=screen.error.map(|_| "room-problem")
-                    />
-                    <button class="go">{t.pages.create}</button>
-                </div>
-                {field_problem("room-problem", screen.error)}
-            </form>
-        }
-        .into_any()
-    } else {
-        view! {
-            <p class="empty">{t.pages.sign_in_first}" " <a href="/">{t.pages.sign_in}</a></p>
-        }
-        .into_any()
+    let create = view! {
+        <form class="create" method="post" action="/rooms" novalidate>
+            <label for="room">{t.pages.new_room}</label>
+            <div class="row">
+                <input
+                    class="field"
+                    id="room"
+                    name="room"
+                    value=screen.create
+                    autocomplete="off"
+                    autocapitalize="off"
+                    dir="auto"
+                    required
+                    aria-invalid=screen.error.map(|_| "true")
+                    aria-describedby=screen.error.map(|_| "room-problem")
+                />
+                <button class="go">{t.pages.create}</button>
+            </div>
+            {field_problem("room-problem", screen.error)}
+        </form>
     };
     view! {
         <div class="page">
             <header class="bar">
                 {brand()}
-                {page
-                    .me
-                    .is_some()
-                    .then(|| {
-                        view! {
-                            <form method="post" action="/signout">
-                                <button class="quiet">{icon(icons::LEAVE)} <span>{t.sign_out}</span></button>
-                            </form>
-                        }
-                    })}
+                <form method="post" action="/signout">
+                    <button class="quiet">{icon(icons::LEAVE)} <span>{t.sign_out}</span></button>
+                </form>
             </header>
             <main>
                 <h1>{t.pages.rooms_title}</h1>

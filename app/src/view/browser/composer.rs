@@ -1,8 +1,9 @@
 //! The composer's keyboard and drafts.
 
-use super::{focus_is_free, keyboard::TAKEN, matches_media, on, scroll, settings};
+use super::{effect, focus_is_free, keyboard::TAKEN, matches_media, on, scroll, settings};
 use crate::{
     domain::{RoomKey, TextProblem},
+    drafts::joined,
     protocol::ErrorCode,
     view::{
         chat::{Chat, Link},
@@ -68,19 +69,6 @@ pub fn take_over(chat: Chat, handles: Handles) {
     if focus_is_free() && matches_media("(pointer: fine)") {
         let _ = field.focus();
     }
-}
-
-/// What was not sent when the session ended comes back into the field, before what stands there.
-pub fn come_back(chat: Chat, handles: Handles) {
-    let (Some(field), Some(actions)) = (handles.field.get_untracked(), chat.actions()) else { return };
-    let (unsent, typed) = (actions.draft(), field.value());
-    // Whoever signed out elsewhere erased the drafts, but not what stands in a field. Otherwise it ends the draft.
-    if !unsent.is_empty() && !unsent.ends_with(&typed) {
-        field.set_value(&[&unsent, "\n", &typed].concat());
-    } else if !unsent.is_empty() {
-        field.set_value(&unsent);
-    }
-    actions.set_draft(&field.value());
 }
 
 impl Composer {
@@ -163,16 +151,32 @@ impl Composer {
         }
     }
 
+    /// What is kept for the room on screen comes into the field, before what stands there.
+    fn give_back(self) {
+        let (Some(field), Some(actions)) = (self.field(), self.chat.actions()) else { return };
+        let kept = actions.draft();
+        if !kept.is_empty() && self.step(|ime| ime.composing()) {
+            // What is being composed is put into the field by that.
+            let _ = field.blur();
+            let _ = field.focus();
+        }
+        let text = joined(&kept, &field.value());
+        if text != field.value() {
+            field.set_value(&text);
+        }
+        actions.set_draft(&text);
+        self.grow();
+    }
+
     /// What was typed in a room stays there while another one is on screen, and over a reload.
     fn drafts(self) {
-        Effect::new(move |before: Option<Option<RoomKey>>| {
+        let mut before: Option<RoomKey> = None;
+        effect(move || {
             let room = self.chat.room.with(|room| room.key.clone());
-            let (Some(field), true) = (self.field(), self.chat.alive.get()) else { return None };
-            let actions = self.chat.actions()?;
-            match before.flatten() {
-                // What was typed before anything was alive is newer than any draft.
-                None if field.value().is_empty() => field.set_value(&actions.draft()),
-                None => actions.set_draft(&field.value()),
+            let (Some(field), true) = (self.field(), self.chat.alive.get()) else { return };
+            let Some(actions) = self.chat.actions() else { return };
+            match before.replace(room.clone()) {
+                None => self.give_back(),
                 Some(before) if before != room => {
                     let draft = actions.draft();
                     if self.step(|ime| ime.composing()) {
@@ -186,10 +190,15 @@ impl Composer {
                         let _ = field.focus();
                     }
                 }
-                Some(_) => return Some(room),
+                Some(_) => return,
             }
             self.grow();
-            Some(room)
+        });
+        // What was not sent when the session ended is kept with them.
+        effect(move || {
+            if self.chat.link.get() == Link::SignedOut {
+                self.give_back();
+            }
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Keys that work anywhere on the page, and the room switcher.
 
-use super::{document, on, settings};
+use super::{document, effect, on, settings};
 use crate::view::{
     chat::Chat,
     ime::{Ime, Verdict},
@@ -69,7 +69,7 @@ fn switcher(chat: Chat, handles: Handles) {
         };
         set_timeout(fire, Duration::ZERO);
     };
-    Effect::new({
+    effect({
         let dialog = dialog.clone();
         move || {
             if handles.switching.get() == dialog.open() {
@@ -86,7 +86,7 @@ fn switcher(chat: Chat, handles: Handles) {
         }
     });
     // The field comes with the dialog.
-    Effect::new(move || {
+    effect(move || {
         if let Some(filter) = handles.filter.get() {
             let _ = filter.focus();
         }

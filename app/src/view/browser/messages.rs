@@ -2,7 +2,7 @@
 //!
 //! There is one button, which goes to the message that the pointer or the focus is on.
 
-use super::{Announcer, copy, document, on};
+use super::{Announcer, copy, document, matches_media, on};
 use crate::view::{chat::Chat, parts::icons, room::Handles, strings};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -32,7 +32,9 @@ pub fn attach(chat: Chat, handles: Handles, announcer: Announcer) {
         let follow = attach_to.clone();
         // Whoever goes by the keyboard has left the pointer lying somewhere.
         let by_keyboard = || matches!(document().query_selector(".m :focus-visible"), Ok(Some(_)));
-        on(&log, "pointerover", move |ev: Event| {
+        // Where nothing hovers, it comes with a tap; a finger that scrolls passes over many messages.
+        let follows = if matches_media("(hover: hover)") { "pointerover" } else { "click" };
+        on(&log, follows, move |ev: Event| {
             if !by_keyboard() {
                 follow(&ev);
             }
@@ -46,7 +48,12 @@ pub fn attach(chat: Chat, handles: Handles, announcer: Announcer) {
         });
     }
     on(&log, "click", move |ev: MouseEvent| {
-        let link = ev.target().and_then(|it| it.dyn_into::<Element>().ok()?.closest("a.at").ok()?);
+        let on_a = |what: &str| ev.target().and_then(|it| it.dyn_into::<Element>().ok()?.closest(what).ok()?);
+        // What tries again or throws away goes with its row, and must not take the focus along.
+        if on_a(".fate button").is_some() && matches_media("(pointer: fine)") {
+            let _ = handles.field.get_untracked().map(|field| field.focus());
+        }
+        let link = on_a("a.at");
         let plain = ev.button() == 0 && !(ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key());
         let seq = row_of(&ev).and_then(|row| row.get_attribute("data-seq")?.parse().ok());
         if let (true, Some(_), Some(seq), Some(actions)) = (plain, link, seq, chat.actions()) {

@@ -44,7 +44,7 @@ use web_sys::{EventTarget, HtmlElement, KeyboardEvent, MouseEvent};
 /// Brings the page to life once it is hydrated.
 pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, entries: Vec<Arc<Entry>>) {
     let mut once = Some((screen, page, entries));
-    Effect::new(move || {
+    effect(move || {
         let Some((screen, page, entries)) = once.take() else { return };
         own_time_zone(chat, handles, &page, &entries);
         let announcer = Announcer::new(handles);
@@ -58,7 +58,7 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         settings::attach(chat);
         notices::watch(chat);
         title(chat, handles);
-        interruptions(chat, handles, announcer);
+        interruptions(chat, announcer);
         crate::client::attach(chat, screen, page.build);
         if let Some(html) = document().document_element() {
             let _ = html.set_attribute("data-script", "on");
@@ -80,11 +80,13 @@ fn own_time_zone(chat: Chat, handles: Handles, page: &PageData, entries: &[Arc<E
 /// The sidebar on a narrow screen: Escape closes it, and so does choosing a room.
 fn drawer(chat: Chat, handles: Handles) {
     let Some(drawer) = handles.drawer.get_untracked() else { return };
-    Effect::new({
+    effect({
         let drawer = drawer.clone();
         move || {
-            chat.room.track();
-            drawer.set_checked(false);
+            // It may have been opened before the script came.
+            if chat.opened.get() > 0 {
+                drawer.set_checked(false);
+            }
         }
     });
     on(&document(), "keydown", move |ev: KeyboardEvent| {
@@ -95,23 +97,16 @@ fn drawer(chat: Chat, handles: Handles) {
     });
 }
 
-/// Says once that the connection is lost (the seconds in the banner tick for the eye alone), and gives back what was not sent
-/// when the session ends.
-fn interruptions(chat: Chat, handles: Handles, announcer: Announcer) {
+/// Says once that the connection is lost; the seconds in the banner tick for the eye alone.
+fn interruptions(chat: Chat, announcer: Announcer) {
     let t = strings();
-    Effect::new(move |before: Option<u8>| {
-        let state = match chat.link.get() {
-            Link::Offline { .. } => 1,
-            Link::SignedOut => 2,
-            _ => 0,
-        };
-        match state {
-            _ if before == Some(state) => {}
-            1 => announcer.say((t.offline_banner)(0)),
-            2 => composer::come_back(chat, handles),
-            _ => {}
+    let mut before = false;
+    effect(move || {
+        let offline = matches!(chat.link.get(), Link::Offline { .. });
+        if offline && !before {
+            announcer.say((t.offline_banner)(0));
         }
-        state
+        before = offline;
     });
 }
 
@@ -155,7 +150,7 @@ fn offer(link: &str) {
 
 /// The number of unread messages and the room. What comes into view right now is about to be read and not worth a flicker.
 fn title(chat: Chat, handles: Handles) {
-    Effect::new(move || {
+    effect(move || {
         let seen = handles.shows_the_end(chat) && is_looked_at();
         let here = chat.room.with(|room| room.key.clone());
         let counts = |line: &&SidebarRoom| !(seen && line.room.key == here);
@@ -182,6 +177,13 @@ fn load_newer(chat: Chat) {
     {
         actions.load_newer();
     }
+}
+
+/// Runs `f` now, and whenever a signal changed that it has read. All of them are one kind of [`Effect`]: each kind costs the
+/// page another kilobyte.
+fn effect(f: impl FnMut() + 'static) {
+    let f: Box<dyn FnMut()> = Box::new(f);
+    Effect::new(f);
 }
 
 /// Listens for as long as the page lives.

@@ -1,7 +1,8 @@
 //! Notifications by the browser: after a click that asks for them, and only of what nobody is looking at.
 
-use super::{on, settings, window};
+use super::{effect, on, settings, window};
 use crate::{
+    clock,
     domain::RoomKey,
     page::RoomRef,
     view::{
@@ -14,8 +15,8 @@ use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{Event, Notification, NotificationOptions, NotificationPermission, ServiceWorkerRegistration};
 
-/// Another tab or device may be reading it: it has this long to say so.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Another tab or device may be reading it: it has this long to say so. (Half a second in view, a report a second, and the way.)
+const PATIENCE_MS: u64 = 3_000;
 
 /// Asks the browser for the permission, and tells whether it is there.
 pub fn ask(then: impl FnOnce(bool) + 'static) {
@@ -33,17 +34,32 @@ fn allowed() -> bool {
 
 /// Tells of rooms where more is unread than before.
 pub fn watch(chat: Chat) {
-    Effect::new(move |before: Option<Vec<SidebarRoom>>| {
-        let rooms = chat.rooms.get();
-        let Some(before) = before else { return rooms };
+    let mut before: Option<Vec<SidebarRoom>> = None;
+    // Rooms that are about to be told of, until when, and the timer that does.
+    let mut due = Vec::<(RoomKey, u64, TimeoutHandle)>::new();
+    effect(move || {
+        let (rooms, now) = (chat.rooms.get(), clock::now());
+        let Some(before) = before.replace(rooms.clone()) else { return };
+        due.retain(|(_, until, _)| *until > now);
         for line in &rooms {
-            let had = before.iter().find(|other| other.room.key == line.room.key).map_or(line.unread, |it| it.unread);
-            if line.unread > had && settings::notifies() && !settings::is_muted(&line.room.key) {
+            let key = &line.room.key;
+            let had = before.iter().find(|other| other.room.key == *key).map_or(line.unread, |it| it.unread);
+            let waiting = due.iter().position(|(other, ..)| other == key);
+            let again = waiting.filter(|_| line.unread < had);
+            if let Some(i) = again {
+                // Somebody is reading there: what is still unread has as long again.
+                due.swap_remove(i).2.clear();
+            }
+            let more = line.unread > had && waiting.is_none() && settings::notifies() && !settings::is_muted(key);
+            if more || (again.is_some() && line.unread > 0) {
                 let room = line.room.clone();
-                set_timeout(move || tell(chat, &room, had), PATIENCE);
+                if let Ok(timer) =
+                    set_timeout_with_handle(move || tell(chat, &room), Duration::from_millis(PATIENCE_MS))
+                {
+                    due.push((key.clone(), now + PATIENCE_MS, timer));
+                }
             }
         }
-        rooms
     });
 }
 
@@ -51,10 +67,10 @@ fn unread(chat: Chat, room: &RoomKey) -> usize {
     chat.rooms.with_untracked(|rooms| rooms.iter().find(|line| line.room.key == *room).map_or(0, |line| line.unread))
 }
 
-fn tell(chat: Chat, room: &RoomRef, had: usize) {
+fn tell(chat: Chat, room: &RoomRef) {
     let looked_at = super::is_looked_at() && chat.room.with_untracked(|open| open.key == room.key);
     let unread = unread(chat, &room.key);
-    if unread <= had || looked_at || !allowed() {
+    if unread == 0 || looked_at || !allowed() {
         return;
     }
     let options = NotificationOptions::new();

@@ -1,6 +1,6 @@
 //! Tells how far the reader has come; `gaze` decides.
 
-use super::{is_looked_at, on, on_resize};
+use super::{effect, is_looked_at, on, on_resize};
 use crate::{
     clock,
     view::{
@@ -48,13 +48,14 @@ pub fn watch(chat: Chat, handles: Handles) {
             })
         })
     };
-    Effect::new(move |before: Option<_>| {
-        let here = (chat.room.with(|room| room.key.clone()), epoch(), chat.alive.get());
-        if before.is_some_and(|before| before != here) {
+    let mut before = None;
+    effect(move || {
+        let here = Some((chat.room.with(|room| room.key.clone()), epoch(), chat.alive.get()));
+        let there = std::mem::replace(&mut before, here.clone());
+        if there.is_some() && there != here {
             reader.gaze.set_value(Gaze::default());
             reader.look();
         }
-        here
     });
 }
 

@@ -4,7 +4,7 @@
 //! it. While somebody reads further up, the first message in view is remembered with its place; whenever the list or
 //! its window changed size, for whatever reason, that message is put back there before the next paint.
 
-use super::{Announcer, load_newer, load_older, on, on_resize};
+use super::{Announcer, effect, load_newer, load_older, on, on_resize};
 use crate::view::{
     chat::{Chat, Older},
     news::Seen,
@@ -57,20 +57,19 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
         });
     }
     news(chat, handles, announcer);
-    Effect::new(move |before: Option<_>| {
-        let room = chat.room.with(|room| room.key.clone());
-        if before.is_some_and(|before| before != room) {
+    effect(move || {
+        if chat.opened.get() > 0 {
             to_end(chat, handles);
         }
-        room
     });
-    Effect::new(move || {
+    effect(move || {
         if !chat.newer.get() && handles.leaping.get_untracked() {
             to_end(chat, handles);
         }
     });
-    Effect::new(move |before: Option<Option<u64>>| show_target(chat, handles, before.flatten()));
-    Effect::new(move || {
+    let mut shown = None;
+    effect(move || shown = show_target(chat, handles, shown));
+    effect(move || {
         let at_end = handles.at_end.get();
         if at_end {
             handles.fresh.set(0);
@@ -87,7 +86,7 @@ fn news(chat: Chat, handles: Handles, announcer: Announcer) {
     let me = chat.me.with_value(|me| me.id);
     let room = StoredValue::new(None);
     let seen = StoredValue::new(Seen::default());
-    Effect::new(move || {
+    effect(move || {
         let here = chat.room.with(|room| room.key.clone());
         if room.get_value().as_ref() != Some(&here) {
             room.set_value(Some(here));

@@ -4,7 +4,7 @@ use super::{document, matches_media, notices, on, window};
 use crate::{domain::RoomKey, theme::Theme, view::chat::Chat};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, Event, HtmlDialogElement, HtmlInputElement, MouseEvent};
+use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlInputElement, MouseEvent};
 
 /// What the keys of all settings begin with.
 const PREFIX: &str = "hubbub.set.";
@@ -41,27 +41,34 @@ fn mute(room: &RoomKey, yes: bool) {
 }
 
 fn get(name: &str) -> Option<String> {
-    window().local_storage().ok()??.get_item(&[PREFIX, name].concat()).ok()?
+    let key = [PREFIX, name].concat();
+    let refused = js_sys::Reflect::get(&window(), &key.as_str().into()).ok().and_then(|value| value.as_string());
+    refused.or_else(|| window().local_storage().ok()??.get_item(&key).ok()?)
 }
 
 fn set(name: &str, value: &str) {
-    // Where storing is refused, a setting does not outlive the page; there is nowhere else to keep it.
-    if let Ok(Some(area)) = window().local_storage() {
-        let _ = area.set_item(&[PREFIX, name].concat(), value);
-    }
+    let key = [PREFIX, name].concat();
+    let area = window().local_storage().ok().flatten();
+    let refused = area.is_none_or(|area| area.set_item(&key, value).is_err());
+    // What cannot be stored lasts as long as the page.
+    let kept = if refused { value.into() } else { JsValue::UNDEFINED };
+    let _ = js_sys::Reflect::set(&window(), &key.into(), &kept);
 }
 
 /// Brings the panels to life.
 pub fn attach(chat: Chat) {
-    let panel = document().get_element_by_id("settings");
-    let keys = keys().map(Element::from);
-    for panel in panel.iter().chain(&keys) {
-        on(panel, "change", move |ev: Event| changed(chat, &ev));
-        on(panel, "click", move |ev: MouseEvent| clicked(&ev));
-    }
+    let panel = panel();
     if let Some(panel) = &panel {
         on(panel, "beforetoggle", move |_: Event| show(chat));
     }
+    for panel in panel.into_iter().chain(keys().map(HtmlElement::from)) {
+        on(&panel, "change", move |ev: Event| changed(chat, &ev));
+        on(&panel, "click", move |ev: MouseEvent| clicked(&ev));
+    }
+}
+
+fn panel() -> Option<HtmlElement> {
+    document().get_element_by_id("settings")?.dyn_into().ok()
 }
 
 /// The list of shortcuts.
@@ -109,6 +116,8 @@ fn changed(chat: Chat, ev: &Event) {
 fn clicked(ev: &MouseEvent) {
     let Some(target) = ev.target().and_then(|target| target.dyn_into::<Element>().ok()) else { return };
     if target.has_attribute("data-open") {
+        // Gone first, it gives the focus back to its button, and there the list will leave it.
+        let _ = panel().map(|panel| panel.hide_popover());
         if let Some(keys) = keys() {
             let _ = keys.show_modal();
         }

@@ -53,7 +53,7 @@ pub fn composer(chat: Chat, handles: Handles, post: &Post) -> impl IntoView + us
                     inner_html=textarea_content(&post.text)
                     node_ref=handles.field
                 ></textarea>
-                <button class="send" title=t.keys>
+                <button class="send" title=t.send_keys>
                     <span>{t.send}</span>
                     {icon(icons::SEND)}
                 </button>

@@ -126,16 +126,26 @@ fn top(chat: Chat) -> impl IntoView {
         }
     };
     let empty = Memo::new(move |_| chat.rows.with(Vec::is_empty));
-    move || match chat.older.get() {
-        Older::Yes => view! { <a class="older" href=older_href on:click=load>{t.older}</a> }.into_any(),
-        Older::Loading => view! { <p class="older">{t.loading}</p> }.into_any(),
-        Older::No => view! {
-            <div class="start">
-                <p class="title">{move || chat.room.with(|room| (t.beginning)(room.name.as_str()))}</p>
-                {move || empty.get().then(|| view! { <p>{t.be_first}</p> })}
-            </div>
+    let is_start = Memo::new(move |_| chat.older.get() == Older::No);
+    let loading = move || chat.older.get() == Older::Loading;
+    move || {
+        if is_start.get() {
+            view! {
+                <div class="start">
+                    <p class="title">{move || chat.room.with(|room| (t.beginning)(room.name.as_str()))}</p>
+                    {move || empty.get().then(|| view! { <p>{t.be_first}</p> })}
+                </div>
+            }
+            .into_any()
+        } else {
+            // It stays while they load: somebody may be on it.
+            view! {
+                <a class="older" href=older_href on:click=load aria-disabled=move || loading().then_some("true")>
+                    {move || if loading() { t.loading } else { t.older }}
+                </a>
+            }
+            .into_any()
         }
-        .into_any(),
     }
 }
 
