@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 import { committed, enter, signIn, tell, unique } from './support/people';
+import { holdScript } from './support/script';
 import { expect, test } from './support/test';
 
 const MINUTE = 60_000;
@@ -85,12 +86,7 @@ for (const { width, height } of [
       const form = { text: `${n} ${'빠른 갈색 여우 '.repeat((n * 7) % 11)}`, p: n.toString(16).padStart(16, '0'), n: '1' };
       await page.request.post(page.url(), { form, maxRedirects: 0 });
     }
-    let release = () => {};
-    const held = new Promise<void>((resolve) => (release = resolve));
-    await page.route('**/*.wasm', async (route) => {
-      await held;
-      await route.continue();
-    });
+    const release = await holdScript(page);
     await page.reload({ waitUntil: 'commit' });
     await expect(page.locator('.log .m').last()).toBeInViewport({ ratio: 1 });
     const shown = () =>

@@ -1,4 +1,5 @@
 import { committed, connected, enter, field, signIn, texts, unique } from './support/people';
+import { holdScript } from './support/script';
 import { expect, test } from './support/test';
 
 test.describe('with JavaScript off', () => {
@@ -92,12 +93,7 @@ test.describe('with a script that comes late', () => {
     await page.setViewportSize({ width: 320, height: 640 });
     await enter(page, server.url, unique('지우'), unique('slow'));
     await field(page).fill('half a thought');
-    let release = () => {};
-    const held = new Promise<void>((resolve) => (release = resolve));
-    await page.route('**/*.wasm', async (route) => {
-      await held;
-      await route.continue();
-    });
+    const release = await holdScript(page);
     await page.reload({ waitUntil: 'commit' });
     await field(page).fill('a');
     await page.locator('.head .menu').click();
@@ -115,12 +111,7 @@ test.describe('with a script that comes late', () => {
     const room = unique('slow');
     await signIn(page, server.url, unique('지우'), room);
     await page.request.post(page.url(), { form: { text: 'early', p: '00000000000000ab', n: '1' }, maxRedirects: 0 });
-    let release = () => {};
-    const held = new Promise<void>((resolve) => (release = resolve));
-    await page.route('**/*.wasm', async (route) => {
-      await held;
-      await route.continue();
-    });
+    const release = await holdScript(page);
     await page.reload({ waitUntil: 'commit' });
     await expect(page.getByText('early', { exact: true })).toBeVisible();
     await expect(page.locator('html')).not.toHaveAttribute('data-script');
