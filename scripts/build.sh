@@ -2,7 +2,7 @@
 # Makes the release in dist/, unless it already is what these sources give:
 #
 #   dist/hubbub      the server
-#   dist/hash.txt    the hashes in the names of the browser's files, read at run time
+#   dist/hash.txt    the hashes in the names of the browser's files, for scripts/check-dist.sh
 #   dist/site/       what it serves: public/ at the top, pkg/ with hubbub.<hash>.{js,wasm,css}; each also .br and .gz
 
 # shellcheck source=lib.sh
@@ -22,7 +22,7 @@ fi
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags
 
 inputs=()
-for path in src app frontend style public build.rs Cargo.toml Cargo.lock bench/Cargo.toml rust-toolchain.toml .cargo \
+for path in src app frontend style public Cargo.toml Cargo.lock bench/Cargo.toml rust-toolchain.toml .cargo \
   scripts/lib.sh scripts/setup.sh scripts/build.sh; do
   [[ -e $path ]] && inputs+=("$path")
 done

@@ -24,6 +24,7 @@ use config::Config;
 use engine::{Engine, embedded::Embedded, redis::Redis};
 use http::{AppState, Site};
 use hub::Hub;
+use socket::DRAIN;
 use std::{io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -64,9 +65,8 @@ pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
     bound.map_err(|error| StartError::Listen { address, error })
 }
 
-/// How long clients have to move to another instance when this one stops, how long what is left may take to close, and how
-/// long the rest of a stop may take: less than the 10 s that platforms give.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long what is left after [`DRAIN`] may take to close, and how long the rest of a stop may take: with it, less than the
+/// 10 s that platforms give.
 const CLOSE: Duration = Duration::from_millis(1_800);
 const FINISH: Duration = Duration::from_millis(2_500);
 

@@ -14,6 +14,7 @@
 //! | [`rows`] | a timeline laid out: days, groups by sender |
 //! | [`links`] | web addresses in the text of a message |
 //! | [`clock`] | a moment in the reader's time zone |
+//! | [`theme`] | light, dark, or the system's |
 //! | [`i18n`] | every string a person reads, in Korean and English |
 //! | [`view`] | the pages and their components |
 //! | [`client`] | glue to the browser: socket, storage, scrolling (WASM only) |

@@ -10,7 +10,7 @@ pub const SUBPROTOCOL: &str = "hubbub.v1";
 /// What the names of all versions begin with.
 pub const SUBPROTOCOLS: &str = "hubbub.v";
 
-/// Largest frame either side may send, in bytes of UTF-8.
+/// Largest frame a client may send, in bytes of UTF-8.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// Rooms one socket may have joined at once.
 pub const ROOMS_MAX: usize = 200;
@@ -354,7 +354,7 @@ pub enum CloseCode {
     NotUtf8 = 1007,
     /// The server is stopping: reconnect, to any instance (RFC 6455 registry, "service restart").
     Restarting = 1012,
-    /// More sockets than this instance may have: reconnect later (registry, "try again later").
+    /// More sockets than this instance may have, or its store does not answer: reconnect later (registry, "try again later").
     Busy = 1013,
     /// The session ended. Do not reconnect before signing in again.
     SessionEnded = 4001,

@@ -5,8 +5,8 @@
 //! | [`embedded`] | one SQLite file | in process |
 //! | [`redis`] | streams and hashes | sharded pub/sub |
 //!
-//! An engine keeps rooms' logs, sessions, presence and how far people have read, and reports what happens to them, here or on another instance, to
-//! the one [`LiveSink`] attached to it. `tests/engine_contract.rs` says in code what both promise.
+//! An engine keeps rooms' logs, sessions, presence and how far people have read, and reports what happens to them, here or on
+//! another instance, to the one [`LiveSink`] attached to it. `tests/engine_contract.rs` says in code what both promise.
 
 pub mod embedded;
 mod reads;

@@ -1,6 +1,6 @@
 //! What the clock alone makes a socket do: ask whether the client is there, give it up, send it elsewhere.
 
-use crate::{DRAIN, hub::Hub};
+use crate::hub::Hub;
 use app::protocol::SILENCE_SERVER_SECS;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,6 +15,8 @@ const ABSENT_AFTER: Duration = Duration::from_secs(35);
 const WRITE_LATE: Duration = Duration::from_secs(9);
 /// How long a socket that was told to move may stay.
 const MOVE_WITHIN: Duration = Duration::from_mins(1);
+/// How long clients have to move to another instance when this one stops.
+pub const DRAIN: Duration = Duration::from_secs(5);
 /// Over how long an instance that stops spreads telling its sockets to move.
 const STOP_SPREAD: Duration = Duration::from_secs(2);
 /// How long a socket that is closed because the server ends waits for an acknowledgement under way.

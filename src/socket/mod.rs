@@ -2,7 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`upgrade`](serve) | who may open one, and its limits |
+//! | [`serve`] | who may open one, and its limits |
 //! | [`conn`] | the task: reading, writing, heartbeats, closing |
 //! | [`clock`] | what the clock makes it do |
 //! | [`end`] | why it ends |
@@ -20,6 +20,8 @@ mod joined;
 mod reply;
 mod request;
 mod signals;
+
+pub use clock::DRAIN;
 
 use crate::{engine::Session, hub::Hub};
 use app::protocol::{FRAME_MAX, SUBPROTOCOL};

@@ -17,7 +17,8 @@ pub enum TextProblem {
     Control,
 }
 
-/// A message as it is stored: line ends are `\n`, no white space at its end, 1 to [`MESSAGE_MAX`] scalar values.
+/// A message as it is stored: line ends are `\n`, none at its start and no white space at its end, 1 to [`MESSAGE_MAX`] scalar
+/// values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageText(String);

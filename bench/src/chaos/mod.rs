@@ -62,7 +62,7 @@ pub struct Options {
     /// The store
     #[arg(long, env = "ENGINE", default_value = "redis", value_enum)]
     engine: EngineKind,
-    /// People in the room, each in two tabs
+    /// People, each in two tabs
     #[arg(long, env = "PEOPLE", default_value_t = 10)]
     people: usize,
     /// Mean milliseconds between two acts of one tab

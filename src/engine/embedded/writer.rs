@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 /// Bounds how long the first of a group waits for the last.
 const GROUP_MAX: usize = 512;
 const QUEUE_MAX: usize = 16_384;
-/// Longer than any client goes on sending the same message again (7 days).
+/// Longer than clients are told to go on sending the same message again (7 days).
 const PRODUCER_IDLE_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// A change to the store.

@@ -19,7 +19,7 @@ use futures_util::future::try_join_all;
 use serde::Deserialize;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
-/// Producers' records outlive the seven days for which clients retry.
+/// Producers' records outlive the seven days for which clients are told to retry.
 const PRODUCER_KEPT: Duration = Duration::from_hours(30 * 24);
 /// How often, and how long apart, an append is tried again that was overtaken while the server was given its scripts.
 const OVERTAKEN_TRIES: u32 = 20;
