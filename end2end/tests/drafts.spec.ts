@@ -42,7 +42,7 @@ test('signing out erases every draft, and so does sending', async ({ page, serve
   expect(await drafts(page)).toBe(0);
 });
 
-test('where nothing can be stored, a draft lasts as long as the page', async ({ page, server }) => {
+test('where nothing can be stored, drafts and settings last as long as the page, and leaving is asked about', async ({ page, server }) => {
   await page.addInitScript(() => {
     Storage.prototype.setItem = () => {
       throw new DOMException('full', 'QuotaExceededError');
@@ -56,6 +56,24 @@ test('where nothing can be stored, a draft lasts as long as the page', async ({ 
   await expect(field(page)).toHaveValue('');
   await page.locator('.rooms').getByRole('link', { name: two }).click();
   await expect(field(page)).toHaveValue('여기만');
+
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
+  const help = page.locator('dialog#keys');
+  await help.getByLabel('Open this list with the ? key').uncheck();
+  await page.keyboard.press('Escape');
+  await expect(help).toBeHidden();
+  await page.locator('.log').focus();
+  await page.keyboard.press('?');
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await expect(help).toBeHidden();
+
+  const asked = page.waitForEvent('dialog');
+  const reloaded = page.reload();
+  const dialog = await asked;
+  expect(dialog.type()).toBe('beforeunload');
+  await dialog.accept();
+  await reloaded;
 });
 
 test('what was not sent when the session ends comes back into the field, before what stood there', async ({ page, server }) => {

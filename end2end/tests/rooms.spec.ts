@@ -67,6 +67,10 @@ test('older messages load on scrolling up and the line being read stays where it
   const before = (await line.boundingBox())!.y;
   await expect.poll(async () => (await texts(page)).length).toBeGreaterThan(50);
   expect(Math.abs((await line.boundingBox())!.y - before)).toBeLessThanOrEqual(1);
+  // Whoever is on the link by the keyboard stays there.
+  await page.locator('a.older').focus();
+  await expect.poll(async () => (await texts(page)).length).toBeGreaterThan(100);
+  await expect(page.locator('a.older')).toBeFocused();
   await expect
     .poll(async () => {
       await log.evaluate((log) => log.scrollTo(0, -log.scrollHeight));

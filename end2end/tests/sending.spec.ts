@@ -96,10 +96,13 @@ for (const { locale, why, retry, discard } of [
       await expect(failed).toHaveCount(3);
       await failed.filter({ hasText: 'two' }).getByRole('button', { name: discard }).press('Enter');
       await expect(failed).toHaveCount(2);
+      // The button that had the focus is gone with its row.
+      await expect(field(page)).toBeFocused();
       relent();
       for (const text of ['three', 'one']) {
         await failed.filter({ hasText: text }).getByRole('button', { name: retry }).press('Enter');
         await expect.poll(() => committed(page)).toContain(text);
+        await expect(field(page)).toBeFocused();
       }
       await say(page, 'four');
       await expect.poll(() => committed(page)).toEqual(['three', 'one', 'four']);
