@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dev test lint chaos chaos-mutants screenshots lighthouse switch icons docker clean
+.PHONY: help run build dev test lint chaos chaos-mutants advisories screenshots lighthouse switch icons docker clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -23,13 +23,16 @@ test: ## Every test: Rust, the release's files, then a real browser (ONLY=rust|c
 chaos: ## Break everything under people who talk, then check what they saw (SEED=… FAULTS=… SECS=… ENGINE=…)
 	@scripts/chaos.sh
 
-lint: ## Formatting, lints, types, shell scripts
+lint: ## Formatting, lints, licences of crates, types, shell scripts
 	@scripts/lint.sh
+
+advisories: ## What is known against the crates in Cargo.lock (asks the RustSec database)
+	@scripts/advisories.sh
 
 chaos-mutants: ## Prove that the chaos finds deliberate bugs (ONLY="name…", SEED=…)
 	@scripts/chaos-mutants.sh $(ONLY)
 
-screenshots: ## Take the pictures of the main states in docs/screenshots/
+screenshots: ## Take a picture of every state of the page (ONLY=…): end2end/screenshots/, a few in docs/screenshots/
 	@scripts/browser.sh screenshots
 
 lighthouse: ## Measure sign-in and a room with Lighthouse, as on a phone (RUNS=…)

