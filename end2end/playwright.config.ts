@@ -23,7 +23,8 @@ export default defineConfig({
   // A test that passes at the second try is a fault in the test or in Hubbub; either is worth knowing.
   retries: 0,
   workers: Number(process.env.WORKERS ?? 2),
-  timeout: 30_000,
+  // Several people in as many pages of a busy machine take their time.
+  timeout: 60_000,
   expect: { timeout: 5_000 },
   reporter: [['list']],
   use: {

@@ -186,9 +186,8 @@ class Session:
             return key
         self.cookie = None
         key, answer = self._post("/signin", {"name": self.name, "room": self.room})
-        for cookie in answer.headers.get_all("Set-Cookie", []):
-            if cookie.startswith(("hubbub=", "__Host-hubbub=")):
-                self.cookie = cookie.split(";")[0]
+        set_cookies = answer.headers.get_all("Set-Cookie", [])
+        self.cookie = "; ".join(cookie.split(";")[0] for cookie in set_cookies) or None   # whatever it is called
         if key is None or not self.cookie:
             why = "the name or the room is not acceptable, or the name is taken" if answer.status == 422 else ""
             raise Fatal(f"error {answer.status} {answer.reason} {why}")

@@ -3,16 +3,25 @@
 // What documents a setting is printed by `--help`, where there is no Markdown.
 #![allow(clippy::doc_markdown)]
 
-use clap::{Parser, ValueEnum};
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use crate::{
+    engine::{embedded::KeepFree, redis},
+    http::host::{self, Authority, Name},
+    limits::address::{AddressHeader, TrustedProxies, Way, parse_network},
+};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
+use url::Url;
 
 /// Multi-room chat in which no acknowledged message is lost, doubled or reordered.
 ///
 /// Without any setting it serves http://127.0.0.1:3000 and keeps everything in one SQLite file. Each setting is an
-/// argument or an environment variable; the argument wins.
+/// argument or an environment variable; the argument wins, and an empty variable is as good as none.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "hubbub", version, max_term_width = 110)]
+#[command(name = "hubbub", version, max_term_width = 110, args_override_self = true)]
 pub struct Config {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address to listen on. Anything but a loopback address is reachable from the network
     #[arg(long, env = "HUBBUB_HOST", default_value = "127.0.0.1", value_name = "ADDRESS")]
     pub host: IpAddr,
@@ -21,8 +30,9 @@ pub struct Config {
     #[arg(long, env = "PORT", default_value_t = 3000)]
     pub port: u16,
 
-    /// Where people reach this server, such as https://chat.example.com. Its scheme decides whether cookies are Secure
-    /// and its host is an allowed origin. Without it: plain HTTP on a loopback address, HTTPS (by a proxy) elsewhere
+    /// Where people reach this server, such as https://chat.example.com. Needed behind a proxy and for any name of the
+    /// DNS: without it only localhost, addresses and names of the own network are answered to. Its scheme decides whether
+    /// cookies are Secure, and forms and sockets are taken from its pages alone
     #[arg(long, env = "HUBBUB_PUBLIC_URL", value_name = "URL", value_parser = parse_origin)]
     pub public_url: Option<String>,
 
@@ -32,17 +42,37 @@ pub struct Config {
           default_missing_value = "true")]
     pub allow_plain_http: bool,
 
-    /// Further origins whose pages may use this server, separated by commas. A page's own host is always allowed
-    #[arg(long, env = "HUBBUB_ALLOWED_ORIGINS", value_name = "URLS", value_delimiter = ',', value_parser = parse_origin)]
-    pub allowed_origins: Vec<String>,
+    /// Further origins whose pages may use this server, separated by commas. Their hosts are answered to as well
+    #[arg(long, env = "HUBBUB_ALLOWED_ORIGINS", value_name = "URLS", default_value = "", value_parser = parse_origins,
+          hide_default_value = true)]
+    pub allowed_origins: Origins,
+
+    /// Seconds for which browsers are told to use nothing but HTTPS here, or off. Only told where the public URL is https
+    /// on its usual port, with a name of the DNS
+    #[arg(long, env = "HUBBUB_HSTS", default_value = "15552000", value_name = "SECONDS", value_parser = parse_hsts)]
+    pub hsts: Hsts,
+
+    /// How many rooms that people are in the door shows to everybody who opens it; 0 for none. Whoever signs in sees all rooms
+    #[arg(long, env = "HUBBUB_LIVELY_ROOMS", default_value_t = 3, value_name = "COUNT",
+          value_parser = clap::value_parser!(u8).range(0..=12))]
+    pub lively_rooms: u8,
 
     /// Where the embedded engine keeps its file. Not used with Redis
-    #[arg(long, env = "HUBBUB_DATA_DIR", default_value = "data", value_name = "DIR")]
+    #[arg(long, env = "HUBBUB_DATA_DIR", default_value = "data", value_name = "DIR", global = true)]
     pub data_dir: PathBuf,
+
+    /// Free space on that disk below which messages are refused, in MiB; 0 takes them until the disk is full [default: 256, or
+    /// a hundredth of the disk if that is more, but no more than an eighth of it]
+    #[arg(long, env = "HUBBUB_KEEP_FREE_MIB", value_name = "MIB")]
+    pub keep_free_mib: Option<u32>,
 
     /// Redis to use instead of the embedded engine: redis://, rediss://, redis-sentinel:// or redis-cluster://
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<String>,
+
+    /// File that holds that URL, as platforms give a secret. Used where REDIS_URL is not set
+    #[arg(long, env = "HUBBUB_REDIS_URL_FILE", value_name = "FILE")]
+    pub redis_url_file: Option<PathBuf>,
 
     /// Host of that Redis, where REDIS_URL is not set
     #[arg(long, env = "REDISHOST", value_name = "HOST")]
@@ -51,6 +81,15 @@ pub struct Config {
     /// Port of that Redis
     #[arg(long, env = "REDISPORT", default_value_t = 6379, value_name = "PORT")]
     pub redis_port: u16,
+
+    /// What all names in Redis begin with, so that several deployments can share one server
+    #[arg(long, env = "HUBBUB_REDIS_PREFIX", default_value = redis::PREFIX, value_name = "PREFIX",
+          value_parser = redis::parse_prefix)]
+    pub redis_prefix: String,
+
+    /// How long the start waits for a Redis that is not there yet, loads its data or fails over
+    #[arg(long, env = "HUBBUB_STORE_WAIT", default_value = "2m", value_name = "DURATION", value_parser = parse_wait)]
+    pub store_wait: Duration,
 
     /// How long a name stays with its session without use
     #[arg(long, env = "HUBBUB_SESSION_TTL", default_value = "24h", value_name = "DURATION", value_parser = parse_duration)]
@@ -70,6 +109,38 @@ pub struct Config {
     #[arg(long, env = "HUBBUB_MAX_SOCKETS", default_value_t = 10_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_sockets: u32,
+
+    /// How long a connection is kept for a next request. Longer than a proxy in front of this server keeps it, or now and then
+    /// a request meets a connection that ends
+    #[arg(long, env = "HUBBUB_KEEP_ALIVE", default_value = "620s", value_name = "DURATION", value_parser = parse_duration)]
+    pub keep_alive: Duration,
+
+    /// Most connections open at a time that are no sockets. By default as many as the limit of open files leaves, up to 8192
+    #[arg(long, env = "HUBBUB_MAX_CONNECTIONS", value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: Option<u32>,
+
+    /// Times as much as usual that one person or address may ask: 4 for a school, 0 for no limits, as for a benchmark
+    #[arg(long, env = "HUBBUB_LIMITS", default_value_t = 1.0, value_name = "FACTOR", value_parser = parse_factor)]
+    pub limits: f64,
+
+    /// Proxies in front of this server, as networks or addresses separated by commas, or none. What they say about where a
+    /// request comes from is believed
+    #[arg(long, env = "HUBBUB_TRUSTED_PROXIES", value_name = "NETWORKS", value_parser = parse_proxies)]
+    pub trusted_proxies: Option<TrustedProxies>,
+
+    /// The header in which they say it
+    #[arg(long, env = "HUBBUB_CLIENT_ADDRESS", default_value = "x-forwarded-for", value_enum, value_name = "HEADER")]
+    pub client_address: AddressHeader,
+
+    /// Set by Cloud Run, which names the client in X-Forwarded-For, and whose own names (*.run.app) are answered to
+    #[arg(long, env = "K_SERVICE", hide = true)]
+    pub cloud_run_service: Option<String>,
+
+    /// Starts on Cloud Run without Redis, where each instance is a chat of its own and what it holds is gone with it
+    #[arg(long, env = "HUBBUB_EPHEMERAL", value_name = "BOOL", num_args = 0..=1, default_value_t = false,
+          default_missing_value = "true")]
+    pub ephemeral: bool,
 
     /// Folder with the page's files. By default `site` beside the executable, else `target/site`
     #[arg(long, env = "LEPTOS_SITE_ROOT", value_name = "DIR")]
@@ -93,16 +164,60 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// What to do instead of serving.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Puts a backup in the place of the embedded engine's file; the server has to be stopped
+    Restore {
+        /// The backup, as `sqlite3 data/hubbub.sqlite3 ".backup copy"` makes it
+        file: PathBuf,
+
+        /// Puts the store that is there aside, under another name. Nothing is deleted
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
     Json,
 }
 
+/// Origins in the spelling of [`Config::public_url`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins(pub Vec<String>);
+
+/// For how many seconds browsers use nothing but HTTPS for the public host; `None`: they are told nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hsts(pub Option<u32>);
+
+fn parse_hsts(text: &str) -> Result<Hsts, String> {
+    if text.trim().eq_ignore_ascii_case("off") {
+        return Ok(Hsts(None));
+    }
+    text.trim().parse().map(|seconds| Hsts(Some(seconds))).map_err(|_| "expected off or a number of seconds".to_owned())
+}
+
+fn parse_wait(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "expected a duration such as 90s, 55m or 24h".to_owned())
+}
+
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration =
-        humantime::parse_duration(text).map_err(|_| "expected a duration such as 90s, 55m or 24h".to_owned())?;
+    let duration = parse_wait(text)?;
     if duration < Duration::from_secs(1) { Err("expected at least 1s".to_owned()) } else { Ok(duration) }
+}
+
+fn parse_factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor| (0.0..=1_000.0).contains(factor));
+    factor.ok_or_else(|| "expected a number from 0 to 1000".to_owned())
+}
+
+fn parse_proxies(text: &str) -> Result<TrustedProxies, String> {
+    if text.trim().eq_ignore_ascii_case("none") {
+        return Ok(TrustedProxies::Networks(Vec::new()));
+    }
+    text.split(',').map(parse_network).collect::<Result<_, _>>().map(TrustedProxies::Networks)
 }
 
 /// `cargo leptos watch` writes `ON`.
@@ -118,18 +233,36 @@ fn parse_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// An origin: scheme, host and, if it is not the scheme's own, port, in lower case, without a slash at its end.
+/// An origin as browsers send it: scheme, host and, if it is not the scheme's own, port; lower case, international names
+/// in their ASCII form, without a slash at its end.
 fn parse_origin(text: &str) -> Result<String, String> {
     let wrong = || "expected an origin such as https://chat.example.com, without a path".to_owned();
-    let uri: axum::http::Uri = text.trim().trim_end_matches('/').parse().map_err(|_| wrong())?;
-    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https")).ok_or_else(wrong)?;
-    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(wrong)?;
-    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+    let text = text.trim().trim_end_matches('/');
+    // What the parser of URLs would mend silently is not what was meant.
+    if !text.contains("://") || text.contains(|c: char| c.is_whitespace() || c.is_control() || "@\\?#".contains(c)) {
         return Err(wrong());
     }
-    let host = authority.as_str().to_ascii_lowercase();
-    let host = host.strip_suffix(if scheme == "https" { ":443" } else { ":80" }).unwrap_or(&host);
-    Ok(format!("{scheme}://{host}"))
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let host = url.host_str().map(|host| host.strip_suffix('.').unwrap_or(host)).ok_or_else(wrong)?;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let authority = Authority::parse(&format!("{host}{port}")).ok_or_else(wrong)?;
+    match (url.scheme(), url.path()) {
+        (scheme @ ("http" | "https"), "/") => Ok(format!("{scheme}://{}", authority.as_str())),
+        _ => Err(wrong()),
+    }
+}
+
+/// Some of them may be empty, as where a variable of a Compose file is.
+fn parse_origins(text: &str) -> Result<Origins, String> {
+    let set = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    set.map(parse_origin).collect::<Result<_, _>>().map(Origins)
+}
+
+/// A variable that is set to nothing is not set: what hands it over, such as `${VAR:-}` in a Compose file, cannot leave it
+/// out.
+fn without_blank_variable(arg: Arg) -> Arg {
+    let blank = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty());
+    if blank { arg.env(None::<&'static str>) } else { arg }
 }
 
 impl Config {
@@ -141,90 +274,108 @@ impl Config {
         Self::from_args(std::env::args_os())
     }
 
-    fn from_args(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, (String, u8)> {
-        Self::try_parse_from(args).map_err(|error| {
+    fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, (String, u8)> {
+        let command = Self::command().mut_args(without_blank_variable);
+        let parsed = command.try_get_matches_from(args).and_then(|found| Self::from_arg_matches(&found));
+        let parsed = parsed.map_err(|error| {
             if !error.use_stderr() {
                 return (error.render().to_string(), 0);
             }
             let rendered = error.render().to_string();
             let line = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ");
             (format!("hubbub: {line} (see hubbub --help)\n"), 2)
-        })
+        });
+        parsed?.with_files().and_then(Self::durable).map_err(|line| (format!("hubbub: {line}\n"), 2))
+    }
+
+    /// With what stands in files instead of the environment.
+    fn with_files(mut self) -> Result<Self, String> {
+        if self.redis_url.as_ref().is_none_or(|url| url.trim().is_empty())
+            && let Some(file) = self.redis_url_file.as_ref().filter(|file| !file.as_os_str().is_empty())
+        {
+            let url = std::fs::read_to_string(file)
+                .map_err(|error| format!("cannot read --redis-url-file {}: {error}", file.display()))?;
+            if url.trim().is_empty() {
+                return Err(format!("--redis-url-file {} is empty", file.display()));
+            }
+            self.redis_url = Some(url.trim().to_owned());
+        }
+        Ok(self)
+    }
+
+    /// These settings, unless messages would be lost by them without anybody's having asked for that: a variable with the
+    /// store's address that turned out empty looks like none.
+    fn durable(self) -> Result<Self, String> {
+        if self.cloud_run_service.is_some() && self.redis().is_none() && !self.ephemeral {
+            return Err(
+                "on Cloud Run (K_SERVICE) an instance keeps nothing: set REDIS_URL or REDISHOST, or --ephemeral for a trial"
+                    .to_owned(),
+            );
+        }
+        Ok(self)
+    }
+
+    /// How much of the data directory's disk messages leave free.
+    pub fn keep_free(&self) -> KeepFree {
+        self.keep_free_mib.map_or(KeepFree::BySize, |mib| KeepFree::Bytes(u64::from(mib) << 20))
     }
 
     /// The Redis to use, if one was set.
     pub fn redis(&self) -> Option<String> {
-        let from_host = || self.redis_host.as_ref().map(|host| format!("redis://{host}:{}", self.redis_port));
-        self.redis_url.clone().filter(|url| !url.is_empty()).or_else(from_host)
+        let is_set = |text: &&String| !text.trim().is_empty();
+        let host = self.redis_host.as_ref().filter(is_set);
+        let from_host = || host.map(|host| format!("redis://{host}:{}", self.redis_port));
+        self.redis_url.as_ref().filter(is_set).cloned().or_else(from_host)
     }
 
-    /// Whether browsers may send the session's cookie over HTTPS only.
-    pub fn secure_cookies(&self) -> bool {
+    /// Whether browsers may send cookies over HTTPS only, for those who reach this server as `at`.
+    pub fn secure_cookies(&self, at: Option<&Authority>) -> bool {
+        let of_platform = |at: &Authority| matches!(at.name(), Name::Dns(name) if name.ends_with(".run.app"));
         match &self.public_url {
             Some(url) => url.starts_with("https:"),
-            None => !self.host.is_loopback() && !self.allow_plain_http,
+            None if self.cloud_run_service.is_some() && at.is_some_and(of_platform) => true,
+            // No certificate is for this name, and not every browser keeps a Secure cookie without one.
+            None if at.is_some_and(Authority::is_loopback) => false,
+            None => self.secure_by_default(),
         }
+    }
+
+    /// How requests reach this server.
+    pub fn way(&self) -> Way {
+        Way {
+            proxies: self.trusted_proxies.clone().unwrap_or(TrustedProxies::Unset),
+            header: self.client_address,
+            cloud_run: self.cloud_run_service.is_some(),
+        }
+    }
+
+    fn secure_by_default(&self) -> bool {
+        !self.host.is_loopback() && !self.allow_plain_http
+    }
+
+    /// The value of `Strict-Transport-Security` on answers to those who reach this server as `at`.
+    pub fn strict_transport_security(&self, at: &Authority) -> Option<String> {
+        let public = self.public_url.as_ref().filter(|url| host::may_be_https_only(url))?;
+        let is_public = host::of_origin(public).is_some_and(|public| public.name() == at.name());
+        self.hsts.0.filter(|_| is_public).map(|seconds| format!("max-age={seconds}"))
     }
 
     /// What about these settings is worth a warning.
     pub fn warnings(&self) -> Vec<&'static str> {
         let mut warnings = Vec::new();
-        if !self.secure_cookies() && !self.host.is_loopback() {
+        let plain = match &self.public_url {
+            Some(url) => !url.starts_with("https:"),
+            None => !self.secure_by_default(),
+        };
+        if plain && !self.host.is_loopback() {
             warnings.push("serving plain HTTP beyond this machine: whoever can listen in on the network can act as the people signed in");
+        }
+        if self.limits == 0.0 {
+            warnings.push("there are no limits for one person or address (--limits 0): for tests and benchmarks only");
         }
         warnings
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(args: &[&str]) -> Result<Config, (String, u8)> {
-        Config::from_args(["hubbub"].iter().chain(args).map(Into::into))
-    }
-
-    #[test]
-    fn a_setting_that_does_not_parse_is_named_in_one_line() {
-        for args in [
-            ["--port", "eighty"],
-            ["--public-url", "chat.example.com/x"],
-            ["--socket-lifetime", "soon"],
-            ["--ring-mib", "0"],
-            ["--log", "hubbub=loud"],
-            ["--host", "localhost:80"],
-        ] {
-            let (line, status) = config(&args).unwrap_err();
-            assert_eq!(status, 2);
-            assert!(line.contains(args[0]) && line.contains(args[1]), "{line}");
-            assert_eq!(line.trim_end().lines().count(), 1, "{line}");
-        }
-    }
-
-    #[test]
-    fn cookies_are_secure_unless_the_page_is_known_to_be_plain() {
-        assert!(!config(&[]).unwrap().secure_cookies());
-        assert!(config(&["--host", "0.0.0.0"]).unwrap().secure_cookies());
-        assert!(!config(&["--host", "0.0.0.0", "--allow-plain-http"]).unwrap().secure_cookies());
-        assert!(config(&["--public-url", "https://chat.example.com"]).unwrap().secure_cookies());
-        let lan = config(&["--host", "0.0.0.0", "--public-url", "http://chat.lan"]).unwrap();
-        assert!(!lan.secure_cookies());
-        assert_eq!(lan.warnings().len(), 1);
-    }
-
-    #[test]
-    fn origins_are_compared_in_one_spelling() {
-        assert_eq!(parse_origin("HTTPS://Chat.Example.com:443/").unwrap(), "https://chat.example.com");
-        assert_eq!(parse_origin("http://[::1]:3000").unwrap(), "http://[::1]:3000");
-        assert!(parse_origin("ftp://a").is_err());
-        assert!(parse_origin("https://user@a").is_err());
-    }
-
-    #[test]
-    fn redis_is_chosen_by_url_or_by_host_and_port() {
-        assert_eq!(config(&[]).unwrap().redis(), None);
-        assert_eq!(config(&["--redis-host", "10.0.0.3"]).unwrap().redis().unwrap(), "redis://10.0.0.3:6379");
-        let both = config(&["--redis-host", "10.0.0.3", "--redis-url", "rediss://r"]).unwrap();
-        assert_eq!(both.redis().unwrap(), "rediss://r");
-    }
-}
+mod tests;

@@ -7,62 +7,38 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`config`] | every setting, parsed once |
+//! | [`start`] | the address, the store and the signals, before anything is served |
 //! | [`telemetry`] | structured logs |
 //! | [`engine`] | the port to the store, and its two implementations |
+//! | [`limits`] | how much one person and one address may ask |
 //! | [`hub`] | rooms on this instance: recent frames, sockets, presence |
 //! | [`socket`] | one WebSocket |
 //! | [`http`] | pages, forms, files, health |
 
+pub mod audit;
 pub mod config;
 pub mod engine;
 pub mod http;
 pub mod hub;
+pub mod limits;
 pub mod socket;
+pub mod start;
 pub mod telemetry;
 
 use config::Config;
-use engine::{Engine, embedded::Embedded, redis::Redis};
+use engine::Engine;
 use http::{AppState, Site};
 use hub::Hub;
 use socket::DRAIN;
+pub use start::{StartError, listen, open_engine};
 use std::{io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Why the server cannot start: the one line to print.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("{0}")]
-    Redis(#[from] engine::redis::ConnectError),
-    #[error("{0}")]
-    Data(#[from] engine::embedded::OpenDataError),
-    #[error("cannot listen on {address}: {error}")]
-    Listen { address: String, error: io::Error },
-    #[error("cannot serve the page: {0}")]
-    Site(io::Error),
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
-
-/// The engine that the settings choose.
-///
-/// # Errors
-/// The store cannot be opened.
-pub async fn open_engine(config: &Config) -> Result<Arc<dyn Engine>, StartError> {
-    Ok(match config.redis() {
-        Some(url) => Redis::connect(&url, config.session_ttl).await?,
-        None => Arc::new(Embedded::open(&config.data_dir, config.session_ttl)?),
-    })
-}
-
-/// Binds the address that the settings name.
-///
-/// # Errors
-/// It is taken, or not this machine's.
-pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
-    let address = format!("{}:{}", config.host, config.port);
-    let bound = TcpListener::bind((config.host, config.port)).await;
-    bound.map_err(|error| StartError::Listen { address, error })
+/// How many files this process may have open.
+pub fn open_files() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// How long what is left after [`DRAIN`] may take to close, and how long the rest of a stop may take: with it, less than the
@@ -91,11 +67,18 @@ pub async fn run(
     let hub = Hub::start(engine.clone(), &config);
     let address = listener.local_addr()?;
     let store = if config.redis().is_some() { "redis" } else { "embedded" };
-    let state = AppState { hub: hub.clone(), config: Arc::new(config), site: Arc::new(site) };
+    let keep_alive = config.keep_alive;
+    let connections = config
+        .max_connections
+        .map_or_else(|| http::connections_within(open_files(), config.max_sockets), |most| most as usize);
+    let state = AppState::new(hub.clone(), config, site, address.port());
 
     let stop = CancellationToken::new();
     tracing::info!(%address, store, version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
-    let serving = tokio::spawn(http::serve(listener, http::router(state), stop.clone()));
+    let (limits, stopped) = (state.limits.clone(), stop.clone());
+    let router = http::router(state);
+    let serving = http::Serving { router, hub: hub.clone(), limits, keep_alive, connections, stop: stopped };
+    let serving = tokio::spawn(http::serve(listener, serving));
     shutdown.await;
 
     tracing::info!("stopping: sending the clients to other instances");

@@ -1,7 +1,16 @@
 //! Parse the settings, start the logs, open the store, listen, serve.
 
-use hubbub::{StartError, config::Config, listen, open_engine, run, telemetry};
-use std::process::ExitCode;
+use hubbub::{
+    StartError,
+    config::{Command, Config},
+    engine::embedded,
+    http::files_for,
+    open_files, run,
+    start::{asked_to_end, reserve, wait_for_engine},
+    telemetry,
+};
+use std::{path::Path, process::ExitCode, time::Duration};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let config = match Config::from_process() {
@@ -16,7 +25,10 @@ fn main() -> ExitCode {
         }
     };
     telemetry::start(&config.log, config.log_format);
-    match tokio::runtime::Runtime::new().map_err(StartError::from).and_then(|runtime| runtime.block_on(serve(config))) {
+    if let Some(Command::Restore { file, replace }) = &config.command {
+        return restore(file, &config.data_dir, *replace);
+    }
+    match run_to_the_end(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hubbub: {error}");
@@ -25,49 +37,58 @@ fn main() -> ExitCode {
     }
 }
 
-/// Files open beside the sockets: the store, the site, connections that are no sockets yet.
-const OTHER_FILES: u64 = 256;
+fn restore(file: &Path, dir: &Path, replace: bool) -> ExitCode {
+    match embedded::restore(file, dir, replace) {
+        Ok(restored) => {
+            println!("{restored}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("hubbub: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
-/// Takes as many open files as this process may have without asking anybody; says how many.
-fn raise_open_files() -> u64 {
+/// How long what nobody waits for any more, such as a look-up of a name, may go on at the end.
+const LEFT_OVER: Duration = Duration::from_millis(200);
+
+fn run_to_the_end(config: Config) -> Result<(), StartError> {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(LEFT_OVER);
+    ended
+}
+
+/// Takes as many open files as this process may have without asking anybody.
+fn raise_open_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        let before = limit.current;
         limit.current = limit.maximum;
-        if setrlimit(Resource::Nofile, limit).is_err() {
-            limit.current = before;
-        }
+        // Refused, it stays as it is.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
-    limit.current.unwrap_or(u64::MAX)
 }
 
 async fn serve(config: Config) -> Result<(), StartError> {
-    let files = raise_open_files();
-    if files < u64::from(config.max_sockets) + OTHER_FILES {
+    raise_open_files();
+    let files = open_files();
+    if files < files_for(config.max_sockets) {
         tracing::warn!(
             files,
             max_sockets = config.max_sockets,
-            "this process may open fewer files than there may be sockets: raise the limit (ulimit -n) or lower --max-sockets"
+            "this process may open fewer files than there may be connections: raise the limit (ulimit -n) or lower --max-sockets"
         );
     }
-    let engine = open_engine(&config).await?;
-    let listener = listen(&config).await?;
-    run(config, engine, listener, terminated()).await
-}
-
-/// Resolves on SIGTERM, as platforms send it, or on Ctrl+C.
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let by_signal = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
-            // Without the handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
-        }
+    let mut ended = Box::pin(asked_to_end()?);
+    // Taken before the store is waited for, so that a port in use is told at once, and listened on after it, so that
+    // nobody is sent here before.
+    let address = reserve(&config)?;
+    let engine = tokio::select! {
+        biased;
+        () = &mut ended => return Ok(()),
+        engine = wait_for_engine(&config) => engine?,
     };
-    tokio::select! {
-        _ = by_signal => {}
-        Ok(()) = tokio::signal::ctrl_c() => {}
-    }
+    run(config, engine, address.listen()?, ended).await
 }

@@ -13,7 +13,10 @@ use support::{
     redis::RedisServer,
     server::Server,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::tungstenite::Message;
 
 const P: ProducerId = ProducerId(7);
@@ -216,13 +219,71 @@ async fn a_form_of_any_size_is_not_read_to_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_never_ends_is_given_up() {
     let server = Server::embedded(&[]).await;
-    for begun in ["", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
-        let mut slow = tokio::net::TcpStream::connect(server.address).await.unwrap();
-        slow.write_all(begun.as_bytes()).await.unwrap();
+    let whole = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let begun = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
+    let ends = [("", ""), ("", begun), (whole, begun)].map(async |(before, begun)| {
+        let mut slow = TcpStream::connect(server.address).await.unwrap();
+        slow.write_all(before.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
+        while !before.is_empty() && !answer.ends_with(b"ok") {
+            assert!(slow.read_buf(&mut answer).await.unwrap() > 0, "no answer");
+        }
+        slow.write_all(begun.as_bytes()).await.unwrap();
         let end = slow.read_to_end(&mut answer);
         tokio::time::timeout(Duration::from_secs(20), end).await.expect("it is still waited for").unwrap();
-    }
+    });
+    futures_util::future::join_all(ends).await;
+}
+
+/// Asks for the page's largest file and takes at first nothing of it.
+async fn asks_for_a_large_file(server: &Server) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(32 * 1024).unwrap();
+    let mut reader = socket.connect(server.address).await.unwrap();
+    reader.write_all(b"GET /pkg/hubbub.a1b2.wasm HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await.unwrap();
+    reader
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stops_is_given_up_and_one_that_is_slow_is_served() {
+    const FILE: usize = 32 * 1024 * 1024;
+    let site = support::server::site();
+    std::fs::write(site.path().join("pkg/hubbub.a1b2.wasm"), vec![7; FILE]).unwrap();
+    let server = Server::embedded(&["--site-dir", site.path().to_str().unwrap()]).await;
+    let (stopped, mut slow) = tokio::join!(asks_for_a_large_file(&server), asks_for_a_large_file(&server));
+    let given_up = async {
+        let end = stopped.ready(tokio::io::Interest::ERROR);
+        tokio::time::timeout(Duration::from_secs(50), end).await.expect("it is still waited for").unwrap();
+    };
+    // For as long as that, and then the rest.
+    let served = async {
+        let (start, mut read, mut piece) = (Instant::now(), 0, vec![0; 64 * 1024]);
+        while start.elapsed() < Duration::from_secs(40) {
+            read += slow.read(&mut piece).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        while read < FILE {
+            let more = slow.read(&mut piece).await.unwrap();
+            assert!(more > 0, "it ended after {read} bytes");
+            read += more;
+        }
+    };
+    tokio::join!(given_up, served);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_never_ends_is_given_up_with_what_was_read_of_it() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let head = format!(
+        "POST /r/a HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nAccept: text/html\r\nContent-Length: 900\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\ntext=half+a+senten%EC%A7",
+        server.address,
+        person.cookie(&server)
+    );
+    let answer = support::raw::ask(server.address, head.as_bytes()).await;
+    assert_eq!((answer.status, answer.header("x-content-type-options")), (408, Some("nosniff")));
+    assert!(answer.body.contains("data-code=\"too_slow\"") && answer.body.contains(">half a senten</textarea>"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,7 +42,9 @@ async fn people_on_an_instance_that_stops_are_served_until_they_are_on_another()
     for (person, mut old) in at_b {
         // No new socket there, and no new people; the old one is served in both directions.
         assert_eq!(person.try_socket(&address, None).await.unwrap().closed().await.code(), Some(1012));
-        assert_eq!(person.get(&address, "/health/ready").await.status(), 503);
+        // Nor further requests on the same connection, as a proxy would send.
+        let refused = person.get(&address, "/health/ready").await;
+        assert_eq!((refused.status().as_u16(), &refused.headers()["connection"]), (503, &"close".parse().unwrap()));
         old.say("a", P, 1, "from the old one").await;
         old.ack(1).await;
         n += 1;

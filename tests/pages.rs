@@ -14,6 +14,17 @@ fn location(response: &Response) -> &str {
     response.headers()[header::LOCATION].to_str().unwrap()
 }
 
+/// The status of a GET whose path is sent as it is, without a client's own idea of how it should be spelt.
+async fn raw_status(server: &Server, person: &Person, path: &str) -> u16 {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+        server.address,
+        person.cookie(server)
+    );
+    let answer = support::raw::ask(server.address, request.as_bytes()).await;
+    answer.status
+}
+
 fn coded(html: &str, code: &str) -> bool {
     html.contains(&format!("data-code=\"{code}\""))
 }
@@ -80,30 +91,88 @@ async fn wrong_names_and_rooms_are_shown_beside_their_field_with_the_text_kept()
 async fn a_taken_name_or_its_look_alike_is_refused_with_three_free_ones() {
     let server = Server::embedded(&[]).await;
     let _holder = Person::signed_in(&server, "Paul", "a").await;
-    for name in ["Paul", "PAUL", "P\u{430}ul", "  paul "] {
+    for name in ["Paul", "PAUL", "  paul ", "Ｐａｕｌ", "P\u{430}ul", "\u{420}aul"] {
         let response = Person::new().post(&server, "/signin", &[("name", name), ("room", "a")]).await;
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{name}");
         let html = response.text().await.unwrap();
         assert!(coded(&html, "name_taken"));
         assert_eq!(html.matches("name=\"pick\"").count(), 3, "three suggestions");
+        assert!(!html.contains("name=\"pick\" value=\"P\u{430}"), "{name}: none that could not be had either");
     }
     let response = Person::new().post(&server, "/signin", &[("name", "Paul"), ("pick", "Paul 2"), ("room", "a")]).await;
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
-async fn a_room_has_one_address_and_what_is_no_name_gets_a_page_that_says_so() {
+async fn a_name_that_mixes_scripts_is_refused_with_a_word_of_its_own() {
+    let server = Server::embedded(&[]).await;
+    for (name, room, code) in
+        [("M\u{430}ria", "a", "name_mixed"), ("Maria", "d\u{435}sign", "room_mixed"), ("안нет", "a", "name_mixed")]
+    {
+        let response = Person::new().post(&server, "/signin", &[("name", name), ("room", room)]).await;
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{name} {room}");
+        let html = response.text().await.unwrap();
+        assert!(coded(&html, code) && html.contains(name) && html.contains(room), "{name} {room}");
+    }
+    let person = Person::signed_in(&server, "Анна", "a").await;
+    let response = person.post(&server, "/rooms", &[("room", "d\u{435}sign")]).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(coded(&response.text().await.unwrap(), "room_mixed"));
+}
+
+#[tokio::test]
+async fn a_room_that_looks_like_another_is_that_room() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "❤\u{FE0F}").await;
+    for (first, path, twins) in [
+        ("❤\u{FE0F}", "/r/%E2%9D%A4%EF%B8%8F", vec!["❤", "❤\u{FE0E}"]),
+        ("1", "/r/1", vec!["1\u{FE0F}", "l", "I"]),
+        ("general", "/r/general", vec!["g\u{435}neral", "genera1", "ｇｅｎｅｒａｌ"]),
+        ("\u{441}\u{43E}\u{441}\u{430}", "/r/%D1%81%D0%BE%D1%81%D0%B0", vec!["coca", "C0CA"]),
+    ] {
+        for room in [vec![first], twins].concat() {
+            let response = person.post(&server, "/rooms", &[("room", room)]).await;
+            assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, path), "{room:?}");
+        }
+    }
+    let newcomer = Person::new();
+    let response = newcomer.post(&server, "/signin", &[("name", "하은"), ("room", "❤")]).await;
+    assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/r/%E2%9D%A4%EF%B8%8F"));
+}
+
+#[tokio::test]
+async fn a_room_has_one_key_however_its_address_is_spelt_and_what_is_no_name_gets_a_page_that_says_so() {
     let server = Server::embedded(&[]).await;
     let person = Person::signed_in(&server, "지우", "a").await;
     for (path, to) in [
         ("/r/%41", "/r/a"),
         ("/r/A", "/r/a"),
         ("/r/a/", "/r/a"),
-        ("/r/100%", "/r/100%25"),
+        ("/r/Q%26A", "/r/q%26a"),
         ("/r/A?before=3", "/r/a?before=3"),
+        ("/r/%20a", "/r/a"),
+        ("/r/A/007?x=1", "/r/a/7?x=1"),
+        ("/r/a/+7", "/r/a/7"),
     ] {
         let response = person.get(&server, path).await;
-        assert_eq!((response.status(), location(&response)), (StatusCode::PERMANENT_REDIRECT, to), "{path}");
+        assert_eq!((response.status(), location(&response)), (StatusCode::TEMPORARY_REDIRECT, to), "{path}");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store", "no browser keeps where it was led: {path}");
+    }
+    // Proxies that decode an address and encode it in their own way lead to the room and not in circles.
+    for (room, spelt) in [
+        ("q&a", &["/r/q%26a", "/r/q&a", "/r/%71%26%61"][..]),
+        ("회의(주간)", &["/r/%ED%9A%8C%EC%9D%98%28%EC%A3%BC%EA%B0%84%29", "/r/%ed%9a%8c%ec%9d%98(%ec%a3%bc%ea%b0%84)"]),
+        ("what's up", &["/r/what%27s%20up", "/r/what's%20up"]),
+        ("a+b", &["/r/a%2Bb", "/r/a+b"]),
+        ("8:30", &["/r/8%3A30", "/r/8:30"]),
+        ("@a,b;c=d!$*", &["/r/@a,b;c=d!$*", "/r/%40a%2Cb%3Bc%3Dd%21%24%2A"]),
+        ("a~b", &["/r/a~b", "/r/a%7Eb"]),
+        ("100%", &["/r/100%25", "/r/100%"]),
+    ] {
+        assert_eq!(person.post(&server, "/rooms", &[("room", room)]).await.status(), StatusCode::SEE_OTHER);
+        for path in spelt {
+            assert_eq!(raw_status(&server, &person, path).await, 200, "{path}");
+        }
     }
     for path in ["/r/a%2Fb", "/r/%FF", "/r/%00", "/r/%E2%80%AE", &format!("/r/{}", "x".repeat(65))] {
         let response = person.get(&server, path).await;
@@ -136,7 +205,7 @@ async fn a_message_that_is_none_is_shown_again_with_what_was_typed() {
     let server = Server::embedded(&[]).await;
     let person = Person::signed_in(&server, "지우", "a").await;
     let long = "한".repeat(MESSAGE_MAX + 1);
-    for (text, code) in [(" \n ", "text_empty"), (long.as_str(), "text_too_long"), ("a\u{7}b", "text_invalid")] {
+    for (text, code) in [(" \n ", "text_empty"), (long.as_str(), "text_too_long"), ("\u{3164}\u{200B}", "text_empty")] {
         let response = person.post(&server, "/r/a", &[("text", text)]).await;
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY, "{code}");
         let html = response.text().await.unwrap();
@@ -144,6 +213,17 @@ async fn a_message_that_is_none_is_shown_again_with_what_was_typed() {
     }
     let response = person.post(&server, "/r/nowhere", &[("text", "x")]).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_an_input_method_left_in_a_text_does_not_keep_it_from_being_sent() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    for (typed, meant) in [("안녕\u{8}하세요", "안녕하세요"), ("\u{1B}[31merror\u{1B}[0m", "error")] {
+        assert_eq!(person.post(&server, "/r/a", &[("text", typed)]).await.status(), StatusCode::SEE_OTHER);
+        let html = person.page(&server, "/r/a").await;
+        assert!(html.contains(meant) && !html.contains(typed), "{meant}");
+    }
 }
 
 #[tokio::test]
@@ -281,6 +361,19 @@ async fn the_theme_is_the_systems_until_one_is_chosen() {
 }
 
 #[tokio::test]
+async fn how_much_room_a_message_takes_is_known_before_the_page_is_painted() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::new();
+    assert!(person.page(&server, "/").await.contains("data-density=\"comfortable\""));
+    for density in ["compact", "comfortable"] {
+        let response = person.get(&server, &format!("/density/{density}?next=/r/a")).await;
+        assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/r/a"));
+        assert!(person.page(&server, "/").await.contains(&format!("data-density=\"{density}\"")));
+    }
+    assert_eq!(person.get(&server, "/density/dense").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_message_has_an_address_and_what_is_none_gets_a_page_that_says_so() {
     let server = Server::embedded(&[]).await;
     let person = Person::signed_in(&server, "지우", "a").await;
@@ -346,10 +439,45 @@ async fn files_are_cached_for_good_and_what_is_missing_is_a_page() {
     }
 }
 
+/// What a health check is answered: status and body.
+async fn health(server: &Server, what: &str) -> (u16, String) {
+    let response = Person::new().get(server, &format!("/health/{what}")).await;
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
 #[tokio::test]
-async fn health_says_whether_the_process_lives_and_whether_the_store_answers() {
+async fn health_says_whether_the_process_lives_and_whether_the_store_takes_messages() {
     let server = Server::embedded(&[]).await;
-    let person = Person::new();
-    assert_eq!(person.get(&server, "/health/live").await.status(), StatusCode::OK);
-    assert_eq!(person.get(&server, "/health/ready").await.status(), StatusCode::OK);
+    for what in ["live", "ready", "serve"] {
+        assert_eq!(health(&server, what).await, (200, "ok".to_owned()), "{what}");
+    }
+    assert_eq!(Person::new().get(&server, "/health/other").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_messages_says_why_and_still_shows_its_pages() {
+    // More than any disk has.
+    let server = Server::embedded(&["--keep-free-mib", &u32::MAX.to_string()]).await;
+    assert_eq!(health(&server, "ready").await, (503, "the store cannot be written to: full".to_owned()));
+    for what in ["live", "serve"] {
+        assert_eq!(health(&server, what).await, (200, "ok".to_owned()), "{what}");
+    }
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let refused = person.post(&server, "/r/a", &[("text", "kept to be sent again")]).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.text().await.unwrap().contains("kept to be sent again"));
+    assert_eq!(person.get(&server, "/r/a").await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_names_the_request_and_never_as_the_client_does() {
+    let server = Server::embedded(&[]).await;
+    let mut seen = std::collections::HashSet::new();
+    for path in ["/", "/health/live", "/nowhere", "/robots.txt", "/r/a"] {
+        let sent = Person::new().http.get(server.url(path)).header("x-request-id", "mine").send().await.unwrap();
+        let id = sent.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert!(id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{path}: {id}");
+        assert!(seen.insert(id), "{path}: given twice");
+    }
 }

@@ -8,13 +8,14 @@ use app::{
     protocol::{ErrorCode, ServerFrame},
 };
 use std::{
-    net::{SocketAddr, TcpListener},
-    process::{Child, Command, Output, Stdio},
+    io::{BufRead, BufReader, Lines},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, ChildStderr, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 use support::{
     person::{PATIENCE, Person},
-    redis::RedisServer,
+    redis::{RIGHTS_PASSWORD, RedisServer},
     server::{At, Server, free_address, site, until_it_listens},
 };
 use tempfile::TempDir;
@@ -32,6 +33,15 @@ fn fails(args: &[&str]) -> (Output, String) {
     (output, error)
 }
 
+/// Waits until it is so.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < PATIENCE, "still not so: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 struct Process {
     child: Child,
     address: SocketAddr,
@@ -46,6 +56,10 @@ impl At for Process {
 
 impl Process {
     async fn start() -> Self {
+        Self::start_by(program).await
+    }
+
+    async fn start_by(program: impl FnOnce(&[&str]) -> Command) -> Self {
         let (data, site, address) = (TempDir::new().unwrap(), site(), free_address());
         let (data_dir, site_dir) = (data.path().to_str().unwrap(), site.path().to_str().unwrap());
         let port = address.port().to_string();
@@ -54,6 +68,11 @@ impl Process {
         until_it_listens(address).await;
         Self { child, address, dirs: [data, site] }
     }
+}
+
+fn signal(name: &str, id: u32) {
+    let signalled = Command::new("kill").args([name, &id.to_string()]).status().unwrap();
+    assert!(signalled.success());
 }
 
 impl Drop for Process {
@@ -96,6 +115,86 @@ fn a_setting_that_does_not_parse_stops_the_start_with_one_line() {
     }
 }
 
+/// Status and last line of a start in an empty folder, where the page's files are missing: it comes after everything that
+/// settings say was looked at.
+fn start_with(variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let folder = TempDir::new().unwrap();
+    let output = program(&[]).current_dir(folder.path()).envs(variables.iter().copied()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let last = error.lines().last().unwrap_or_default().to_owned();
+    assert!(folder.path().join("data").is_dir(), "the embedded engine, in its usual folder: {variables:?} {error}");
+    (output.status.code(), last)
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none_whatever_it_sets() {
+    use clap::CommandFactory;
+    let unset = start_with(&[]);
+    assert_eq!(unset.0, Some(1), "{unset:?}");
+    let command = hubbub::config::Config::command();
+    let variables: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
+    assert!(variables.len() >= 18 && variables.contains(&"REDISHOST"), "{variables:?}");
+    for variable in &variables {
+        for blank in ["", " \t"] {
+            assert_eq!(start_with(&[(variable, blank)]), unset, "{variable}={blank:?}");
+        }
+    }
+    let all: Vec<_> = variables.iter().map(|variable| (*variable, "")).collect();
+    assert_eq!(start_with(&all), unset);
+    assert_eq!(start_with(&[("HUBBUB_ALLOWED_ORIGINS", "https://a.example,, ")]), unset);
+}
+
+#[test]
+fn on_cloud_run_an_empty_address_of_the_store_does_not_start_a_chat_that_forgets() {
+    for variables in [&[][..], &[("REDISHOST", "")], &[("REDIS_URL", " "), ("REDISPORT", "6379")]] {
+        let folder = TempDir::new().unwrap();
+        let mut start = program(&[]);
+        start.current_dir(folder.path()).env("K_SERVICE", "chat").envs(variables.iter().copied());
+        let output = start.output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variables:?} {error}");
+        assert!(error.contains("REDISHOST") && error.lines().count() == 1, "{error}");
+        assert!(!folder.path().join("data").exists(), "{variables:?}");
+    }
+    assert_eq!(start_with(&[("K_SERVICE", "chat"), ("HUBBUB_EPHEMERAL", "true")]), start_with(&[]));
+}
+
+#[tokio::test]
+async fn refused_hosts_and_origins_are_told_by_name_once() {
+    let (data, site, address) = (TempDir::new().unwrap(), site(), free_address());
+    let port = address.port().to_string();
+    let folders = [data.path().to_str().unwrap(), site.path().to_str().unwrap()];
+    let args = ["--port", &port, "--data-dir", folders[0], "--site-dir", folders[1], "--log-format", "json"];
+    let mut child = program(&args).stderr(Stdio::piped()).spawn().unwrap();
+    until_it_listens(address).await;
+    let ask = async |line: &str| {
+        let request = format!("POST /signin HTTP/1.1\r\n{line}\r\nConnection: close\r\n\r\n");
+        support::raw::ask(address, request.as_bytes()).await.status
+    };
+    let origins: Vec<_> = (0..3).map(|i| format!("Host: {address}\r\nOrigin: https://evil{i}.example")).collect();
+    for _ in 0..3 {
+        for name in 0..12 {
+            assert_eq!(ask(&format!("Host: name{name}.example:99")).await, 421);
+        }
+        for origin in &origins {
+            assert_eq!(ask(origin).await, 403);
+        }
+    }
+    child.kill().unwrap();
+    let log = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("\"target\":\"audit\"")).collect();
+    let of = |event: &str| lines.iter().filter(|line| line.contains(event)).copied().collect::<Vec<_>>();
+    let hosts = of("host_refused");
+    assert_eq!(hosts.len(), 8, "{log}");
+    assert!(
+        hosts[0].contains("\"host\":\"name0.example:99\"")
+            && hosts[0].contains("HUBBUB_PUBLIC_URL=https://name0.example:99")
+    );
+    let origins = of("origin_refused");
+    assert_eq!(origins.len(), 3, "{log}");
+    assert!(origins[2].contains("\"origin\":\"https://evil2.example\""));
+}
+
 #[test]
 fn what_keeps_it_from_starting_is_said_in_one_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -106,9 +205,16 @@ fn what_keeps_it_from_starting_is_said_in_one_line() {
     let data = TempDir::new().unwrap();
     let data_dir = data.path().to_str().unwrap();
     let free = free_address().port().to_string();
+    let redis = RedisServer::start_with_rights();
+    let [lacking, wrong] = [redis.tcp_url(), redis.tcp_url().replace(RIGHTS_PASSWORD, "wrong")];
+    redis.allow(&["-xadd"]);
     for (args, says) in [
         (vec!["--data-dir", &below_a_file], below_a_file.as_str()),
-        (vec!["--redis-url", &nobody], &nobody["redis://".len()..]),
+        (vec!["--redis-url", &nobody, "--store-wait", "0s"], &nobody["redis://".len()..]),
+        // What waiting does not mend.
+        (vec!["--redis-url", &nobody, "--port", &port], "cannot listen"),
+        (vec!["--redis-url", &wrong, "--port", &free], "WRONGPASS"),
+        (vec!["--redis-url", &lacking, "--port", &free], "xadd"),
         (vec!["--data-dir", data_dir, "--port", &port], "cannot listen"),
         (vec!["--data-dir", data_dir, "--port", &free, "--site-dir", "/nonexistent"], "make build"),
     ] {
@@ -116,7 +222,10 @@ fn what_keeps_it_from_starting_is_said_in_one_line() {
         let args = [vec!["--log", "off"], args].concat();
         let (output, error) = fails(&args);
         assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{args:?}: {error}");
-        assert!(error.starts_with("hubbub: ") && error.contains(says), "{args:?}: {error}");
+        assert!(
+            error.starts_with("hubbub: ") && error.to_lowercase().contains(&says.to_lowercase()),
+            "{args:?}: {error}"
+        );
         assert!(start.elapsed() < Duration::from_secs(20));
     }
 }
@@ -128,6 +237,113 @@ async fn a_second_process_is_kept_off_the_data() {
     let (output, error) = fails(&["--data-dir", data_dir, "--port", "0", "--log", "off"]);
     assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
     assert!(error.contains(data_dir), "{error}");
+}
+
+/// A process whose Redis is away, once it said that it waits.
+struct Waiting {
+    child: Child,
+    address: SocketAddr,
+    _said: Lines<BufReader<ChildStderr>>,
+    _site: TempDir,
+}
+
+impl Waiting {
+    fn for_redis(redis: &RedisServer) -> Self {
+        let (site, address) = (site(), free_address());
+        let (port, site_dir) = (address.port().to_string(), site.path().to_str().unwrap());
+        let args = ["--port", &port, "--site-dir", site_dir, "--redis-url", &redis.tcp_url(), "--log", "warn"];
+        let mut child = program(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        // Other warnings may come before.
+        let waits = said.by_ref().map_while(Result::ok).any(|line| line.contains("waiting for Redis since"));
+        assert!(waits, "it ended without a word about waiting");
+        Self { child, address, _said: said, _site: site }
+    }
+
+    fn signal(&self, signal: &str) {
+        send(&self.child, signal);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[tokio::test]
+async fn it_waits_for_its_store_and_listens_once_that_is_there() {
+    let mut redis = RedisServer::start(&[]);
+    redis.kill();
+    let waiting = Waiting::for_redis(&redis);
+    assert!(TcpStream::connect(waiting.address).is_err(), "nobody is sent to it yet");
+    redis.restart();
+    until_it_listens(waiting.address).await;
+
+    // One that takes connections and does not answer.
+    redis.signal("STOP");
+    let waiting = Waiting::for_redis(&redis);
+    assert!(TcpStream::connect(waiting.address).is_err(), "nobody is sent to it yet");
+    redis.signal("CONT");
+    until_it_listens(waiting.address).await;
+
+    // One that is about to take over.
+    assert_eq!(redis.cli(&["REPLICAOF", "127.0.0.1", "1"]), "OK");
+    let waiting = Waiting::for_redis(&redis);
+    assert_eq!(redis.cli(&["REPLICAOF", "NO", "ONE"]), "OK");
+    until_it_listens(waiting.address).await;
+}
+
+#[test]
+fn a_signal_ends_the_waiting_at_once() {
+    let mut redis = RedisServer::start(&[]);
+    redis.signal("STOP");
+    let ends = |signal: &str, mut waiting: Waiting| {
+        waiting.signal(signal);
+        let told = Instant::now();
+        let status = waiting.child.wait().unwrap();
+        assert!(status.success(), "SIG{signal}: {status}");
+        assert!(told.elapsed() < Duration::from_secs(5), "SIG{signal}: after {:?}", told.elapsed());
+    };
+    ends("TERM", Waiting::for_redis(&redis));
+    redis.kill();
+    for signal in ["INT", "HUP"] {
+        ends(signal, Waiting::for_redis(&redis));
+    }
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_closed_ends_it_as_sigterm_does() {
+    let mut server = Process::start().await;
+    let person = Person::signed_in(&server, "Ann", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    send(&server.child, "HUP");
+    assert_eq!(socket.closed().await.code(), Some(1012));
+    let status = tokio::task::spawn_blocking(move || server.child.wait().unwrap()).await.unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn what_was_started_to_outlive_its_terminal_does() {
+    let (data, site, address) = (TempDir::new().unwrap(), site(), free_address());
+    let port = address.port().to_string();
+    let args =
+        ["--port", &port, "--data-dir", data.path().to_str().unwrap(), "--site-dir", site.path().to_str().unwrap()];
+    let mut nohup = Command::new("nohup");
+    nohup.env("HUBBUB_LOG", "off").arg(env!("CARGO_BIN_EXE_hubbub")).args(args);
+    let child = nohup.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let server = Process { child, address, dirs: [data, site] };
+    until_it_listens(address).await;
+    send(&server.child, "HUP");
+    let person = Person::signed_in(&server, "Ann", "a").await;
+    assert_eq!(person.get(&server, "/health/ready").await.status(), 200);
 }
 
 #[tokio::test]
@@ -142,13 +358,43 @@ async fn sigterm_ends_it_within_ten_seconds_with_people_talking() {
         sockets.push(socket);
     }
     let start = Instant::now();
-    let signalled = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
-    assert!(signalled.success());
+    signal("-TERM", server.child.id());
     for socket in &mut sockets {
         assert_eq!(socket.closed().await.code(), Some(1012));
     }
     let status = tokio::task::spawn_blocking(move || server.child.wait().unwrap()).await.unwrap();
     assert!(status.success() && start.elapsed() < Duration::from_secs(10), "{status} after {:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_by_the_program_itself() {
+    let (mut server, dir) = (Process::start().await, TempDir::new().unwrap());
+    let data = server.dirs[0].path().to_owned();
+    let [data_dir, backup] = [&data, &dir.path().join("copy")].map(|path| path.to_str().unwrap().to_owned());
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    socket.say("a", ProducerId(1), 1, "hello").await;
+    socket.ack(1).await;
+    let store = rusqlite::Connection::open(data.join("hubbub.sqlite3")).unwrap();
+    store.execute("VACUUM INTO ?1", [&backup]).unwrap();
+    drop(store);
+    // Beside a server that runs, then over a store without saying so, then as it should be.
+    let restore = ["restore", &backup, "--data-dir", &data_dir];
+    let says = |args: &[&str], what: &str| {
+        let (output, error) = fails(args);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+        assert!(error.starts_with("hubbub: ") && error.contains(what), "{error}");
+    };
+    says(&restore, "in use");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    says(&restore, "--replace");
+    let output = program(&[&restore[..], &["--replace"]].concat()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("messages: 1") && said.contains("what was there is"), "{said}");
+    let (output, _) = fails(&["restore", "--data-dir", &data_dir]);
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,6 +407,8 @@ async fn without_redis_senders_are_told_to_try_again_and_with_it_everything_goes
     let p = ProducerId(1);
     socket.say("a", p, 1, "before").await;
     socket.ack(1).await;
+    let ready = async || person.get(&server, "/health/ready").await;
+    assert_eq!(ready().await.status(), 200);
     redis.kill();
     socket.say("a", p, 2, "meanwhile").await;
     let refused = |frame| match frame {
@@ -170,7 +418,10 @@ async fn without_redis_senders_are_told_to_try_again_and_with_it_everything_goes
     };
     assert_eq!(socket.until(refused).await, (ErrorCode::Unavailable, true));
     assert_eq!(person.get(&server, "/health/live").await.status(), 200);
-    assert_eq!(person.get(&server, "/health/ready").await.status(), 503);
+    until("its absence is told", async || ready().await.status() == 503).await;
+    assert_eq!(ready().await.text().await.unwrap(), "the store cannot be written to: unreachable");
+    // Its pages are worth more than a balancer's.
+    assert_eq!(person.get(&server, "/health/serve").await.status(), 200);
     assert_eq!(person.get(&server, "/r/a").await.status(), 503);
     let response = person.post(&server, "/r/a", &[("text", "<by form>")]).await;
     assert_eq!(response.status(), 503);
@@ -181,10 +432,7 @@ async fn without_redis_senders_are_told_to_try_again_and_with_it_everything_goes
     );
     redis.restart();
     let start = Instant::now();
-    while person.get(&server, "/health/ready").await.status() != 200 {
-        assert!(start.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("it is ready again", async || ready().await.status() == 200).await;
     // The client sends the same again until it knows.
     let at = loop {
         socket.say("a", p, 2, "meanwhile").await;

@@ -92,6 +92,10 @@ async fn wrong_frames_get_a_code_and_the_socket_goes_on() {
         (r#"{"t":"join","room":""}"#, ErrorCode::RoomEmpty),
         (r#"{"t":"join","room":"nowhere"}"#, ErrorCode::RoomUnknown),
         (r#"{"t":"history","room":"b","epoch":"0000000000000000","before":1}"#, ErrorCode::NotJoined),
+        (r#"{"t":"history","room":"a/b","epoch":"0000000000000000","before":1}"#, ErrorCode::RoomInvalid),
+        (r#"{"t":"leave","room":"a/b"}"#, ErrorCode::RoomInvalid),
+        (r#"{"t":"leave","room":"A"}"#, ErrorCode::RoomInvalid),
+        (r#"{"t":"leave","room":" "}"#, ErrorCode::RoomEmpty),
         (r#"{"t":"history","room":"a","epoch":"0000000000000001","before":1}"#, ErrorCode::EpochUnknown),
     ] {
         socket.raw(Message::text(text)).await;
@@ -100,6 +104,148 @@ async fn wrong_frames_get_a_code_and_the_socket_goes_on() {
     socket.raw(Message::binary(vec![1, 2, 3])).await;
     assert_eq!(error(&mut socket).await, ErrorCode::NotText);
     socket.raw(Message::text(r#"{"t":"ping","extra":true}"#)).await;
+    socket.until(|frame| (frame == ServerFrame::Pong).then_some(())).await;
+}
+
+/// `code`, `room`, `p` and `n` of the error that answers a frame.
+async fn about(socket: &mut Socket, frame: &str) -> (ErrorCode, Option<String>, Option<ProducerId>, Option<u64>) {
+    socket.raw(Message::text(frame)).await;
+    let about = |frame| match frame {
+        ServerFrame::Error { code, room, p, n, retry: false, .. } => {
+            Some((code, room.map(|room| room.as_str().to_owned()), p, n))
+        }
+        ServerFrame::Ack { .. } | ServerFrame::Pong | ServerFrame::Joined { .. } => panic!("{frame:?}"),
+        _ => None,
+    };
+    socket.until(about).await
+}
+
+#[tokio::test]
+async fn only_json_objects_are_frames() {
+    let server = Server::embedded(&[]).await;
+    let (_person, mut socket) = inside(&server, "지우", "a").await;
+    for frame in [
+        r#"["ping"]"#,
+        r#"["join","a"]"#,
+        r#" [{"t":"ping"}]"#,
+        r#"["send","a","0000000000000007",1,"x"]"#,
+        r#"{"t":"ping"} {"t":"ping"}"#,
+        r#""ping""#,
+        "7",
+        "null",
+        "",
+        " ",
+        "\u{feff}{\"t\":\"ping\"}",
+        r#"{"t":["ping"]}"#,
+        r#"{"t":7}"#,
+        r#"{"t":{"ping":null}}"#,
+    ] {
+        assert_eq!(about(&mut socket, frame).await, (ErrorCode::BadFrame, None, None, None), "{frame}");
+    }
+    let room = Some("a".to_owned());
+    for frame in [
+        r#"{"t":"join","room":"a","cursor":["00000000000000aa",1,"00000000000000aa"]}"#,
+        r#"{"t":"read","room":"a","mark":["00000000000000aa",1]}"#,
+    ] {
+        assert_eq!(about(&mut socket, frame).await, (ErrorCode::BadFrame, room.clone(), None, None), "{frame}");
+    }
+    let earlier =
+        r#"{"t":"send","room":"a","p":"0000000000000007","n":1,"text":"x","earlier":[["0000000000000007",1]]}"#;
+    assert_eq!(about(&mut socket, earlier).await, (ErrorCode::BadFrame, room, Some(P), Some(1)));
+    socket.raw(Message::text(" \r\n\t{\"t\":\"ping\"}\n")).await;
+    socket.until(|frame| (frame == ServerFrame::Pong).then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_error_names_the_number_that_its_frame_was_about() {
+    let server = Server::embedded(&[]).await;
+    let (_person, mut socket) = inside(&server, "지우", "a").await;
+    let room = Some("a".to_owned());
+    for frame in [
+        // What a browser makes of half an emoji, in a text, in a field that nobody knows, and half of a pair.
+        r#"{"t":"send","room":"a","p":"0000000000000007","n":1,"text":"\ud800"}"#,
+        r#"{"t":"send","room":"a","p":"0000000000000007","n":1,"text":"b\udc00c"}"#,
+        r#"{"text":"\ud83d \ude00","n":1,"p":"0000000000000007","room":"a","t":"send"}"#,
+        r#"{"t":"send","room":"a","p":"0000000000000007","n":1,"text":7}"#,
+        r#"{"t":"send","room":"a","p":"0000000000000007","n":1}"#,
+        r#"{"t":"send","room":"a","p":"0000000000000007","n":1,"text":"x","earlier":7}"#,
+        r#"{"room":"a","p":"0000000000000007","n":1,"text":"x"}"#,
+    ] {
+        assert_eq!(about(&mut socket, frame).await, (ErrorCode::BadFrame, room.clone(), Some(P), Some(1)), "{frame}");
+    }
+    for (frame, named) in [
+        (r#"{"t":"send","room":"a","p":"0000000000000007","n":-1,"text":"x"}"#, (room.clone(), Some(P), None)),
+        (
+            r#"{"t":"send","room":"a","p":"0000000000000007","n":18446744073709551616,"text":"x"}"#,
+            (room.clone(), Some(P), None),
+        ),
+        (r#"{"t":"send","room":"a","p":"7","n":1,"text":"x"}"#, (room.clone(), None, Some(1))),
+        (r#"{"t":"send","room":"\ud800","p":"0000000000000007","n":1,"text":"x"}"#, (None, Some(P), Some(1))),
+        (r#"{"t":"void","room":["a"],"p":"0000000000000007","n":1}"#, (None, Some(P), Some(1))),
+        (r#"{"t":"send","room":"a","p":"0000000000000007","n":1,"text":"x""#, (None, None, None)),
+    ] {
+        let (code, room, p, n) = about(&mut socket, frame).await;
+        assert_eq!((code, (room, p, n)), (ErrorCode::BadFrame, named), "{frame}");
+    }
+    let unknown = r#"{"t":"edit","room":"a","p":"0000000000000007","n":1}"#;
+    assert_eq!(about(&mut socket, unknown).await, (ErrorCode::UnknownFrame, room, Some(P), Some(1)));
+    // The number is free: it can be given up, and what was sent after it can go on.
+    socket.send(&ClientFrame::Void { room: key("a"), p: P, n: 1 }).await;
+    socket.until(|frame| matches!(frame, ServerFrame::Voided { n: 1, .. }).then_some(())).await;
+    socket.say("a", P, 2, "whole again").await;
+    assert_eq!(socket.ack(2).await.seq, 1);
+}
+
+#[tokio::test]
+async fn depth_and_numbers_have_limits_where_nobody_looks_at_them_too() {
+    let server = Server::embedded(&[]).await;
+    let (_person, mut socket) = inside(&server, "지우", "a").await;
+    let nested = |depth: usize| format!(r#"{{"t":"ping","x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+    for good in [nested(100), r#"{"t":"ping","x":1e308}"#.to_owned()] {
+        socket.raw(Message::text(good)).await;
+        socket.until(|frame| (frame == ServerFrame::Pong).then_some(())).await;
+    }
+    for bad in [nested(200), nested(30_000), r#"{"t":"ping","x":1e309}"#.to_owned()] {
+        assert_eq!(about(&mut socket, &bad).await, (ErrorCode::BadFrame, None, None, None));
+    }
+    for n in ["9007199254740992", "18446744073709551615"] {
+        let frame = format!(r#"{{"t":"send","room":"a","p":"0000000000000007","n":{n},"text":"x"}}"#);
+        socket.raw(Message::text(frame)).await;
+        assert_eq!(refused(&mut socket, n.parse().unwrap()).await.0, ErrorCode::OutOfOrder);
+    }
+    // What is said about a frame is short, whatever was in it.
+    let long = format!(r#"{{"t":"send","room":"a","p":"{}","n":1,"text":"x"}}"#, "p".repeat(60_000));
+    socket.raw(Message::text(long)).await;
+    let detail = |frame| match frame {
+        ServerFrame::Error { detail, .. } => Some(detail.len()),
+        _ => None,
+    };
+    assert!(socket.until(detail).await <= 800);
+}
+
+#[tokio::test]
+async fn after_ten_bad_frames_the_socket_is_closed_but_not_for_kinds_of_a_later_version() {
+    let server = Server::embedded(&["--limits", "1"]).await;
+    let (person, mut socket) = inside(&server, "지우", "a").await;
+    for _ in 0..20 {
+        assert_eq!(about(&mut socket, r#"{"t":"dance"}"#).await.0, ErrorCode::UnknownFrame);
+        assert_eq!(about(&mut socket, r#"{"t":"join","room":"nowhere"}"#).await.0, ErrorCode::RoomUnknown);
+    }
+    for i in 0..10 {
+        socket.raw(if i % 2 == 0 { Message::text("[]") } else { Message::binary(vec![1]) }).await;
+        error(&mut socket).await;
+    }
+    is_open(&mut socket).await;
+    socket.raw(Message::text("[]")).await;
+    assert_eq!(socket.closed().await.code(), Some(1008));
+    // The next one has ten of its own.
+    let mut socket = person.socket(&server).await;
+    assert_eq!(about(&mut socket, "[]").await.0, ErrorCode::BadFrame);
+    is_open(&mut socket).await;
+}
+
+async fn is_open(socket: &mut Socket) {
+    socket.send(&ClientFrame::Ping).await;
     socket.until(|frame| (frame == ServerFrame::Pong).then_some(())).await;
 }
 

@@ -13,6 +13,15 @@ pub struct Day {
     pub weekday: u8,
 }
 
+/// How a reader tells the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dial<'a> {
+    /// IANA name of the time zone; empty where nobody knows it, and told as UTC.
+    pub zone: &'a str,
+    /// Twice twelve hours, or 24.
+    pub halves: bool,
+}
+
 /// A day and a time of day, to the minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Local {
@@ -73,6 +82,12 @@ pub fn machine(at: u64) -> String {
     format!("{:04}-{:02}-{:02}T{hour:02}:{minute:02}Z", day.year, day.month, day.day)
 }
 
+/// Whether the time zone database has `zone`.
+#[cfg(feature = "ssr")]
+pub fn is_zone(zone: &str) -> bool {
+    jiff::tz::TimeZone::get(zone).is_ok()
+}
+
 /// The wall clock at `at` (milliseconds since 1970-01-01 UTC) in the IANA time zone `zone`; UTC if there is no such zone.
 #[cfg(feature = "ssr")]
 pub fn local(at: u64, zone: &str) -> Local {
@@ -93,16 +108,34 @@ pub fn local(at: u64, zone: &str) -> Local {
 }
 
 #[cfg(all(feature = "hydrate", not(feature = "ssr")))]
-pub use browser::{local, now, zone};
+pub use browser::{local, now, servers, start, zone};
 
 #[cfg(all(feature = "hydrate", not(feature = "ssr")))]
 mod browser {
     use super::{DAY, Day, Local, MINUTE, utc};
     use js_sys::{Array, Date, Intl::DateTimeFormat, Object, Reflect};
+    use std::cell::Cell;
     use wasm_bindgen::JsValue;
 
     thread_local! {
         static ZONE: String = ask_zone().unwrap_or_else(|| "UTC".to_owned());
+        /// What the server's clock and this device's showed when they were last looked at.
+        static SERVERS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+
+    /// The page was rendered when the server's clock showed `now`.
+    pub fn start(now: u64) {
+        SERVERS.set((now, self::now()));
+    }
+
+    /// The server's clock, since a device's may be days off: what it showed when the page was rendered, and what passed since
+    /// then by this device's, which counts the time a laptop sleeps. Where that is set back it stands still for a moment.
+    pub fn servers() -> u64 {
+        let (server, then) = SERVERS.get();
+        let now = now();
+        let server = server + now.saturating_sub(then);
+        SERVERS.set((server, now));
+        server
     }
 
     fn ask_zone() -> Option<String> {
@@ -126,7 +159,7 @@ mod browser {
     /// The wall clock at `at` (milliseconds since 1970-01-01 UTC) in the IANA time zone `zone`; UTC if there is no such
     /// zone. A zone other than the browser's is one the server was told earlier: the first render has to agree with it.
     pub fn local(at: u64, zone: &str) -> Local {
-        if zone == "UTC" {
+        if zone == "UTC" || zone.is_empty() {
             return utc(at);
         }
         if ZONE.with(|own| own != zone) {

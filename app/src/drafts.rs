@@ -12,8 +12,8 @@ pub const DRAFT_KEYS: &str = "hubbub.draft.";
 /// What is longer is not what somebody wrote, and not worth filling the storage with: some twenty of the longest messages, in
 /// bytes.
 const STORED_MAX: usize = 256 * 1_024;
-/// No name has it.
-const SEPARATOR: char = '\n';
+/// Between the name and the room; no name has it.
+pub const SEPARATOR: char = '\n';
 
 /// What is kept, and behind it what stands in the field, unless the draft that is kept ends with just that.
 pub fn joined(kept: &str, typed: &str) -> String {

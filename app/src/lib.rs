@@ -12,9 +12,13 @@
 //! | [`session`] | what a tab says and hears: its sockets, rooms, timelines and outboxes, without a browser |
 //! | [`page`] | what a page is rendered from, on the server and again when it hydrates |
 //! | [`rows`] | a timeline laid out: days, groups by sender |
+//! | [`letters`] | which names a few typed letters mean |
 //! | [`links`] | web addresses in the text of a message |
+//! | `looks` | which texts are large or folded |
 //! | [`clock`] | a moment in the reader's time zone |
 //! | [`theme`] | light, dark, or the system's |
+//! | `density` | how much room a message takes (server only) |
+//! | [`order`] | names in a list, as people look for them (server only) |
 //! | [`i18n`] | every string a person reads, in Korean and English |
 //! | [`view`] | the pages and their components |
 //! | [`client`] | glue to the browser: socket, storage, scrolling (WASM only) |
@@ -25,15 +29,23 @@
 #![recursion_limit = "256"]
 
 pub mod clock;
+#[cfg(feature = "ssr")]
+pub mod density;
 pub mod domain;
 pub mod drafts;
+mod flat;
 pub mod i18n;
+pub mod letters;
 pub mod links;
+mod looks;
+#[cfg(feature = "ssr")]
+pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod protocol;
 pub mod rows;
 pub mod session;
+mod steps;
 pub mod theme;
 pub mod timeline;
 pub mod typing;

@@ -2,12 +2,16 @@
 //!
 //! The server fills a [`PageData`] and renders the app from it; the browser reads the same value back out of the page
 //! and hydrates. Messages are not sent a second time: everything but [`RoomScreen::page`]'s entries travels as JSON in
-//! the page's head, the entries are read from the rendered rows (`PageData::from_document`).
+//! the page's head, the entries are read from the rendered rows (`PageData::from_document`). That is trusted only while the document
+//! is what the server made; else the whole value is asked for as JSON, at the address of the page.
 
+#[cfg(feature = "ssr")]
+use crate::density::Density;
 use crate::{
-    domain::{ProducerId, RoomKey, RoomName},
+    clock::Dial,
+    domain::{ProducerId, RoomKey, RoomName, UserName},
     i18n::Lang,
-    protocol::{ErrorCode, Page, Person, Reading},
+    protocol::{ErrorCode, Page, Person, ReadMark, Reading},
     theme::Theme,
 };
 use serde::{Deserialize, Serialize};
@@ -15,8 +19,14 @@ use serde::{Deserialize, Serialize};
 /// The id of the `<script type="application/json">` that carries the [`PageData`].
 pub const PAGE_DATA_ID: &str = "page-data";
 
+/// The id of the element that holds the app, and nothing else: what extensions put beside it changes nothing in it.
+pub const LIVE_ID: &str = "live";
+
 /// Where signing out leads: the door, which erases there what its visitor was writing.
 pub const SIGNED_OUT: &str = "/?out";
+
+/// What the keys of a person's muted rooms begin with, in the browser's `localStorage`; their name follows.
+pub const MUTED_KEYS: &str = "hubbub.muted.";
 
 /// What the keys of stored outboxes begin with, in the browser's `localStorage`; a person's id follows.
 pub const OUTBOX_KEYS: &str = "hubbub.outbox.";
@@ -25,16 +35,32 @@ pub const OUTBOX_KEYS: &str = "hubbub.outbox.";
 pub struct PageData {
     pub lang: Lang,
     pub theme: Theme,
-    /// IANA name of the reader's time zone; `UTC` until a cookie says otherwise.
+    /// Only the document's own element says so: the browser is not sent it.
+    #[cfg(feature = "ssr")]
+    #[serde(skip)]
+    pub density: Density,
+    /// IANA name of the reader's time zone; empty until a cookie tells it.
     pub zone: String,
+    /// Whether the reader tells the time by twice twelve hours.
+    pub halves: bool,
     /// Milliseconds since 1970-01-01 UTC when the page was rendered, so that both renders agree on what is "today".
     pub now: u64,
     /// Which build rendered the page; `hello` carries the server's.
     pub build: String,
     pub me: Option<Person>,
+    /// Where this server is reached, such as `https://chat.example.com`. The browser knows better.
+    #[serde(skip)]
+    pub origin: String,
     /// Path and query this page was asked for, so that choosing a language or a theme leads back to it.
     pub here: String,
     pub screen: Screen,
+}
+
+impl PageData {
+    /// How the reader of this page tells the time.
+    pub fn dial(&self) -> Dial<'_> {
+        Dial { zone: &self.zone, halves: self.halves }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +69,7 @@ pub enum Screen {
     Door(Door),
     Room(Box<RoomScreen>),
     Rooms(RoomsScreen),
+    People(PeopleScreen),
     Problem(Problem),
 }
 
@@ -59,6 +86,8 @@ pub struct Door {
     pub suggestions: Vec<String>,
     /// What went wrong with neither field, such as a store that does not answer.
     pub error: Option<ErrorCode>,
+    /// Rooms where people are, to be entered by one press, each with how many.
+    pub lively: Vec<(RoomRef, usize)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,8 +144,13 @@ pub struct MyRoom {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoomsScreen {
     pub rooms: Vec<RoomLine>,
-    /// The rooms of this person.
-    pub mine: Vec<RoomRef>,
+    /// What was typed to find some of them.
+    pub find: String,
+    /// There are rooms that were active less lately and are not listed.
+    pub cut: bool,
+    /// The room to go back to.
+    pub back: Option<RoomRef>,
+    pub left: Option<LeftRoom>,
     /// What was typed into the "create" form and refused.
     pub create: String,
     pub error: Option<ErrorCode>,
@@ -125,9 +159,38 @@ pub struct RoomsScreen {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoomLine {
     pub room: RoomRef,
+    /// This person is a member, and has not read so much.
+    pub mine: Option<usize>,
+    /// How many others are there now, and the first of them.
     pub people: usize,
-    /// Milliseconds since 1970-01-01 UTC of the last message, or of the room's creation.
-    pub active_at: u64,
+    pub here: Vec<Person>,
+    /// Milliseconds since 1970-01-01 UTC of the last message, or of the room's creation; `None` if it was too long ago to be
+    /// looked at.
+    pub active_at: Option<u64>,
+    pub last: Option<LastMessage>,
+}
+
+/// The beginning of a room's last message, on one line, and who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastMessage {
+    pub name: UserName,
+    pub text: String,
+}
+
+/// A room that this person has just left, and how far they had read it: what it takes to undo that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftRoom {
+    pub room: RoomRef,
+    pub read: Option<ReadMark>,
+}
+
+/// Everyone in a room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeopleScreen {
+    pub room: RoomRef,
+    /// As many as are listed at most.
+    pub people: Vec<Person>,
+    pub count: usize,
 }
 
 /// A page that says what went wrong and what to do.
@@ -139,4 +202,8 @@ pub struct Problem {
     pub room: Option<String>,
     /// The fields of the form that was posted and not taken, to be sent again; `None`: this was no form.
     pub form: Option<Vec<(String, String)>>,
+    /// With `origin_refused`: where people reach the server.
+    #[cfg(feature = "ssr")]
+    #[serde(default)]
+    pub address: Option<String>,
 }

@@ -7,8 +7,11 @@ use app::{
 };
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{header, redirect};
-use std::net::SocketAddr;
-use tokio::net::{TcpSocket, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Message, Utf8Bytes, client::IntoClientRequest, protocol::WebSocketConfig},
@@ -19,7 +22,12 @@ const READ_BUFFER: usize = 8 * 1024;
 
 /// The session's cookie.
 pub async fn sign_in(address: SocketAddr, name: &str, room: &str) -> Result<String> {
-    let http = reqwest::Client::builder().redirect(redirect::Policy::none()).build()?;
+    sign_in_from(Ipv4Addr::LOCALHOST, address, name, room).await
+}
+
+/// [`sign_in`] from an address of this machine's.
+pub async fn sign_in_from(from: Ipv4Addr, address: SocketAddr, name: &str, room: &str) -> Result<String> {
+    let http = reqwest::Client::builder().redirect(redirect::Policy::none()).local_address(IpAddr::V4(from)).build()?;
     let response = http.post(format!("http://{address}/signin")).form(&[("name", name), ("room", room)]).send().await?;
     let cookie = response.headers().get(header::SET_COOKIE).ok_or("not signed in")?;
     Ok(cookie.to_str()?.split(';').next().unwrap_or_default().to_owned())
@@ -36,6 +44,13 @@ pub struct Client {
 impl Client {
     pub async fn connect(address: SocketAddr, cookie: &str) -> Result<Self> {
         Self::over(TcpSocket::new_v4()?, address, cookie).await
+    }
+
+    /// [`Client::connect`] from an address of this machine's.
+    pub async fn from(from: Ipv4Addr, address: SocketAddr, cookie: &str) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        Self::over(socket, address, cookie).await
     }
 
     /// Connects `socket`, whose options the caller has set.
@@ -61,6 +76,11 @@ impl Client {
 
     pub async fn send(&mut self, frame: &ClientFrame) -> Result<()> {
         Ok(self.ws.send(Message::text(serde_json::to_string(frame)?)).await?)
+    }
+
+    /// Writes bytes of no frame's making.
+    pub async fn write_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.ws.get_mut().write_all(bytes).await?)
     }
 
     /// The next frame as it came; `None` once the socket is closed or lost. May be cancelled without losing a frame.

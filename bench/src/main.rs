@@ -2,11 +2,13 @@
 //!
 //! `cargo run --release -p bench -- joins` prints what joining a room costs the server by the operating system's
 //! account of its CPU time, for a short room and a long one, in turn. `-- stalled` prints what readers that stopped
-//! reading cost: memory, and the time of everybody else in their room. `-- chaos` measures nothing but whether the
+//! reading cost: memory, and the time of everybody else in their room. `-- costs` compares two builds. `-- chaos` measures nothing but whether the
 //! promises hold while everything fails.
 
+mod attacks;
 mod chaos;
 mod client;
+mod costs;
 mod joins;
 mod server;
 mod sockets;
@@ -29,6 +31,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum What {
+    /// Others' messages while one cookie or one address does what it should not, against a quiet moment
+    Attacks(attacks::Options),
     /// Cold joins of a room of 100 entries and of one of 100,000
     Joins {
         #[arg(long, default_value_t = 200)]
@@ -40,6 +44,8 @@ enum What {
     },
     /// People talk while instances, Redis and the network fail; then everything they saw is checked
     Chaos(chaos::Options),
+    /// An append and a delivery, against those of another build
+    Costs(costs::Options),
     /// Readers that stopped reading in a busy room, against as many idle ones in a quiet room
     Stalled(stalled::Options),
 }
@@ -54,6 +60,8 @@ fn main() -> Result<ExitCode> {
         What::Joins { runs, short, long } => {
             Runtime::new()?.block_on(joins::measure(&args.server, runs, short, long))?;
         }
+        What::Attacks(options) => attacks::measure(&args.server, &options)?,
+        What::Costs(options) => Runtime::new()?.block_on(costs::measure(&args.server, &options))?,
         What::Stalled(options) => Runtime::new()?.block_on(stalled::measure(&args.server, &options))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use std::{
+    ffi::OsStr,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
@@ -17,10 +18,17 @@ pub struct Server {
 impl Server {
     /// Starts the server on a free port and waits until it listens.
     pub async fn start(program: &Path, data: &Path) -> Result<Self> {
+        Self::start_with(program, &["--data-dir".as_ref(), data.as_os_str()], "0").await
+    }
+
+    /// [`Server::start`] with these arguments, and with so many times the usual limits.
+    pub async fn start_with(program: &Path, arguments: &[&OsStr], limits: &str) -> Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut process = Command::new(program)
-            .args(["--port", &address.port().to_string(), "--log", "warn", "--data-dir"])
-            .arg(data)
+            .args(["--port", &address.port().to_string(), "--log", "warn"])
+            .args(arguments)
+            // Not an argument: a build from before there were limits has to start as well.
+            .env("HUBBUB_LIMITS", limits)
             .stdin(Stdio::null())
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}; build it with make build", program.display()))?;
@@ -34,15 +42,9 @@ impl Server {
         Ok(Self { process, address })
     }
 
-    /// CPU time of all its threads so far, as the scheduler accounts it (`/proc/<pid>/task/*/schedstat`, Linux).
+    /// Its CPU time so far.
     pub fn cpu(&self) -> Result<Duration> {
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
-            // A thread may end between the two reads.
-            let Ok(line) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            nanoseconds += line.split(' ').next().unwrap_or("0").parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanoseconds))
+        cpu_of(self.process.id())
     }
 
     /// KiB of its memory in RAM: what the kernel counts exactly, page by page (`/proc/<pid>/smaps_rollup`, Linux).
@@ -64,6 +66,17 @@ impl Server {
             before = now;
         }
     }
+}
+
+/// CPU time of all threads of a process so far, as the scheduler accounts it (`/proc/<pid>/task/*/schedstat`, Linux).
+pub fn cpu_of(process: u32) -> Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end between the two reads.
+        let Ok(line) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        nanoseconds += line.split(' ').next().unwrap_or("0").parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 impl Drop for Server {

@@ -22,7 +22,7 @@ async function room({ page, net }: Scene): Promise<void> {
   for (const [n, text] of ['Hello', 'See https://example.com/a', '안녕하세요'].entries()) {
     await page.request.post(page.url(), { form: { text, p: '00000000000000ab', n: `${n + 1}` }, maxRedirects: 0 });
   }
-  await page.context().clearCookies({ name: 'hubbub' });
+  await page.context().clearCookies({ name: /hubbub/ });
   await enter(page, net.url, unique('지우'), name);
   await tell(page, 'Hi');
 }
@@ -30,7 +30,7 @@ async function room({ page, net }: Scene): Promise<void> {
 async function refusedName({ page, net }: Scene): Promise<void> {
   const name = unique('Paul');
   await signIn(page, net.url, name, unique('axe'));
-  await page.context().clearCookies({ name: 'hubbub' });
+  await page.context().clearCookies({ name: /hubbub/ });
   await page.goto(net.url);
   await page.locator('#name').fill(name);
   await page.locator('#room').fill('axe');
@@ -63,6 +63,10 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
   'taken name': refusedName,
   'empty room': async ({ page, net }) => enter(page, net.url, unique('지우'), unique('axe')),
   room,
+  'compact room': async (scene) => {
+    await scene.page.context().addCookies([{ name: 'density', value: 'compact', url: scene.net.url }]);
+    await room(scene);
+  },
   'drawer at 320 px': async (scene) => {
     await scene.page.setViewportSize(phone);
     await room(scene);
@@ -162,14 +166,15 @@ async function violations(page: Page): Promise<string[]> {
 
 /** The list is looked at in English and light; the others are the same page with other words and colours. */
 const looks = [
-  { look: 'English, light', locale: 'en-GB', colorScheme: 'light' },
-  { look: 'Korean, dark', locale: 'ko-KR', colorScheme: 'dark' },
+  { look: 'English, light', locale: 'en-GB', colorScheme: 'light', forcedColors: 'none' },
+  { look: 'Korean, dark', locale: 'ko-KR', colorScheme: 'dark', forcedColors: 'none' },
+  { look: 'English, forced colours', locale: 'en-GB', colorScheme: 'light', forcedColors: 'active' },
 ] as const;
 
-for (const { look, locale, colorScheme } of looks) {
+for (const { look, locale, colorScheme, forcedColors } of looks) {
   test.describe(look, () => {
     // Colours halfway between two are not what is to be judged.
-    test.use({ locale, colorScheme, contextOptions: { reducedMotion: 'reduce' } });
+    test.use({ locale, colorScheme, contextOptions: { reducedMotion: 'reduce', forcedColors } });
     for (const [name, open] of Object.entries(states)) {
       test(`axe finds nothing: ${name}`, async ({ page, server }) => {
         // axe itself takes seconds where two browsers share a core.

@@ -66,11 +66,12 @@ test('the arithmetic is right', () => {
 
 /** What stands on what, and how much they have to differ. */
 const pairs: [number, string, string[]][] = [
-  [7, 'ink', ['paper', 'panel', 'raised', 'accent-soft', 'bad-soft']],
-  [4.5, 'ink-2', ['paper', 'panel', 'raised']],
+  [7, 'ink', ['paper', 'panel', 'raised', 'accent-soft', 'bad-soft', 'ok-soft']],
+  // Also on a button that has nothing to do yet, and what is not chosen of a few.
+  [4.5, 'ink-2', ['paper', 'panel', 'raised', 'line']],
   [4.5, 'accent', ['paper', 'panel', 'raised', 'accent-soft']],
   [4.5, 'accent-strong', ['paper', 'panel', 'raised']],
-  [4.5, 'on-accent', ['accent', 'accent-strong']],
+  [4.5, 'on-fill', ['fill', 'fill-strong']],
   [4.5, 'bad', ['paper', 'panel', 'raised', 'bad-soft']],
   [4.5, 'ok', ['paper', 'panel']],
   // Edges of controls, and the ring around what has the focus.
@@ -91,14 +92,21 @@ for (const in_ of scheme) {
     });
   }
 
-  test(`${in_}: an initial can be read on each of the sixteen hues`, () => {
+  test(`${in_}: initials can be read on each of the sixteen looks, and no two of them are neighbours`, () => {
     const rule = new RegExp(String.raw`light-dark\(${OKLCH}, ${OKLCH}\)`, 'g');
-    const avatar = style('parts.css').split('.av {')[1]!.split('}')[0]!;
-    const [ink, ground] = [...avatar.matchAll(rule)].map(([, ...n]) => colour(in_ === 'light' ? n.slice(0, 4) : n.slice(4, 8)));
+    const pairs = (selector: string) => {
+      const body = style('parts.css').split(selector)[1]!.split('}')[0]!;
+      return [...body.matchAll(rule)].map(([, ...n]) => colour(in_ === 'light' ? n.slice(0, 4) : n.slice(4, 8)));
+    };
     const hues = [...style('tokens.css').matchAll(/\.hue-\d+ \{ --h: (\d+); \}/g)].map(([, h]) => Number(h));
     expect(hues).toHaveLength(16);
-    for (const h of hues) {
-      expect(contrast(linear({ ...ink!, h }), linear({ ...ground!, h })), `hue ${h}`).toBeGreaterThanOrEqual(4.5);
+    for (const [selector, half] of [['.av {', hues.slice(0, 8)], ['.hue-15) {', hues.slice(8)]] as const) {
+      const [ink, ground] = pairs(selector);
+      for (const h of half) {
+        expect(contrast(linear({ ...ink!, h }), linear({ ...ground!, h })), `${selector} hue ${h}`).toBeGreaterThanOrEqual(7);
+      }
+      const apart = half.map((h, i) => (half[(i + 1) % half.length]! - h + 360) % 360);
+      expect(Math.min(...apart)).toBeGreaterThanOrEqual(40);
     }
   });
 }

@@ -19,7 +19,7 @@ test('a draft survives a reload and a session that ended, and nobody else finds 
   // The session is gone without anybody signing out: the door stands where the room was.
   await context.clearCookies({ name: /.*/ });
   await page.goto(url);
-  await expect(page.getByRole('button', { name: 'Enter', exact: true })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Join', exact: true })).toBeVisible();
   expect(await drafts(page)).toBe(1);
 
   const other = unique('하은');
@@ -38,7 +38,7 @@ test('signing out erases every draft, and so does sending', async ({ page, serve
   await field(page).fill('남길 것');
   await expect.poll(() => drafts(page)).toBe(1);
   await page.getByRole('button', { name: 'Sign out' }).click();
-  await expect(page.getByRole('button', { name: 'Enter', exact: true })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Join', exact: true })).toBeVisible();
   expect(await drafts(page)).toBe(0);
 });
 
@@ -110,7 +110,7 @@ test('a session that merely ended takes no draft away, wherever one comes in aga
   const [name, room] = [unique('지우'), unique('lapsed')];
   await enter(page, server.url, name, room);
   await field(page).fill('half a thought');
-  await page.context().clearCookies({ name: 'hubbub' });
+  await page.context().clearCookies({ name: /hubbub/ });
   await page.goto(`${server.url}/`);
   await expect(page.locator('form[action="/signin"]')).toBeVisible();
   const kept = await page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.startsWith('hubbub.draft.')));

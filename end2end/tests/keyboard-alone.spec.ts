@@ -72,9 +72,12 @@ test('from signing in to signing out, everything is done without a pointer', asy
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { name: first })).toBeVisible();
   expect(await texts(page)).toEqual(['by Enter', 'by the button']);
+  await tabTo(page, 'Room menu');
+  await page.keyboard.press('Enter');
   await tabTo(page, 'Leave this room');
   await page.keyboard.press('Enter');
-  await expect(page).toHaveURL(`${server.url}/rooms`);
+  await expect(page).toHaveURL(/\/rooms\?left=/);
+  await tabTo(page, 'Undo');
   await tabTo(page, 'Sign out');
   await page.keyboard.press('Enter');
   await expect(page.locator('form[action="/signin"]')).toBeVisible();
@@ -93,7 +96,7 @@ for (const width of [320, 768, 1280]) {
     await page.locator('.go').press('Enter');
     await connected(page);
     const stops = await everyStop(page);
-    expect(stops).toEqual(expect.arrayContaining(['Skip to writing', 'Messages', 'Copy the link to this room', 'Leave this room', 'Write a message', 'Send']));
+    expect(stops).toEqual(expect.arrayContaining(['Skip to writing', 'Messages', 'Copy the link to this room', 'Room menu', 'Write a message', 'Send']));
     expect(stops).toContain(width < 768 ? 'Rooms and people' : 'Sign out');
   });
 }

@@ -50,7 +50,7 @@ test('it can be installed', async ({ page, server, request }) => {
 
 for (const [locale, title, again] of [
   ['en-GB', 'You are offline', 'Try again'],
-  ['ko-KR', '오프라인입니다', '다시 시도'],
+  ['ko-KR', '인터넷 연결이 끊겼습니다', '다시 시도'],
 ] as const) {
   test.describe(locale, () => {
     test.use({ locale });

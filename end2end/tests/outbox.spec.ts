@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { alsoEnter, committed, connected, enter, field, say, signIn, texts, unique } from './support/people';
+import { alsoEnter, committed, connected, enter, field, leave, say, signIn, texts, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { test as base, expect } from './support/test';
 
@@ -274,8 +274,8 @@ test('a room that was left is followed again for what is unsent', async ({ page,
   await say(page, 'unsent');
   await expect(pending(page)).toHaveCount(1);
   const url = page.url();
-  await page.getByRole('button', { name: 'Leave this room' }).click();
-  await expect(page).toHaveURL(/\/rooms$/);
+  await leave(page);
+  await expect(page).toHaveURL(/\/rooms\?left=/);
   net.restore();
   await page.getByRole('link', { name: first }).first().click();
   await connected(page);

@@ -1,4 +1,5 @@
 import { type Page } from '@playwright/test';
+import { Writer } from './support/crowd';
 import { committed, connected, enter, say, unique } from './support/people';
 import { expect, test } from './support/test';
 
@@ -27,17 +28,64 @@ test('a message has an address that shows it among its neighbours, highlighted a
   expect(shown).toContain('line 65');
 
   // Down to the end page by page, without a jump, or at once by the button.
-  await expect(page.getByRole('button', { name: 'To the newest messages' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Jump to latest' })).toBeVisible();
   const line = page.getByText('line 60', { exact: true });
   await line.scrollIntoViewIfNeeded();
   const before = (await line.boundingBox())!.y;
   await expect.poll(async () => (await committed(page)).includes('line 110')).toBe(true);
   expect(Math.abs((await line.boundingBox())!.y - before)).toBeLessThanOrEqual(1);
-  await page.getByRole('button', { name: 'To the newest messages' }).click();
+  await page.getByRole('button', { name: 'Jump to latest' }).click();
   await expect(page.getByText('line 120', { exact: true })).toBeInViewport();
   await say(page, 'at the end');
   await expect(page.locator('[data-seq="121"]')).toContainText('at the end');
   await expect(page.locator('[data-seq="121"]')).toBeInViewport();
+});
+
+test('what is fetched is not new: neither told nor announced', async ({ browser, page, server }) => {
+  // Three times through the room.
+  test.slow();
+  const name = unique('read');
+  await enter(page, server.url, unique('지우'), name);
+  const room = page.url();
+  const writer = await Writer.in(browser, server.url, unique('Megan'), name);
+  await writer.write(Array.from({ length: 76 }, (_, n) => `line ${n + 1}`));
+  await expect(page.getByText('line 76', { exact: true })).toBeInViewport();
+  const unread = async () => {
+    const answer = await page.request.get(room, { headers: { accept: 'application/json' } });
+    const { screen } = await answer.json();
+    return screen.rooms.at(-1).reading.unread as number;
+  };
+  await expect.poll(unread).toBe(0);
+  for (const seq of [5, 20, 60]) {
+    await page.goto(`${room}/${seq}`);
+    // Whatever is said at any time.
+    await page.evaluate(() => {
+      const said: string[] = [];
+      const hear = () => said.push(...[...document.querySelectorAll('.jump, [role=status]')].map((it) => it.textContent ?? ''));
+      new MutationObserver(hear).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+      hear();
+      Object.assign(window, { said });
+    });
+    await connected(page);
+    // Down to where the newest ones are among the rows, but not in view.
+    await expect(async () => {
+      await page.locator('.log').evaluate((log) => (log.scrollTop = Math.min(0, log.scrollTop + 300)));
+      await expect(page.locator('[data-seq="76"]')).toBeAttached({ timeout: 200 });
+    }).toPass();
+    await page.locator('.log').evaluate((log) => (log.scrollTop = -400));
+    await expect(page.locator('.jump')).toHaveText('Jump to latest');
+    // What comes now is.
+    const text = `after ${seq}`;
+    await writer.write([text]);
+    await expect(page.locator('.jump')).toHaveText('1 new message');
+    await expect(page.getByRole('status').filter({ hasText: text })).toBeAttached();
+    const said = await page.evaluate(() => (window as unknown as { said: string[] }).said);
+    expect(said.filter((it) => /\d+ new messages/.test(it))).toEqual([]);
+    await page.locator('.jump').click();
+    await expect(page.locator('.jump')).not.toHaveClass(/shown/);
+    await expect.poll(unread).toBe(0);
+  }
+  await writer.leave();
 });
 
 test('there is no page for a message that is not there, but a way back to its room', async ({ page, server }) => {
@@ -64,8 +112,10 @@ test('the address of a message is copied by a button, with the pointer and with 
 
   await page.locator('.log').focus();
   await page.keyboard.press('ArrowUp');
-  await expect(page.locator('[data-seq="2"] a.at')).toBeFocused();
+  await expect(page.locator('[data-seq="2"]')).toBeFocused();
   await page.keyboard.press('ArrowUp');
+  await expect(page.locator('[data-seq="1"]')).toBeFocused();
+  await page.keyboard.press('Tab');
   await expect(page.locator('[data-seq="1"] a.at')).toBeFocused();
   await page.keyboard.press('Tab');
   await expect(page.getByRole('button', { name: 'Copy the link to this message' })).toBeFocused();
@@ -143,7 +193,7 @@ test.describe('without JavaScript', () => {
     await page.goto(`${server.url}/`);
     await page.getByLabel('Name').fill(unique('지우'));
     await page.getByLabel('Room').fill(room);
-    await page.getByRole('button', { name: 'Enter', exact: true }).click();
+    await page.getByRole('button', { name: 'Join', exact: true }).click();
     await expect(page.getByRole('heading', { name: room })).toBeVisible();
     const url = page.url();
     await fill(page, 120);
@@ -152,7 +202,7 @@ test.describe('without JavaScript', () => {
     await expect(page.locator('.m.target')).toBeInViewport({ ratio: 1 });
     await page.getByRole('link', { name: 'Newer messages' }).click();
     await expect(page.getByText('line 105', { exact: true })).toBeAttached();
-    await page.getByRole('link', { name: 'To the newest messages' }).click();
+    await page.getByRole('link', { name: 'Jump to latest' }).click();
     await expect(page).toHaveURL(url);
     await expect(page.getByText('line 120', { exact: true })).toBeInViewport();
   });
@@ -162,13 +212,13 @@ test.describe('without JavaScript', () => {
     await page.goto(`${server.url}/`);
     await page.getByLabel('Name').fill(unique('지우'));
     await page.getByLabel('Room').fill(room);
-    await page.getByRole('button', { name: 'Enter', exact: true }).click();
+    await page.getByRole('button', { name: 'Join', exact: true }).click();
     const url = page.url();
     await fill(page, 3);
     const other = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
     await other.goto(`${url}/2`);
     await other.getByLabel('Name').fill(unique('Megan'));
-    await other.getByRole('button', { name: 'Enter', exact: true }).click();
+    await other.getByRole('button', { name: 'Join', exact: true }).click();
     await expect(other).toHaveURL(`${url}/2`);
     await expect(other.locator('.m.target')).toHaveText(/line 2$/);
     await other.context().close();

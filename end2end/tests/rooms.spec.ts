@@ -1,4 +1,4 @@
-import { committed, connected, enter, say, tell, texts, unique } from './support/people';
+import { committed, connected, enter, leave, say, tell, texts, unique } from './support/people';
 import { expect, test } from './support/test';
 
 test('several rooms are one socket, and switching loads no page', async ({ browser, page, server }) => {
@@ -35,8 +35,8 @@ test('several rooms are one socket, and switching loads no page', async ({ brows
   expect(await page.evaluate(() => 'sameDocument' in window)).toBe(true);
   expect(sockets).toBe(1);
 
-  await page.getByRole('button', { name: 'Leave this room' }).click();
-  await expect(page).toHaveURL(/\/rooms$/);
+  await leave(page);
+  await expect(page).toHaveURL(/\/rooms\?left=/);
   await page.goto(`${server.url}/`);
   await expect(page.getByRole('heading', { name: one })).toBeVisible();
   await expect(page.locator('.rooms')).not.toContainText(two);

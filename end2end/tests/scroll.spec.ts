@@ -138,7 +138,7 @@ const torture = async ({ seed, operations }: { seed: number; operations: number 
 };
 
 test('the line being read moves by at most a pixel, whatever happens to the list', async ({ page, browser, server }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   const room = unique('long');
   const url = server.url;
   const [one, two] = await Promise.all([

@@ -78,8 +78,8 @@ test('a message is there at once, faint until acknowledged, and then stands in i
 });
 
 for (const { locale, why, retry, discard } of [
-  { locale: 'en-GB', why: "Not sent: the server's store did not answer.", retry: 'Retry', discard: 'Discard' },
-  { locale: 'ko-KR', why: '서버 저장소가 응답하지 않아 보내지 못했습니다.', retry: '다시 보내기', discard: '지우기' },
+  { locale: 'en-GB', why: "Not sent: the server did not answer.", retry: 'Retry', discard: 'Discard' },
+  { locale: 'ko-KR', why: '서버가 잠시 응답하지 않아 보내지 못했습니다.', retry: '다시 보내기', discard: '보내지 않기' },
 ]) {
   test.describe(locale, () => {
     test.use({ locale });

@@ -1,5 +1,5 @@
 import type { Browser } from '@playwright/test';
-import { committed, enter, say, tell, unique } from './support/people';
+import { committed, enter, leave, say, tell, unique } from './support/people';
 import { expect, test } from './support/test';
 
 /** Two people in two browsers, on whatever instances: the whole way of a conversation. */
@@ -27,7 +27,7 @@ async function converse(browser: Browser, first: string, second: string): Promis
 
   await there.reload();
   expect(await committed(there)).toEqual(['안녕하세요 👋', 'Hello <b>there</b>']);
-  await there.getByRole('button', { name: 'Leave this room' }).click();
+  await leave(there);
   await expect(here.locator('.note').last()).toHaveText(new RegExp(`${megan}\\W* left`), { timeout: 15_000 });
   await expect(here.locator('.people')).not.toContainText(megan);
   for (const page of [here, there]) await page.context().close();

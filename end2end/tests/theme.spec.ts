@@ -39,7 +39,7 @@ test.describe('without JavaScript', () => {
     await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
     await page.getByLabel('Name').fill(unique('지우'));
     await page.getByLabel('Room').fill(unique('plain'));
-    await page.getByRole('button', { name: 'Enter', exact: true }).click();
+    await page.getByRole('button', { name: 'Join', exact: true }).click();
     const room = page.url();
     await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
     await page.getByRole('button', { name: 'Settings' }).click();

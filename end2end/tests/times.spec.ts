@@ -41,6 +41,91 @@ test.describe('long before midnight', () => {
   });
 });
 
+test('times are told as the reader’s country does, before and after the script, and marked where the zone is not known', async ({ browser, server }) => {
+  const room = unique('clocks');
+  for (const { locale, hours } of [
+    { locale: 'ko-KR', hours: { hour: 'numeric', hour12: true } },
+    { locale: 'en-US', hours: { hour: 'numeric', hour12: true } },
+    { locale: 'en-GB', hours: { hour: '2-digit', hour12: false } },
+  ] as const) {
+    const context = await browser.newContext({ timezoneId: 'Asia/Seoul', locale, serviceWorkers: 'block' });
+    const page = await context.newPage();
+    await signIn(page, server.url, unique('지우'), room);
+    for (const [n, text] of ['first', 'second'].entries()) {
+      await page.request.post(page.url(), { form: { text, p: '00000000000000ab', n: `${n + 1}` }, maxRedirects: 0 });
+    }
+    const times = page.locator('.log .m:nth-last-child(-n+2) time');
+    const told = async () => {
+      const at = new Date((await times.last().getAttribute('datetime'))!);
+      return (timeZone: string) => {
+        const time = at.toLocaleTimeString(locale, { timeZone, minute: '2-digit', ...hours }).replace(/\s/g, '\u00A0');
+        // Some editions of Unicode's data have the Latin letters for Korean, which nobody there writes.
+        return locale === 'ko-KR' ? time.replace('AM', '오전').replace('PM', '오후') : time;
+      };
+    };
+    const release = await holdScript(page);
+    await page.reload({ waitUntil: 'commit' });
+    await expect(times.last()).toBeAttached();
+    const own = (await told())('Asia/Seoul');
+    await expect(times.last()).toHaveText(own);
+    const box = await times.last().boundingBox();
+    release();
+    await expect(page.locator('html')).toHaveAttribute('data-script', 'on');
+    await expect(times.last()).toHaveText(own);
+    expect(await times.last().boundingBox()).toEqual(box);
+    // A time stands on one line, beside the text.
+    const text = (await page.locator('.log .m .text').last().boundingBox())!;
+    expect(box!.x).toBeGreaterThanOrEqual((await page.locator('.log').boundingBox())!.x);
+    expect(box!.x + box!.width).toBeLessThanOrEqual(text.x);
+    expect(box!.height).toBeLessThan(16);
+
+    // A browser whose zone nobody knows yet, as on a first visit.
+    await context.clearCookies({ name: 'tz' });
+    await page.route('**/*.wasm', (route) => route.abort());
+    const html = await (await page.request.get(page.url(), { headers: { 'accept-language': locale } })).text();
+    expect(html).toContain(`>${(await told())('UTC')} UTC<`);
+    await context.close();
+  }
+});
+
+/** From the next page on, the device's clock is this much ahead; what `jump` says is added. */
+async function shiftClock(page: Page, ahead: number): Promise<void> {
+  await page.addInitScript((ahead) => {
+    const Real = Date;
+    Object.assign(window, { jump: 0 });
+    const now = () => Real.now() + ahead + (window as unknown as { jump: number }).jump;
+    class Shifted extends Real {
+      constructor(...args: ConstructorParameters<typeof Real> | []) {
+        super(...((args.length > 0 ? args : [now()]) as ConstructorParameters<typeof Real>));
+      }
+      static override now = now;
+    }
+    Object.assign(window, { Date: Shifted });
+  }, ahead);
+}
+
+for (const days of [-2, 2]) {
+  test(`what is written today is so by the server’s clock, with a device that is ${days} days off, and yesterday’s after midnight`, async ({ page, server }) => {
+    const DAY = 24 * 60 * MINUTE;
+    await shiftClock(page, days * DAY);
+    await enter(page, server.url, unique('지우'), unique('clock'));
+    await tell(page, 'hello');
+    const day = page.locator('.day');
+    await expect(day).toHaveText(/^Today · /);
+    // The night passes while nobody looks.
+    await page.evaluate((day) => {
+      Object.assign(window, { jump: day });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, DAY);
+    await expect(day).toHaveText(/^Yesterday · /);
+    await page.evaluate((day) => {
+      Object.assign(window, { jump: 2 * day });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, DAY);
+    await expect(day).not.toHaveText(/·/);
+  });
+}
+
 /** It is never the same day in both. */
 const zones = ['Pacific/Kiritimati', 'Pacific/Pago_Pago'] as const;
 
@@ -57,8 +142,8 @@ test('days and times are those of the reader’s zone, in full for whoever asks,
     const clock = local({ hour: '2-digit', minute: '2-digit' });
     const day = `${local({ weekday: 'long' })}, ${local({ day: 'numeric', month: 'long' })}`;
     days.push(day);
-    for (const script of ['on', 'failed']) {
-      await expect(page.locator('html')).toHaveAttribute('data-script', script);
+    for (const script of ['on', 'stopped']) {
+      await expect(page.locator('html')).toHaveAttribute('data-script', script, { timeout: 15_000 });
       await expect(time).toHaveText(clock);
       await expect(time).toHaveAttribute('title', `${day} ${local({ year: 'numeric' })} ${clock}`);
       await expect(page.locator('.day')).toHaveText(`Today · ${day}`);
@@ -98,7 +183,7 @@ for (const { width, height } of [
       );
     const before = await shown();
     expect(before.length).toBeGreaterThan(5);
-    await expect(page.locator('html')).not.toHaveAttribute('data-script');
+    await expect(page.locator('html')).toHaveAttribute('data-script', 'wait');
     release();
     await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
     expect(await shown()).toEqual(before);

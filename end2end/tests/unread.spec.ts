@@ -90,8 +90,10 @@ test('notifications come after a click that asks, for what nobody looks at, and 
   const shown = () => page.evaluate(() => (window as unknown as { shown: string[] }).shown);
   await page.locator('.rooms').getByRole('link', { name: quiet }).click();
   await expect(page.getByRole('heading', { name: quiet })).toBeVisible();
+  await page.getByRole('button', { name: 'Room menu' }).click();
+  await page.getByRole('switch', { name: 'Notifications from this room' }).uncheck();
+  await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Settings' }).click();
-  await page.getByLabel('No notifications from this room').check();
   await page.getByLabel('Notify me of new messages').check();
   await page.keyboard.press('Escape');
   await page.locator('.rooms').getByRole('link', { name: home }).click();

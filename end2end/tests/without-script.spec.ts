@@ -32,7 +32,7 @@ test.describe('with JavaScript off', () => {
     await expect(page.getByText('line 60', { exact: true })).toBeInViewport();
     await page.getByRole('link', { name: 'Older messages' }).click();
     expect((await texts(page)).at(0)).toBe('line 1');
-    await page.getByRole('link', { name: 'To the newest messages' }).click();
+    await page.getByRole('link', { name: 'Jump to latest' }).click();
     await expect(page.getByText('line 60', { exact: true })).toBeInViewport();
   });
 
@@ -40,7 +40,7 @@ test.describe('with JavaScript off', () => {
     await page.goto(server.url);
     await page.getByLabel('Name').fill('지우');
     await page.getByLabel('Room').fill('..');
-    await page.getByRole('button', { name: 'Enter', exact: true }).click();
+    await page.getByRole('button', { name: 'Join', exact: true }).click();
     await expect(page.getByLabel('Name')).toHaveValue('지우');
     await expect(page.getByLabel('Room')).toHaveValue('..');
     await expect(page.locator('#room-problem')).toHaveAttribute('data-code', 'room_invalid');
@@ -68,7 +68,7 @@ test.describe('with JavaScript off', () => {
     await page.goto(server.url);
     await page.getByLabel('Name').fill(name);
     await page.getByLabel('Room').fill(room);
-    await page.getByRole('button', { name: 'Enter', exact: true }).click();
+    await page.getByRole('button', { name: 'Join', exact: true }).click();
     await expect(page.locator('#name-problem')).toHaveAttribute('data-code', 'name_taken');
     await page.locator('.pick').first().click();
     await expect(page.getByRole('heading', { name: room })).toBeVisible();
@@ -114,7 +114,7 @@ test.describe('with a script that comes late', () => {
     const release = await holdScript(page);
     await page.reload({ waitUntil: 'commit' });
     await expect(page.getByText('early', { exact: true })).toBeVisible();
-    await expect(page.locator('html')).not.toHaveAttribute('data-script');
+    await expect(page.locator('html')).toHaveAttribute('data-script', 'wait');
     await field(page).fill('typed before the script');
     release();
     await connected(page);

@@ -9,23 +9,37 @@
 //! another instance, to the one [`LiveSink`] attached to it. `tests/engine_contract.rs` says in code what both promise.
 
 pub mod embedded;
+mod health;
+mod quotas;
 mod reads;
 pub mod redis;
 
+pub use health::{Reason, Unwritable};
+pub use quotas::{Quota, Quotas};
 pub use reads::Reads;
 
 use app::{
     domain::{Body, Cursor, EntryId, Epoch, MessageText, NameKey, ProducerId, RoomKey, RoomName, UserId, UserName},
-    page::{RoomLine, RoomRef},
+    order::natural,
+    page::{LastMessage, RoomRef},
     protocol::{Earlier, Person, ReadMark},
 };
 use async_trait::async_trait;
 use serde::Serialize;
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    cmp::Ordering,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How far an entry's time may be ahead of the store's clock, so that times never go back while the clocks of servers that
+/// take over from each other differ a little. What is further ahead comes from a clock that was wrong.
+pub const TIME_AHEAD_MAX: Duration = Duration::from_mins(1);
 
 /// All of a store.
-pub trait Engine: RoomLog + Directory + Presence + Reads + Live {}
-impl<T: RoomLog + Directory + Presence + Reads + Live> Engine for T {}
+pub trait Engine: RoomLog + Directory + Presence + Reads + Quotas + Live {}
+impl<T: RoomLog + Directory + Presence + Reads + Quotas + Live> Engine for T {}
 
 /// An entry as the log keeps it: its place, and its JSON exactly as clients receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +142,9 @@ pub enum AppendError {
     Unknown(String),
 }
 
+/// Rooms of one person that are shown: as many as their socket may be in.
+pub const ROOMS_LISTED: usize = app::protocol::ROOMS_MAX;
+
 /// The store did not answer, or not with what was asked for.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("store: {0}")]
@@ -212,20 +229,63 @@ pub struct Session {
 pub enum OpenError {
     #[error("somebody else has this name or one that looks like it")]
     Taken,
+    #[error("a word of the name mixes scripts that are not written together")]
+    MixedScripts,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why a room was not created.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CreateError {
+    #[error("the room {} looks like it", .0.key.as_str())]
+    LooksLike(RoomRef),
+    #[error("a word of the name mixes scripts that are not written together")]
+    MixedScripts,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A room in the directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    pub room: RoomRef,
+    /// Everyone who is there now, as [`Presence::people`] lists them.
+    pub people: Vec<Person>,
+    /// Milliseconds since 1970-01-01 UTC of the last message, or of the room's creation.
+    pub active_at: u64,
+    /// `None` if the log ends with no message.
+    pub last: Option<LastMessage>,
+}
+
+/// Bytes of a message that are looked at for the directory.
+pub(crate) const EXCERPT_MAX: usize = 240;
+
+/// The beginning of a message on one line.
+pub(crate) fn excerpt(name: UserName, text: &str) -> LastMessage {
+    let whole = &text[..text.floor_char_boundary(EXCERPT_MAX)];
+    let mut line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+    if whole.len() < text.len() {
+        // A joiner joins nothing any more.
+        line.truncate(line.trim_end_matches('\u{200d}').len());
+        line.push('…');
+    }
+    LastMessage { name, text: line }
 }
 
 /// Rooms, sessions, names, and who is a member of what.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// Creates the room unless it exists; either way returns it as its creator named it.
-    async fn create_room(&self, name: &RoomName) -> Result<RoomRef, StoreError>;
+    /// Creates the room unless it exists; either way returns it as its creator named it. No two rooms are made whose names
+    /// [clash](NameKey::clashes), however many try at once.
+    async fn create_room(&self, name: &RoomName) -> Result<RoomRef, CreateError>;
+    /// Creates a room again that the store has lost while people are in it, whatever looks like it by now.
+    async fn restore_room(&self, room: &RoomRef) -> Result<(), StoreError>;
     async fn room(&self, key: &RoomKey) -> Result<Option<RoomRef>, StoreError>;
-    /// Rooms, the most recently active first.
-    async fn rooms(&self, limit: usize) -> Result<Vec<RoomLine>, StoreError>;
+    /// Rooms, the most recently active first. What is read of each is bounded, however long its messages are.
+    async fn rooms(&self, limit: usize) -> Result<Vec<Listed>, StoreError>;
 
-    /// Claims the name for a new session with a new [`UserId`].
+    /// Claims the name for a new session with a new [`UserId`]. No two sessions have names that [clash](NameKey::clashes).
     async fn open_session(&self, token: TokenHash, name: &UserName) -> Result<Session, OpenError>;
     /// The session, which counts as used now; `None` after sign-out or once it was not used for its time to live.
     async fn session(&self, token: TokenHash) -> Result<Option<Session>, StoreError>;
@@ -237,8 +297,12 @@ pub trait Directory: Send + Sync {
 
     /// Puts the room on the person's list, with everything in it so far counted as read, unless it is there.
     async fn add_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError>;
-    async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError>;
-    /// The rooms of a person, in the order in which they were joined.
+    /// Takes the room off the person's list. How far they had read it, if it was there.
+    async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<Option<ReadMark>, StoreError>;
+    /// Undoes [`remove_member`](Self::remove_member): as [`add_member`](Self::add_member), but read only up to `read`, if that is
+    /// a place in the log as it is now.
+    async fn restore_member(&self, user: UserId, room: &RoomKey, read: ReadMark) -> Result<(), StoreError>;
+    /// The rooms of a person that were joined last, at most [`ROOMS_LISTED`], in the order in which they were joined.
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomRef>, StoreError>;
 }
 
@@ -249,7 +313,7 @@ pub trait Presence: Send + Sync {
     async fn enter(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError>;
     /// This instance has no socket of `user` in `room` any more.
     async fn leave(&self, room: &RoomKey, user: UserId) -> Result<(), StoreError>;
-    /// Everyone in the room, each person once, sorted by name and id; instances whose lease lapsed do not count.
+    /// Everyone in the room, each person once, in the [natural order](app::order::natural) of names, then by id; instances whose lease lapsed do not count.
     async fn people(&self, room: &RoomKey) -> Result<Vec<Person>, StoreError>;
 }
 
@@ -270,8 +334,8 @@ pub trait Live: Send + Sync {
     /// Whether a commit or the end of a session may go unreported without a [`LiveSink::doubt`], so that logs and sessions
     /// have to be looked at: so it is where other processes share the store.
     fn may_miss(&self) -> bool;
-    /// Whether the store answers.
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// Whether messages can be written.
+    async fn writable(&self) -> Result<(), Unwritable>;
     /// Releases presence and finishes what was accepted.
     async fn shutdown(&self);
 }
@@ -289,6 +353,11 @@ pub trait LiveSink: Send + Sync {
     fn typing(&self, room: &RoomKey, person: Person);
     /// Commits may have been missed: in one room, or in all; then marks as well.
     fn doubt(&self, room: Option<&RoomKey>);
+}
+
+/// The order in which people are listed.
+pub(crate) fn in_order(a: &Person, b: &Person) -> Ordering {
+    natural(a.name.as_str(), b.name.as_str()).then(a.id.cmp(&b.id))
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {

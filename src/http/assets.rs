@@ -5,7 +5,7 @@ use app::view::Assets;
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     middleware::{self, Next},
     response::Response,
 };
@@ -83,16 +83,100 @@ pub fn service(dir: &Path, state: AppState) -> Router {
         .precompressed_br()
         .precompressed_gzip()
         .fallback(page);
-    Router::new().fallback_service(files).layer(middleware::from_fn(move |request: Request, next: Next| async move {
-        let immutable = hashed && request.uri().path().starts_with("/pkg/");
-        let mut response: Response = next.run(request).await;
-        if response.status().is_success() && !response.headers().contains_key(header::CACHE_CONTROL) {
-            // A hashed name never means other contents; anything else is asked for again, with a date.
-            let policy = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
-            // It may have been one of the compressed files beside it.
-            response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    Router::new().fallback_service(files).layer(middleware::from_fn(
+        move |mut request: Request, next: Next| async move {
+            let immutable = hashed && request.uri().path().starts_with("/pkg/");
+            let policy_of_document = policy(request.uri().path());
+            if !is_one_range(request.method(), request.headers()) {
+                request.headers_mut().remove(header::RANGE);
+            }
+            let mut response: Response = next.run(request).await;
+            if let Some(policy) = policy_of_document {
+                let policy = HeaderValue::from_static(policy);
+                response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+            }
+            if response.status().is_success() && !response.headers().contains_key(header::CACHE_CONTROL) {
+                // A hashed name never means other contents; anything else is asked for again, with a date.
+                let policy = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+                // It may have been one of the compressed files beside it.
+                response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+            }
+            response
+        },
+    ))
+}
+
+/// What the files may load that are documents of their own: the page without a network, the worker, the icon.
+fn policy(path: &str) -> Option<&'static str> {
+    match path {
+        "/offline.html" => Some(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'",
+        ),
+        "/sw.js" => Some("default-src 'none'; connect-src 'self'; frame-ancestors 'none'"),
+        "/favicon.svg" => Some("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        _ => None,
+    }
+}
+
+/// Whether a request asks for one range of bytes, with nothing that it depends on. All else is answered with the whole
+/// file, as RFC 9110, section 14.2, has it for what a server does not do.
+fn is_one_range(method: &Method, headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::RANGE).iter().map(HeaderValue::as_bytes);
+    let (Some(range), None) = (lines.next(), lines.next()) else { return false };
+    let one = range.split_at_checked(6).filter(|(unit, _)| *unit == b"bytes=").map(|(_, range)| range);
+    let ends = one.and_then(|range| std::str::from_utf8(range).ok()).and_then(|range| range.trim().split_once('-'));
+    let number = |digits: &str| digits.parse::<u64>().ok().filter(|_| !digits.starts_with('+'));
+    let is_range = ends.is_some_and(|(first, last)| match (number(first), number(last)) {
+        (Some(first), Some(last)) => first <= last,
+        (Some(_), None) => last.is_empty(),
+        (None, Some(_)) => first.is_empty(),
+        (None, None) => false,
+    });
+    method == Method::GET && is_range && !headers.contains_key(header::IF_RANGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_range_of_bytes_is_looked_at() {
+        let asks = |method: Method, ranges: &[&str], if_range: bool| {
+            let mut headers = HeaderMap::new();
+            for range in ranges {
+                headers.append(header::RANGE, range.parse().unwrap());
+            }
+            if if_range {
+                headers.insert(header::IF_RANGE, "\"x\"".parse().unwrap());
+            }
+            is_one_range(&method, &headers)
+        };
+        for range in ["bytes=0-1", "bytes=5-", "bytes=-5", "bytes=0-99999999"] {
+            assert!(asks(Method::GET, &[range], false), "{range}");
+            assert!(!asks(Method::HEAD, &[range], false) && !asks(Method::GET, &[range], true), "{range}");
         }
-        response
-    }))
+        for range in [
+            "items=0-1",
+            "bytes=0-1,3-4",
+            "bytes=0-1, 3-4",
+            "bytes=",
+            "bytes=-",
+            "bytes=x-y",
+            "bytes=5-2",
+            "bytes 0-1",
+            "0-1",
+            "",
+            "bytes=1",
+            "bytes=+1-2",
+            "bytes=0-1-2",
+            "none",
+            "bytes=0x1-2",
+        ] {
+            assert!(!asks(Method::GET, &[range], false), "{range}");
+        }
+        assert!(!asks(Method::GET, &["bytes=0-1", "bytes=3-4"], false));
+        assert!(!asks(Method::GET, &[], false));
+    }
 }

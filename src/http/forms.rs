@@ -1,153 +1,96 @@
-//! What a POST does. Every form works without JavaScript; one that is refused is shown again (422) with what was typed.
+//! What a POST does inside: rooms and messages. Every form works without JavaScript; one that is refused is shown again (422) with what was typed.
 
 use super::{
     AppState,
+    form::{Garbled, MESSAGE_FORM_MAX, Posted, SMALL_FORM_MAX},
     pages::{self, Named, Part},
     render,
-    visitor::{self, Visitor},
+    rooms::{self, Asked},
+    visitor::Visitor,
 };
 use crate::{
-    engine::{AppendError, Appended, Content, Draft, OpenError, Session, StoreError, TokenHash},
+    audit,
+    engine::{AppendError, Appended, Content, CreateError, Draft, Session, StoreError},
     hub::lease::commit_until,
+    limits::allowance::Cost,
 };
 use app::{
-    domain::{Cursor, MessageText, ProducerId, RoomName, USER_NAME_MAX, UserName},
-    page::{Door, Post, RoomRef, SIGNED_OUT, Screen},
+    domain::{Cursor, MessageText, ProducerId, RoomName},
+    page::{Post, RoomRef},
     protocol::{ErrorCode, Person, ReadMark},
 };
 use axum::{
-    Form,
     extract::State,
-    http::{StatusCode, Uri, header},
+    http::{StatusCode, Uri},
     response::Response,
 };
-use serde::Deserialize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Free names to offer instead of one that is taken.
-const SUGGESTIONS: usize = 3;
-
-#[derive(Deserialize)]
-pub struct SignIn {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    room: String,
-    /// Where to go inside the room, if that is the room which is entered.
-    #[serde(default)]
-    at: String,
-    /// One of the suggested names, if its button was pressed.
-    pick: Option<String>,
-}
-
-pub async fn sign_in(State(state): State<AppState>, visitor: Visitor, Form(form): Form<SignIn>) -> Response {
-    let typed = form.pick.filter(|pick| !pick.is_empty()).unwrap_or(form.name);
-    let mut door = Door { name: typed, room: form.room, at: form.at, ..Door::default() };
-    let name = UserName::parse(&door.name).map_err(|problem| door.name_error = Some(ErrorCode::for_user_name(problem)));
-    let room = RoomName::parse(&door.room).map_err(|problem| door.room_error = Some(ErrorCode::for_room_name(problem)));
-    let (Ok(name), Ok(room)) = (name, room) else {
-        return again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await;
-    };
-    let (entered, cookie) = enter(&state, &visitor, &name, &room).await;
-    let mut response = match entered {
-        Ok(path) => render::see_other(inside_of(&path, &door.at).unwrap_or(&path)),
-        Err(OpenError::Taken) => {
-            door.name_error = Some(ErrorCode::NameTaken);
-            door.suggestions = suggestions(&state, &name).await;
-            again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
+/// A field as it was typed, and as what it was meant for.
+pub(super) fn field<T>(
+    typed: Result<String, Garbled>,
+    parse: impl FnOnce(&str) -> Result<T, ErrorCode>,
+    garbled: ErrorCode,
+) -> (String, Result<T, ErrorCode>) {
+    match typed {
+        Ok(text) => {
+            let parsed = parse(&text);
+            (text, parsed)
         }
-        Err(OpenError::Store(error)) => {
-            tracing::warn!(%error, "the store did not answer a sign-in");
-            door.error = Some(ErrorCode::Unavailable);
-            again(&state, &visitor, StatusCode::SERVICE_UNAVAILABLE, door).await
-        }
-    };
-    if let Some(cookie) = cookie {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
+        Err(Garbled(text)) => (text, Err(garbled)),
     }
-    response
 }
 
-/// `at`, if it is the address of a message in the room at `path`.
-fn inside_of<'a>(path: &str, at: &'a str) -> Option<&'a str> {
-    at.strip_prefix(path)?.strip_prefix('/')?.parse::<u64>().is_ok().then_some(at)
+pub(super) fn room_name(typed: Result<String, Garbled>) -> (String, Result<RoomName, ErrorCode>) {
+    field(typed, |text| RoomName::parse(text).map_err(ErrorCode::for_room_name), ErrorCode::RoomInvalid)
 }
 
-async fn again(state: &AppState, visitor: &Visitor, status: StatusCode, door: Door) -> Response {
-    render::screen(state, visitor, status, Screen::Door(door)).await
+/// Why somebody with a session did not get into a room.
+pub(super) enum NoRoom {
+    Store(StoreError),
+    Mixed,
+    Later(Duration),
 }
 
-/// Opens a session, unless this browser has one under that name, and the room. Returns where to go, and the cookie to set:
-/// also when only the room failed, so that trying again does not find the name taken by oneself.
-async fn enter(
+impl From<StoreError> for NoRoom {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Enters a room, which is made if there is none and the visitor may.
+pub(super) async fn join(
     state: &AppState,
     visitor: &Visitor,
-    name: &UserName,
+    session: &Session,
     room: &RoomName,
-) -> (Result<String, OpenError>, Option<header::HeaderValue>) {
-    let engine = &state.hub.engine;
-    let current = match &visitor.session {
-        Ok(current) => current.as_ref(),
-        Err(error) => return (Err(error.clone().into()), None),
-    };
-    if let Some(session) = current.filter(|session| session.person.name == *name) {
-        let joined = join(state, session, room).await;
-        return (joined.map(|room| room.key.path()).map_err(OpenError::from), None);
+) -> Result<RoomRef, NoRoom> {
+    let engine = &*state.hub.engine;
+    let is_new = engine.room(&room.key()).await?.is_none();
+    if is_new {
+        state.limits.room(engine, Some(session.token), &visitor.asker).await.map_err(NoRoom::Later)?;
     }
-    let (token, cookie) = visitor::new_token(state.config.secure_cookies());
-    let session = match engine.open_session(TokenHash::of(&token), name).await {
-        Ok(session) => session,
-        Err(error) => return (Err(error), None),
-    };
-    if let Some(old) = current {
-        // One browser, one name: the other is free again. Should this fail, it lapses by itself.
-        engine.close_session(old.token).await.ok();
+    let joined = put_in(state, session, room).await?;
+    if is_new {
+        audit::room_made(&visitor.asker, session.person.id);
     }
-    let joined = join(state, &session, room).await;
-    (joined.map(|room| room.key.path()).map_err(OpenError::from), Some(cookie))
+    Ok(joined)
 }
 
-async fn join(state: &AppState, session: &Session, room: &RoomName) -> Result<RoomRef, StoreError> {
-    let room = state.hub.engine.create_room(room).await?;
+/// A name that looks like an existing room's leads there: readers, the one who typed it among them, could not tell the two apart.
+pub(super) async fn put_in(state: &AppState, session: &Session, room: &RoomName) -> Result<RoomRef, NoRoom> {
+    let room = match state.hub.engine.create_room(room).await {
+        Ok(room) | Err(CreateError::LooksLike(room)) => room,
+        Err(CreateError::MixedScripts) => return Err(NoRoom::Mixed),
+        Err(CreateError::Store(error)) => return Err(error.into()),
+    };
+    state.directory.changed();
     state.hub.engine.add_member(session.person.id, &room.key).await?;
     Ok(room)
 }
 
-/// Names like the one that is taken and free.
-async fn suggestions(state: &AppState, taken: &UserName) -> Vec<String> {
-    let mut free = Vec::new();
-    let digits = 10 + crate::engine::random_id() % 90;
-    let endings = ["2", "3", "4", "5", "7"].map(str::to_owned).into_iter().chain([digits.to_string()]);
-    for ending in endings {
-        let room_left = USER_NAME_MAX - ending.chars().count() - 1;
-        let stem: String = taken.as_str().chars().take(room_left).collect();
-        let Ok(name) = UserName::parse(&format!("{} {ending}", stem.trim_end())) else { continue };
-        if state.hub.engine.name_is_free(&name.key()).await.unwrap_or(false) {
-            free.push(name.as_str().to_owned());
-        }
-        if free.len() == SUGGESTIONS {
-            break;
-        }
-    }
-    free
-}
-
-pub async fn sign_out(State(state): State<AppState>, mut visitor: Visitor) -> Response {
-    visitor.posts([]);
-    let mut response = match &visitor.session {
-        Ok(Some(session)) => match state.hub.engine.close_session(session.token).await {
-            Ok(()) => render::see_other(SIGNED_OUT),
-            Err(error) => return render::unavailable(&state, &visitor, &error).await,
-        },
-        Ok(None) => render::see_other(SIGNED_OUT),
-        Err(error) => return render::unavailable(&state, &visitor, error).await,
-    };
-    response.headers_mut().append(header::SET_COOKIE, visitor::no_token(state.config.secure_cookies()));
-    response
-}
-
 /// The session and the room a form is about, or the answer if one is missing.
-async fn inside(state: &AppState, visitor: &Visitor, uri: &Uri) -> Result<(Session, RoomName), Response> {
+pub async fn inside(state: &AppState, visitor: &Visitor, uri: &Uri) -> Result<(Session, RoomName), Response> {
     let session = match &visitor.session {
         Ok(Some(session)) => session.clone(),
         Ok(None) => {
@@ -165,35 +108,31 @@ async fn inside(state: &AppState, visitor: &Visitor, uri: &Uri) -> Result<(Sessi
     }
 }
 
-#[derive(Deserialize)]
-pub struct Message {
-    #[serde(default)]
-    text: String,
-    /// The producer rendered into this form, so that sending it twice counts once.
-    p: Option<String>,
-}
-
+/// A message: its `text`, and `p`, the producer rendered into this form, so that sending it twice counts once.
 pub async fn post_message(
     State(state): State<AppState>,
     mut visitor: Visitor,
     uri: Uri,
-    Form(form): Form<Message>,
+    Posted(form): Posted<MESSAGE_FORM_MAX>,
 ) -> Response {
-    visitor.posts([("text", form.text.clone()), ("p", form.p.clone().unwrap_or_default())]);
+    let parse = |text: &str| MessageText::parse(text).map_err(ErrorCode::for_text);
+    let (typed, text) = field(form.text("text"), parse, ErrorCode::TextInvalid);
+    let p = form.some("p");
+    visitor.posts([("text", typed.clone()), ("p", p.clone().unwrap_or_default())]);
     let (session, name) = match inside(&state, &visitor, &uri).await {
         Ok(inside) => inside,
         Err(response) => return response,
     };
     let fresh = || ProducerId(crate::engine::random_id());
-    let p = form.p.and_then(|p| p.parse().ok()).unwrap_or_else(fresh);
+    let p = p.and_then(|p| p.parse().ok()).unwrap_or_else(fresh);
     let me = &session.person;
     let refuse = async |status, code| {
-        let post = Post { p, text: form.text.clone(), error: Some(code) };
+        let post = Post { p, text: typed.clone(), error: Some(code) };
         pages::show_room(&state, &visitor, me, &name, Part::Newest, status, post).await
     };
-    let text = match MessageText::parse(&form.text) {
+    let text = match text {
         Ok(text) => text,
-        Err(problem) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::for_text(problem)).await,
+        Err(code) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, code).await,
     };
     let room = match state.hub.engine.room(&name.key()).await {
         Ok(Some(room)) => room,
@@ -203,7 +142,27 @@ pub async fn post_message(
         }
         Err(error) => return render::unavailable(&state, &visitor, &error).await,
     };
-    let until = commit_until(visitor.asked);
+    let mut asked = visitor.asked;
+    match turn(&state, &session, Cost::message(typed.len())).await {
+        Ok(false) => {}
+        // The session may have ended meanwhile.
+        Ok(true) => {
+            asked = Instant::now();
+            match state.hub.engine.session(session.token).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    let (status, code) = (StatusCode::UNAUTHORIZED, ErrorCode::SessionExpired);
+                    return render::problem_for(&state, &visitor, status, code, None).await;
+                }
+                Err(error) => return render::unavailable(&state, &visitor, &error).await,
+            }
+        }
+        Err(wait) => {
+            audit::limited("messages", visitor.asker.prefix());
+            return render::come_back(refuse(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooMany).await, wait);
+        }
+    }
+    let until = commit_until(asked);
     match append(&state, me, &room, [p, fresh()], until, text).await {
         Ok(at) => {
             if let Err(error) = state.hub.engine.add_member(me.id, &room.key).await {
@@ -222,6 +181,14 @@ pub async fn post_message(
             tracing::warn!(%error, "a posted message was not acknowledged");
             refuse(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable).await
         }
+    }
+}
+
+/// Waits for the turn of a form of this session. Says whether it had to wait, or how long it would.
+pub async fn turn(state: &AppState, session: &Session, cost: Cost) -> Result<bool, Duration> {
+    match state.limits.allowance(session.token) {
+        Some(allowance) => allowance.form(cost).await,
+        None => Ok(false),
     }
 }
 
@@ -254,30 +221,13 @@ async fn append(
     })
 }
 
-pub async fn leave_room(State(state): State<AppState>, mut visitor: Visitor, uri: Uri) -> Response {
-    visitor.posts([]);
-    let (session, name) = match inside(&state, &visitor, &uri).await {
-        Ok(inside) => inside,
-        Err(response) => return response,
-    };
-    match state.hub.engine.remove_member(session.person.id, &name.key()).await {
-        Ok(()) => render::see_other("/rooms"),
-        Err(error) => render::unavailable(&state, &visitor, &error).await,
-    }
-}
-
-#[derive(Deserialize)]
-pub struct CreateRoom {
-    #[serde(default)]
-    room: String,
-}
-
 pub async fn create_room(
     State(state): State<AppState>,
     mut visitor: Visitor,
-    Form(form): Form<CreateRoom>,
+    Posted(form): Posted<SMALL_FORM_MAX>,
 ) -> Response {
-    visitor.posts([("room", form.room.clone())]);
+    let (typed, name) = room_name(form.text("room"));
+    visitor.posts([("room", typed.clone())]);
     let session = match &visitor.session {
         Ok(Some(session)) => session,
         Ok(None) => {
@@ -286,14 +236,24 @@ pub async fn create_room(
         }
         Err(error) => return render::unavailable(&state, &visitor, error).await,
     };
-    match RoomName::parse(&form.room) {
-        Ok(name) => match join(&state, session, &name).await {
+    match name {
+        Ok(name) => match join(&state, &visitor, session, &name).await {
             Ok(room) => render::see_other(&room.key.path()),
-            Err(error) => render::unavailable(&state, &visitor, &error).await,
+            Err(NoRoom::Store(error)) => render::unavailable(&state, &visitor, &error).await,
+            Err(NoRoom::Mixed) => {
+                let (status, error) = (StatusCode::UNPROCESSABLE_ENTITY, Some(ErrorCode::RoomMixed));
+                rooms::show(&state, &visitor, status, refused(typed, error)).await
+            }
+            Err(NoRoom::Later(wait)) => {
+                let (status, error) = (StatusCode::TOO_MANY_REQUESTS, Some(ErrorCode::TooMany));
+                render::come_back(rooms::show(&state, &visitor, status, refused(typed, error)).await, wait)
+            }
         },
-        Err(problem) => {
-            let code = ErrorCode::for_room_name(problem);
-            pages::show_rooms(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, form.room, Some(code)).await
-        }
+        Err(code) => rooms::show(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, refused(typed, Some(code))).await,
     }
+}
+
+/// The directory with a form that was not taken.
+fn refused(create: String, error: Option<ErrorCode>) -> Asked {
+    Asked { create, error, ..Asked::default() }
 }

@@ -3,50 +3,88 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`pages`] | what is rendered for a GET |
-//! | [`forms`] | what a POST does; all of it works without JavaScript |
+//! | [`rooms`] | the directory, and everyone in a room |
+//! | [`signing`], [`forms`] | what a POST does; all of it works without JavaScript |
+//! | [`leaving`] | leaving a room, and undoing that |
 //! | [`render`] | a screen as a page, with its security headers |
-//! | [`visitor`] | who asks: session, language, theme, time zone |
+//! | [`turns`] | whose page is rendered next |
+//! | [`busy`] | what is answered where there is no time for a page |
+//! | [`plain`] | what such answers look like |
+//! | [`directory`] | the rooms there are, as of a second ago |
+//! | [`form`] | the fields of a form, to the letter |
+//! | [`visitor`], [`cookies`] | who asks: session, language, theme, time zone |
+//! | [`unkept`] | browsers that keep no cookie |
+//! | [`host`], [`misdirected`] | which names are this server's, and what others are told |
 //! | [`origin`] | which pages may send requests here |
 //! | [`assets`] | the files of the page |
+//! | [`health`] | whether people should be sent here |
+//! | [`upgrade`] | the handshake of a WebSocket |
 //! | [`serve`] | accepting connections |
+//! | [`connections`] | which of them may stay open |
+//! | [`wire`] | one connection's bytes |
+//! | [`pace`] | how long it may take for what it does |
 
 mod assets;
+mod busy;
+mod connections;
+mod cookies;
+mod directory;
+mod form;
 mod forms;
+mod health;
+pub mod host;
+mod leaving;
+mod misdirected;
 mod origin;
+mod pace;
 mod pages;
+mod plain;
 mod render;
+mod rooms;
 mod serve;
+mod signing;
+mod turns;
+mod unkept;
+mod upgrade;
 mod visitor;
+mod wire;
 
 use crate::{
+    audit,
     config::Config,
+    engine::{Session, random_id},
     hub::Hub,
+    limits::{
+        Limits,
+        address::Asker,
+        places::{Full, Place},
+    },
     socket::{Admitted, Sockets},
 };
-use app::protocol::{CloseCode, ErrorCode, FRAME_MAX, SUBPROTOCOL, SUBPROTOCOLS};
+use app::protocol::{CloseCode, ErrorCode, SUBPROTOCOL, SUBPROTOCOLS};
 use axum::{
     Extension, Router,
-    extract::{
-        DefaultBodyLimit, MatchedPath, State,
-        ws::{CloseFrame, Message, Utf8Bytes, WebSocketUpgrade},
-    },
-    http::{HeaderMap, Request, StatusCode, header},
-    middleware,
+    body::Body,
+    extract::{MatchedPath, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serve::Wire;
+use directory::DirectoryCache;
+use host::{Hosts, Reached};
 use std::{path::Path, sync::Arc, time::Duration};
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer, trace::TraceLayer,
 };
+use turns::Turns;
+use unkept::Unkept;
+use upgrade::Upgrade;
 use visitor::Visitor;
 
 pub use assets::Site;
-pub use serve::serve;
-
-/// Largest body of a form: a message of the longest, each of its characters percent-encoded in twelve bytes, and some.
-const FORM_MAX: usize = 64 * 1024;
+pub use serve::{Serving, connections_within, files_for, serve};
+pub use wire::Wire;
 
 /// How long a request may take from its headers to those of its answer, its body included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -55,8 +93,23 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct AppState {
     pub hub: Arc<Hub>,
+    pub limits: Arc<Limits>,
     pub config: Arc<Config>,
     pub site: Arc<Site>,
+    hosts: Arc<Hosts>,
+    unkept: Arc<Unkept>,
+    turns: Arc<Turns>,
+    directory: Arc<DirectoryCache>,
+}
+
+impl AppState {
+    /// Of a server that listens on `port`.
+    pub fn new(hub: Arc<Hub>, config: Config, site: Site, port: u16) -> Self {
+        let hosts = Arc::new(Hosts::new(&config, port));
+        let limits = Arc::new(Limits::new(&config));
+        let (config, site, turns) = (Arc::new(config), Arc::new(site), Arc::new(Turns::new()));
+        Self { hub, limits, config, site, hosts, unkept: Arc::default(), turns, directory: Arc::default() }
+    }
 }
 
 /// The whole of the server's HTTP. A request passes the layers from the last to the first.
@@ -65,100 +118,121 @@ pub fn router(state: AppState) -> Router {
     let log = TraceLayer::new_for_http().make_span_with(|request: &Request<_>| {
         // The route, not the path: a path holds what a person typed.
         let route = request.extensions().get::<MatchedPath>().map_or("file", MatchedPath::as_str);
-        tracing::debug_span!("request", method = %request.method(), route)
+        let id = request.extensions().get::<RequestId>().map_or(0, |RequestId(id)| *id);
+        // At this level, so that whatever is logged about a request names it.
+        tracing::error_span!("request", id = %format_args!("{id:016x}"), method = %request.method(), route)
     });
     Router::new()
         .route("/", get(pages::home))
-        .route("/rooms", get(pages::rooms).post(forms::create_room))
+        .route("/rooms", get(rooms::rooms).post(forms::create_room))
+        .route("/rooms.json", get(rooms::names))
         .route("/r/{room}", get(pages::room).post(forms::post_message))
         .route("/r/{room}/", get(pages::room))
-        .route("/r/{room}/leave", post(forms::leave_room))
+        .route("/r/{room}/leave", post(leaving::leave_room))
+        .route("/r/{room}/back", post(leaving::come_back))
+        .route("/r/{room}/people", get(rooms::people))
         .route("/r/{room}/{seq}", get(pages::message))
-        .route("/signin", get(pages::home).post(forms::sign_in))
-        .route("/signout", post(forms::sign_out))
+        .route("/signin", get(pages::home).post(signing::sign_in))
+        .route("/signout", post(signing::sign_out))
         .route("/lang/{lang}", get(pages::choose_language))
         .route("/theme/{theme}", get(pages::choose_theme))
+        .route("/density/{density}", get(pages::choose_density))
         .route("/ws", get(socket))
         .fallback_service(files)
-        .method_not_allowed_fallback(pages::not_found)
+        .method_not_allowed_fallback(pages::method_not_allowed)
         // Only whole answers to browsers are worth compressing; the socket and health are beyond it by their size.
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(state.clone(), origin::check_forms))
-        .route("/health/live", get(|| async { "ok" }))
-        .route("/health/ready", get(ready))
+        .merge(health::routes(state.hub.clone()))
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn_with_state(state.clone(), render::broken_as_page))
-        .layer(middleware::map_response(render::common_headers))
-        .layer(log)
-        .layer(DefaultBodyLimit::max(FORM_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_WITHIN))
+        .layer(middleware::from_fn_with_state(state.clone(), render::failures_as_pages))
+        // Before anything is looked at or asked of the store.
+        .layer(middleware::from_fn_with_state(state.clone(), host::check))
+        .layer(middleware::from_fn_with_state(state.clone(), render::common_headers))
+        .layer(log)
+        .layer(middleware::from_fn(identify))
         .with_state(state)
 }
 
-/// Whether this instance should be sent people: the store answers and it is not stopping.
-async fn ready(State(state): State<AppState>) -> Response {
-    if state.hub.stopping() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
+/// By what a request is known in the log. Never what the client says.
+#[derive(Clone, Copy)]
+struct RequestId(u64);
+
+/// Gives the request an id, and tells whoever sent it.
+async fn identify(mut request: Request<Body>, next: Next) -> Response {
+    let id = random_id();
+    request.extensions_mut().insert(RequestId(id));
+    let mut response = next.run(request).await;
+    if let Ok(id) = HeaderValue::try_from(format!("{id:016x}")) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
-    match tokio::time::timeout(Duration::from_secs(2), state.hub.engine.ping()).await {
-        Ok(Ok(())) => "ok".into_response(),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer").into_response(),
-    }
+    response
 }
 
+/// What is wrong is told in this order: the handshake, the origin, the version of the protocol, this server, the session.
 async fn socket(
     State(state): State<AppState>,
+    upgrade: Upgrade,
     visitor: Visitor,
     Extension(wire): Extension<Wire>,
+    Extension(reached): Extension<Reached>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
 ) -> Response {
-    if !origin::allowed(&state.config, &headers) {
+    if !origin::allowed(&state.config, &reached, &headers) {
+        origin::log_refusal("socket", &reached, &headers);
         return (StatusCode::FORBIDDEN, ErrorCode::OriginRefused.as_str()).into_response();
     }
     wire.bound_buffers();
-    if let Some(theirs) = other_version(&headers) {
-        return refuse(upgrade.protocols([theirs]), CloseCode::Incompatible, state.site.build.to_string());
+    if let Some(theirs) = other_version(upgrade.offers()).map(str::to_owned) {
+        return refuse(upgrade, &theirs, CloseCode::Incompatible, state.site.build.to_string());
     }
-    let ours = |upgrade: WebSocketUpgrade| upgrade.protocols([SUBPROTOCOL]);
+    let refuse = |upgrade, code, reason| refuse(upgrade, SUBPROTOCOL, code, reason);
     match visitor.session {
-        _ if state.hub.stopping() => refuse(ours(upgrade), CloseCode::Restarting, "server is stopping"),
+        _ if state.hub.stopping() => refuse(upgrade, CloseCode::Restarting, "server is stopping"),
         Ok(Some(session)) => {
-            let Some(place) = state.hub.place() else {
-                return refuse(ours(upgrade), CloseCode::Busy, "too many sockets are open");
+            let place = match place(&state, &session, &visitor.asker) {
+                Ok(place) => place,
+                Err(reason) => {
+                    audit::limited("sockets", visitor.asker.prefix());
+                    return refuse(upgrade, CloseCode::Busy, reason);
+                }
             };
             let build = state.site.build.clone();
-            let sockets = Sockets { hub: state.hub.clone(), build, lifetime: state.config.socket_lifetime };
-            crate::socket::serve(upgrade, sockets, Admitted { session, asked: visitor.asked, place })
+            let (hub, limits, lifetime) = (state.hub.clone(), state.limits.clone(), state.config.socket_lifetime);
+            let admitted = Admitted { session, asked: visitor.asked, place, wire };
+            let sockets = Sockets { hub, limits, build, lifetime };
+            upgrade.run(SUBPROTOCOL, |ws| crate::socket::run(ws, sockets, admitted))
         }
         // A script sees a refused upgrade as any other loss of the network, so it is told in a close frame.
-        Ok(None) => refuse(ours(upgrade), CloseCode::SessionEnded, "sign in first"),
-        Err(_) => refuse(ours(upgrade), CloseCode::Busy, "the store does not answer"),
+        Ok(None) => refuse(upgrade, CloseCode::SessionEnded, "sign in first"),
+        Err(_) => refuse(upgrade, CloseCode::Busy, "the store does not answer"),
     }
+}
+
+/// A place for one more socket, or why there is none.
+fn place(state: &AppState, session: &Session, asker: &Asker) -> Result<Place, &'static str> {
+    let allowance = state.limits.allowance(session.token);
+    if allowance.is_some_and(|allowance| allowance.open().is_err()) {
+        return Err("too many sockets were opened");
+    }
+    state.limits.places.take(session.token, asker).map_err(|full| match full {
+        Full::Instance => "too many sockets are open",
+        Full::Address => "too many sockets are open from this address",
+        Full::Session => "too many sockets of this session",
+    })
 }
 
 /// A version of the protocol that a client speaks instead of this server's. It is accepted for a close frame: a browser
 /// would take anything else for the network's fault and go on trying.
-fn other_version(headers: &HeaderMap) -> Option<String> {
-    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|offer| offer.to_str().ok());
-    let offers: Vec<&str> = offers.flat_map(|offer| offer.split(',')).map(str::trim).collect();
+fn other_version(offers: &[String]) -> Option<&str> {
     let theirs = offers.iter().find(|offer| offer.starts_with(SUBPROTOCOLS))?;
-    (!offers.contains(&SUBPROTOCOL)).then(|| (*theirs).to_owned())
+    (!offers.iter().any(|offer| offer == SUBPROTOCOL)).then_some(theirs)
 }
 
-fn refuse(upgrade: WebSocketUpgrade, code: CloseCode, reason: impl Into<Utf8Bytes>) -> Response {
+fn refuse(upgrade: Upgrade, protocol: &str, code: CloseCode, reason: impl Into<String>) -> Response {
     let reason = reason.into();
-    let upgrade = upgrade.read_buffer_size(1024);
-    // Nothing that it says matters.
-    let upgrade = upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX);
-    upgrade.on_upgrade(move |mut socket| async move {
-        let close = CloseFrame { code: code.code(), reason };
-        let closing = async {
-            socket.send(Message::Close(Some(close))).await.ok();
-            while let Some(Ok(_)) = socket.recv().await {}
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), closing).await;
-    })
+    upgrade.run(protocol, move |ws| crate::socket::refuse(ws, code, reason))
 }
 
 /// A folder that holds the page's files, where the settings name none: `site` beside the executable, as in a release,

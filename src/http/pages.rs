@@ -1,38 +1,38 @@
 //! What is rendered for a GET. None of it changes anything.
 
 use super::{
-    AppState, render,
-    visitor::{self, Visitor},
+    AppState,
+    form::Fields,
+    render,
+    visitor::{Reader, Visitor},
 };
-use crate::engine::{RecordPage, StoreError};
+use crate::engine::{ROOMS_LISTED, RecordPage, StoreError};
 use app::{
+    density::Density,
     domain::{Entry, NameProblem, ProducerId, RoomName},
     i18n::Lang,
-    page::{Door, MyRoom, Post, RoomRef, RoomScreen, RoomsScreen, Screen},
+    page::{Door, MyRoom, Post, RoomRef, RoomScreen, Screen},
     protocol::{ErrorCode, PAGE_ENTRIES, Page, Person},
     theme::Theme,
 };
 use axum::{
-    extract::{Path, Query, RawQuery, State},
-    http::{HeaderValue, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    extract::State,
+    http::{StatusCode, Uri, header},
+    response::Response,
 };
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use std::borrow::Cow;
 
 /// Entries shown before and after a message that is shown by its address.
 const AROUND: u64 = 25;
 
-/// Rooms listed in the directory.
-const DIRECTORY_MAX: usize = 200;
-
-#[derive(Deserialize)]
-pub struct HomeQuery {
-    room: Option<String>,
+/// What a query says; what in it is no text says nothing.
+pub fn queried(uri: &Uri, name: &str) -> Option<String> {
+    Fields::parse(uri.query().unwrap_or_default().as_bytes()).some(name)
 }
 
 /// The door, or for those inside the room they joined last.
-pub async fn home(State(state): State<AppState>, visitor: Visitor, Query(query): Query<HomeQuery>) -> Response {
+pub async fn home(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
     match &visitor.session {
         Ok(Some(session)) => match state.hub.engine.rooms_of(session.person.id).await {
             Ok(rooms) => {
@@ -42,7 +42,7 @@ pub async fn home(State(state): State<AppState>, visitor: Visitor, Query(query):
             Err(error) => render::unavailable(&state, &visitor, &error).await,
         },
         Ok(None) => {
-            let door = Door { room: query.room.unwrap_or_default(), ..Door::default() };
+            let door = Door { room: queried(&uri, "room").unwrap_or_default(), ..Door::default() };
             render::screen(&state, &visitor, StatusCode::OK, Screen::Door(door)).await
         }
         Err(error) => render::unavailable(&state, &visitor, error).await,
@@ -56,12 +56,16 @@ pub enum Named {
     Wrong(NameProblem),
 }
 
-/// The room that the segment after `/r/` names, as it stands in the request: percent-encoded, or not quite.
+/// What stands after the `n`th slash of a path, decoded. A `%` that encodes nothing stands for itself.
+fn segment(uri: &Uri, n: usize) -> Option<Cow<'_, str>> {
+    percent_decode_str(uri.path().split('/').nth(n).unwrap_or_default()).decode_utf8().ok()
+}
+
+/// The room that the segment after `/r/` names.
 pub fn named(uri: &Uri) -> Named {
-    let segment = uri.path().split('/').nth(2).unwrap_or_default();
-    match percent_decode_str(segment).decode_utf8() {
-        Ok(typed) => RoomName::parse(&typed).map_or_else(Named::Wrong, Named::Room),
-        Err(_) => Named::Wrong(NameProblem::Invisible),
+    match segment(uri, 2) {
+        Some(typed) => RoomName::parse(&typed).map_or_else(Named::Wrong, Named::Room),
+        None => Named::Wrong(NameProblem::Invisible),
     }
 }
 
@@ -75,38 +79,21 @@ pub enum Part {
     Around(u64),
 }
 
-#[derive(Deserialize)]
-pub struct RoomQuery {
-    before: Option<u64>,
-}
-
-pub async fn room(
-    State(state): State<AppState>,
-    visitor: Visitor,
-    uri: Uri,
-    RawQuery(raw): RawQuery,
-    query: Result<Query<RoomQuery>, axum::extract::rejection::QueryRejection>,
-) -> Response {
+pub async fn room(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
     // A `before` that is no number is as good as none: the newest page.
-    let before = query.ok().and_then(|Query(query)| query.before);
-    part_of_room(&state, &visitor, &uri, raw, before.map_or(Part::Newest, Part::Before)).await
+    let before = queried(&uri, "before").and_then(|before| before.parse().ok());
+    part_of_room(&state, &visitor, &uri, before.map_or(Part::Newest, Part::Before)).await
 }
 
 /// A message by its address.
-pub async fn message(
-    State(state): State<AppState>,
-    visitor: Visitor,
-    uri: Uri,
-    Path((_, seq)): Path<(String, String)>,
-    RawQuery(raw): RawQuery,
-) -> Response {
-    match seq.parse() {
-        Ok(seq) => part_of_room(&state, &visitor, &uri, raw, Part::Around(seq)).await,
-        Err(_) => not_found(State(state), visitor).await,
+pub async fn message(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
+    match segment(&uri, 3).and_then(|seq| seq.parse().ok()) {
+        Some(seq) => part_of_room(&state, &visitor, &uri, Part::Around(seq)).await,
+        None => not_found(State(state), Reader(visitor)).await,
     }
 }
 
-async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, raw: Option<String>, part: Part) -> Response {
+async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, part: Part) -> Response {
     let name = match named(uri) {
         Named::Room(name) => name,
         Named::Wrong(problem) => {
@@ -114,25 +101,45 @@ async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, raw: Optio
             return render::problem_for(state, visitor, StatusCode::UNPROCESSABLE_ENTITY, code, None).await;
         }
     };
-    let mut path = name.key().path();
-    if let Part::Around(seq) = part {
-        path = format!("{path}/{seq}");
+    let key = name.key();
+    let (path, seq) = match part {
+        Part::Around(seq) => (format!("{}/{seq}", key.path()), Some(seq.to_string())),
+        _ => (key.path(), None),
+    };
+    // Proxies spell an address in their own way: what decodes to the same is the same, or they and this server would send
+    // the browser to and fro.
+    let is_the_address = segment(uri, 2).is_some_and(|typed| typed == key.as_str())
+        && seq
+            .as_deref()
+            .map_or_else(|| uri.path().matches('/').count() == 2, |seq| segment(uri, 3).as_deref() == Some(seq));
+    if !is_the_address {
+        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        return render::elsewhere(path + &query);
     }
-    if uri.path() != path {
-        let query = raw.map(|raw| format!("?{raw}")).unwrap_or_default();
-        return match HeaderValue::try_from(path + &query) {
-            Ok(location) => (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response(),
-            Err(_) => StatusCode::BAD_REQUEST.into_response(),
-        };
-    }
+    let just_in = queried(uri, "in");
     let me = match &visitor.session {
-        Ok(Some(session)) => session.person.clone(),
+        Ok(Some(session)) => {
+            if let Some(number) = just_in {
+                // Its browser kept the cookie: nothing is to be watched, and the address is as people pass it on.
+                state.unkept.back(&number);
+                return render::see_other(&path);
+            }
+            session.person.clone()
+        }
         Ok(None) => {
             // Someone with a link: the room is filled in, in its creator's spelling if it exists.
             let known = state.hub.engine.room(&name.key()).await.ok().flatten();
             let room = known.map_or_else(|| name.as_str().to_owned(), |room| room.name.as_str().to_owned());
             let at = if matches!(part, Part::Around(_)) { path } else { String::new() };
-            let door = Door { room, at, ..Door::default() };
+            let mut door = Door { room, at, ..Door::default() };
+            if let Some(number) = just_in {
+                door.error = Some(ErrorCode::NoCookie);
+                if let Some((token, name)) = state.unkept.back(&number) {
+                    door.name = name;
+                    // Nobody has its cookie, so that nobody else could give the name back. Should this fail, it lapses.
+                    state.hub.engine.close_session(token).await.ok();
+                }
+            }
             return render::screen(state, visitor, StatusCode::OK, Screen::Door(door)).await;
         }
         Err(error) => return render::unavailable(state, visitor, error).await,
@@ -198,6 +205,8 @@ async fn load_room(
     let people = engine.people(&key).await?;
     let mut rooms = engine.rooms_of(me.id).await?;
     if rooms.iter().all(|other| other.key != key) {
+        // As many are shown as before.
+        rooms.drain(..(rooms.len() + 1).saturating_sub(ROOMS_LISTED));
         rooms.push(room.clone());
     }
     // Of this room up to the page, which the client goes on from; of the others all.
@@ -211,7 +220,8 @@ async fn load_room(
         newest: is_newest,
         rooms,
         target,
-        count: people.len(),
+        // Whoever reads the page is here, be it said already or not.
+        count: people.len() + usize::from(people.iter().all(|person| person.id != me.id)),
         people: crate::hub::presence::first(&people),
         post,
     }))
@@ -224,69 +234,34 @@ fn typed(page: &RecordPage) -> Result<Page, StoreError> {
     Ok(Page { entries, cursor: page.cursor, older: page.older })
 }
 
-pub async fn rooms(State(state): State<AppState>, visitor: Visitor) -> Response {
-    show_rooms(&state, &visitor, StatusCode::OK, String::new(), None).await
-}
-
-/// The directory, for a GET or for a form that was refused.
-pub async fn show_rooms(
-    state: &AppState,
-    visitor: &Visitor,
-    status: StatusCode,
-    create: String,
-    error: Option<ErrorCode>,
-) -> Response {
-    let me = match &visitor.session {
-        Ok(Some(session)) => session.person.id,
-        Ok(None) => return render::screen(state, visitor, StatusCode::OK, Screen::Door(Door::default())).await,
-        Err(error) => return render::unavailable(state, visitor, error).await,
-    };
-    let load = async {
-        let mine: Vec<RoomRef> = state.hub.engine.rooms_of(me).await?;
-        Ok::<_, StoreError>(RoomsScreen { rooms: state.hub.engine.rooms(DIRECTORY_MAX).await?, mine, create, error })
-    };
-    match load.await {
-        Ok(screen) => render::screen(state, visitor, status, Screen::Rooms(screen)).await,
-        Err(error) => render::unavailable(state, visitor, &error).await,
-    }
-}
-
-#[derive(Deserialize)]
-pub struct ChoiceQuery {
-    next: Option<String>,
-}
-
 /// Remembers a language and leads back.
-pub async fn choose_language(
-    State(state): State<AppState>,
-    visitor: Visitor,
-    Path(tag): Path<String>,
-    Query(query): Query<ChoiceQuery>,
-) -> Response {
-    let Some(lang) = Lang::from_tag(&tag) else {
-        return render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None).await;
-    };
-    chosen(&state, "lang", lang.tag(), query)
+pub async fn choose_language(state: State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
+    match segment(&uri, 2).and_then(|tag| Lang::from_tag(&tag)) {
+        Some(lang) => chosen(&visitor, "lang", lang.tag(), &uri),
+        None => not_found(state, Reader(visitor)).await,
+    }
 }
 
 /// Remembers a theme and leads back.
-pub async fn choose_theme(
-    State(state): State<AppState>,
-    visitor: Visitor,
-    Path(tag): Path<String>,
-    Query(query): Query<ChoiceQuery>,
-) -> Response {
-    match Theme::from_tag(&tag) {
-        Some(theme) => chosen(&state, "theme", theme.tag(), query),
-        None => not_found(State(state), visitor).await,
+pub async fn choose_theme(state: State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
+    match segment(&uri, 2).and_then(|tag| Theme::from_tag(&tag)) {
+        Some(theme) => chosen(&visitor, "theme", theme.tag(), &uri),
+        None => not_found(state, Reader(visitor)).await,
     }
 }
 
-fn chosen(state: &AppState, what: &'static str, tag: &'static str, query: ChoiceQuery) -> Response {
-    let next = query.next.filter(|next| is_local(next)).unwrap_or_else(|| "/".to_owned());
+/// Remembers how much room a message takes and leads back.
+pub async fn choose_density(state: State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
+    match segment(&uri, 2).and_then(|tag| Density::from_tag(&tag)) {
+        Some(density) => chosen(&visitor, "density", density.tag(), &uri),
+        None => not_found(state, Reader(visitor)).await,
+    }
+}
+
+fn chosen(visitor: &Visitor, what: &'static str, tag: &'static str, uri: &Uri) -> Response {
+    let next = queried(uri, "next").filter(|next| is_local(next)).unwrap_or_else(|| "/".to_owned());
     let mut response = render::see_other(&next);
-    let cookie = visitor::remember(what, tag, state.config.secure_cookies());
-    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response.headers_mut().append(header::SET_COOKIE, visitor.jar.remember(what, tag));
     response
 }
 
@@ -296,6 +271,11 @@ fn is_local(next: &str) -> bool {
     next.starts_with('/') && !next[1..].starts_with(['/', '\\']) && !next.contains(|c: char| c.is_control())
 }
 
-pub async fn not_found(State(state): State<AppState>, visitor: Visitor) -> Response {
+pub async fn not_found(State(state): State<AppState>, Reader(visitor): Reader) -> Response {
     render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None).await
+}
+
+/// A page that is there, but not for this method. `Allow` is added by the router, which knows the others.
+pub async fn method_not_allowed(State(state): State<AppState>, Reader(visitor): Reader) -> Response {
+    render::problem_for(&state, &visitor, StatusCode::METHOD_NOT_ALLOWED, ErrorCode::NotFound, None).await
 }

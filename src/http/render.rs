@@ -1,12 +1,13 @@
 //! A screen as a page, with its security headers.
 
-use super::{AppState, visitor::Visitor};
+use super::{AppState, Site, busy, form::Typed, host::Reached, visitor::Visitor};
 use app::{
     page::{PageData, Problem, Screen},
     protocol::ErrorCode,
     view::document,
 };
 use axum::{
+    Json,
     body::Body,
     extract::{FromRequestParts, State},
     http::{HeaderName, HeaderValue, Request, StatusCode, header, request::Parts},
@@ -16,26 +17,80 @@ use axum::{
 use leptos::config::LeptosOptions;
 use leptos::nonce::{Nonce, use_nonce};
 use std::{
+    future::ready,
     sync::{Arc, OnceLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tokio::runtime::Handle;
+use tower::ServiceExt;
+use tower_http::compression::Compression;
+
+/// How long a page about a failure waits to know who asked.
+const KNOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// What decides about a page besides its address.
+const VARIES: &str = "Cookie, Accept-Language, Accept";
+
+/// Marks an answer that is a page already.
+#[derive(Clone)]
+struct IsPage;
 
 /// Renders `screen` for `visitor`.
-pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, screen: Screen) -> Response {
+pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, mut screen: Screen) -> Response {
+    // Whoever comes without the link to a room is shown where people are.
+    if let Screen::Door(door) = &mut screen
+        && state.config.lively_rooms > 0
+        && door.room.is_empty()
+    {
+        door.lively = state.directory.lively(&*state.hub.engine, state.config.lively_rooms.into()).await;
+    }
     let page = PageData {
         lang: visitor.lang,
         theme: visitor.theme,
+        density: visitor.density,
         zone: visitor.zone.clone(),
+        halves: visitor.halves,
         build: state.site.build.to_string(),
         me: visitor.me().cloned(),
+        origin: state.config.public_url.clone().unwrap_or_else(|| visitor.origin.clone()),
         here: visitor.here.clone(),
         now: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
         screen,
     };
+    if visitor.wants_data {
+        return data(&page, status);
+    }
+    let (site, encodings, runtime) = (state.site.clone(), visitor.encodings.clone(), Handle::current());
+    let work = move || runtime.block_on(async { compressed(rendered(page, site, status).await, encodings).await });
+    let page = state.turns.take(visitor.me().is_some(), work).await;
+    let mut page = page.unwrap_or_else(|| busy::page(visitor));
+    page.extensions_mut().insert(IsPage);
+    page
+}
+
+/// What a page is rendered from: for its script, where something on the way or in the browser changed the page.
+fn data(page: &PageData, status: StatusCode) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store, no-transform")),
+        (header::VARY, HeaderValue::from_static(VARIES)),
+    ];
+    let mut data = (status, headers, Json(page)).into_response();
+    data.extensions_mut().insert(IsPage);
+    data
+}
+
+async fn rendered(page: PageData, site: Arc<Site>, status: StatusCode) -> Response {
+    // Nothing on the way may change a page: what was cut out or put in would be taken for what somebody wrote. A room is not
+    // kept at all, so that nobody finds it by going back after a sign-out; what was typed at the door is.
+    let kept = match &page.screen {
+        Screen::Room(_) | Screen::Rooms(_) | Screen::People(_) => "private, no-store, no-transform",
+        Screen::Door(_) | Screen::Problem(_) => "private, no-cache, no-transform",
+    };
+    let reload = site.assets.reload.clone();
     let nonce: Arc<OnceLock<Nonce>> = Arc::default();
-    let (page, site, used) = (Arc::new(page), state.site.clone(), nonce.clone());
+    let (page, used) = (Arc::new(page), nonce.clone());
     let render = leptos_axum::render_app_async_with_context(
         || {},
         move || {
@@ -46,15 +101,36 @@ pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, scr
     // The page's own address is in `page.here`; leptos reads nothing from the request.
     let mut response = render(Request::new(Body::empty())).await;
     *response.status_mut() = status;
-    let csp = content_security_policy(nonce.get().map_or("", |nonce| nonce), state.site.assets.reload.as_ref());
+    let csp = content_security_policy(nonce.get().map_or("", |nonce| nonce), reload.as_ref());
     let headers = response.headers_mut();
     if let Ok(csp) = HeaderValue::try_from(csp) {
         headers.insert(header::CONTENT_SECURITY_POLICY, csp);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers.insert(header::VARY, HeaderValue::from_static("Cookie, Accept-Language"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    headers.insert(header::VARY, HeaderValue::from_static(VARIES));
     response
 }
+
+/// The whole page as it is to be sent: the router would compress it as well, but between other connections.
+async fn compressed(page: Response, encodings: Option<HeaderValue>) -> Response {
+    let mut asked = Request::new(Body::empty());
+    if let Some(encodings) = encodings {
+        asked.headers_mut().insert(header::ACCEPT_ENCODING, encodings);
+    }
+    let mut page = Some(page);
+    let answers = tower::service_fn(move |_| ready(page.take().ok_or(PageIsGone)));
+    let Ok(answer) = Compression::new(answers).oneshot(asked).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let (parts, body) = answer.into_parts();
+    match axum::body::to_bytes(Body::new(body), usize::MAX).await {
+        Ok(bytes) => Response::from_parts(parts, bytes.into()),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// It was asked for twice, which does not happen.
+struct PageIsGone;
 
 /// Renders the page that says what went wrong.
 pub async fn problem(state: &AppState, parts: &mut Parts, status: StatusCode, code: ErrorCode) -> Response {
@@ -69,23 +145,43 @@ pub async fn problem_for(
     code: ErrorCode,
     room: Option<String>,
 ) -> Response {
-    let problem = Problem { status: status.as_u16(), code, room, form: visitor.form.clone() };
+    let address = state.config.public_url.clone().filter(|_| code == ErrorCode::OriginRefused);
+    let problem = Problem { status: status.as_u16(), code, room, form: visitor.form.clone(), address };
     screen(state, visitor, status, Screen::Problem(problem)).await
 }
 
-/// A handler that broke leaves a bare answer: whoever asked for a page gets one, in their language.
-pub async fn broken_as_page(State(state): State<AppState>, request: Request<Body>, next: Next) -> Response {
+/// An answer without a page, as of a handler that broke or was given up, of a form that could not be read, or of a method
+/// that there is none for: whoever asked for a page gets one, in their language, with what was read of what they typed.
+pub async fn failures_as_pages(State(state): State<AppState>, mut request: Request<Body>, next: Next) -> Response {
     let accepts = |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/html"));
     let page = request.headers().get(header::ACCEPT).is_some_and(accepts);
+    let typed = Typed::default();
+    request.extensions_mut().insert(typed.clone());
     let (parts, body) = request.into_parts();
     let asked = page.then(|| parts.clone());
-    let response = next.run(Request::from_parts(parts, body)).await;
-    match asked {
-        Some(mut parts) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
-            problem(&state, &mut parts, StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal).await
+    let bare = next.run(Request::from_parts(parts, body)).await;
+    let code = match bare.status() {
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorCode::BadRequest,
+        StatusCode::METHOD_NOT_ALLOWED => ErrorCode::NotFound,
+        StatusCode::REQUEST_TIMEOUT => ErrorCode::TooSlow,
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+        StatusCode::INTERNAL_SERVER_ERROR => ErrorCode::Internal,
+        _ => return bare,
+    };
+    let Some(mut parts) = asked.filter(|_| bare.extensions().get::<IsPage>().is_none()) else { return bare };
+    let known = tokio::time::timeout(KNOWN_WITHIN, Visitor::from_request_parts(&mut parts, &state)).await;
+    let mut visitor = match known {
+        Ok(Ok(visitor)) => visitor,
+        Err(_) => Visitor::stranger(&parts, &state),
+    };
+    visitor.form = typed.shown();
+    let mut page = problem_for(&state, &visitor, bare.status(), code, None).await;
+    for name in [header::ALLOW, header::CONNECTION] {
+        if let Some(value) = bare.headers().get(&name) {
+            page.headers_mut().insert(name, value.clone());
         }
-        _ => response,
     }
+    page
 }
 
 /// The store did not answer.
@@ -93,6 +189,12 @@ pub async fn unavailable(state: &AppState, visitor: &Visitor, error: &crate::eng
     tracing::warn!(%error, "the store did not answer a page");
     let mut response = problem_for(state, visitor, StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, None).await;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    response
+}
+
+/// The answer, once it is worth another try after `wait`.
+pub fn come_back(mut response: Response, wait: Duration) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     response
 }
 
@@ -109,16 +211,31 @@ fn content_security_policy(nonce: &str, reload: Option<&LeptosOptions>) -> Strin
 }
 
 /// Headers of every answer.
-pub async fn common_headers(mut response: Response) -> Response {
-    const HEADERS: [(HeaderName, &str); 4] = [
+pub async fn common_headers(State(state): State<AppState>, request: Request<Body>, next: Next) -> Response {
+    const HEADERS: [(HeaderName, &str); 7] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // Pages and the few files that are documents have policies of their own.
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::X_FRAME_OPTIONS, "DENY"),
         // A form that is refused leads back to where it came from, within this server.
         (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
     ];
+    let at = super::host::reached(request.version(), request.uri(), request.headers()).ok().and_then(|Reached(at)| at);
+    let https_only = at.and_then(|at| state.config.strict_transport_security(&at));
+    let is_of_a_room = request.uri().path().starts_with("/r/");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Some(value) = https_only.and_then(|value| HeaderValue::try_from(value).ok()) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+    if is_of_a_room {
+        headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
     }
     response
 }
@@ -128,5 +245,17 @@ pub fn see_other(path: &str) -> Response {
     match HeaderValue::try_from(path) {
         Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Where something is for now; no browser keeps that.
+pub fn elsewhere(path: String) -> Response {
+    let no_store = HeaderValue::from_static("no-store");
+    match HeaderValue::try_from(path) {
+        Ok(location) => {
+            let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, no_store)];
+            (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
+        }
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }
 }

@@ -1,68 +1,123 @@
 //! Accepting connections, within limits that axum's own loop has not.
 
-use axum::{Router, http::Request};
+use super::{
+    connections::{Bounds, Connections, Full, Place, Source},
+    wire::Wire,
+};
+use crate::{hub::Hub, limits::Limits, telemetry::Seldom};
+use axum::{
+    Router,
+    http::{HeaderValue, Request, StatusCode, header},
+};
 use hyper::{
     server::conn::http1,
     service::{Service, service_fn},
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use socket2::SockRef;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use std::{
-    io::{self, IoSlice},
-    net::Shutdown,
-    pin::{Pin, pin},
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
+    task::{Poll, ready},
+    time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    time::sleep,
+    time::{sleep, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a connection may take to send a request's headers, and how long it may be idle between two requests.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-/// Connections that are no sockets, at once; a browser has up to six.
-const CONNECTIONS_MAX: usize = 8_192;
+/// Fewest and most connections that are no sockets, at once; a browser has up to six.
+const CONNECTIONS: (u64, u64) = (256, 8_192);
+/// Files open beside them and the sockets: the store, the site.
+const OTHER_FILES: u64 = 256;
+/// Connections of one stranger, and how many of these may not have asked for anything yet.
+const OF_PEER: f64 = 2_048.0;
+const OF_PEER_UNPROVEN: f64 = 256.0;
 /// Pause when no connection can be accepted, which is so where there are no more files to open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// What the kernel keeps for a WebSocket's slow reader; it doubles the number for its own book-keeping. Without it the
-/// kernel would grow it to megabytes.
-const SOCKET_SEND_BYTES: usize = 8 * 1024;
-/// What the kernel keeps of what a client sends faster than it is read, doubled as well: where it begins by itself.
-const SOCKET_RECEIVE_BYTES: usize = 64 * 1024;
+/// What is kept of a head, and of what is to be written beside a body's own pieces. A longer head is answered with 431.
+const HEAD_MAX: usize = 16 * 1024;
+/// Lines of a head; more of them are answered with 431.
+const HEADERS_MAX: usize = 64;
+
+/// What is told in the log within a minute; of addresses, how many.
+static FULL: Seldom = Seldom::new(1);
+static FULL_FOR_PEER: Seldom = Seldom::new(8);
+static UNACCEPTED: Seldom = Seldom::new(1);
+
+/// How many connections that are no sockets there may be where a process may have `files` open, of which `max_sockets` are
+/// for sockets.
+pub fn connections_within(files: u64, max_sockets: u32) -> usize {
+    let left = files.saturating_sub(u64::from(max_sockets) + OTHER_FILES);
+    usize::try_from(left.clamp(CONNECTIONS.0, CONNECTIONS.1)).unwrap_or(usize::MAX)
+}
+
+/// Files that a process has to be able to open for `max_sockets` sockets and the fewest other connections.
+pub fn files_for(max_sockets: u32) -> u64 {
+    u64::from(max_sockets) + OTHER_FILES + CONNECTIONS.0
+}
+
+/// What is served, and within which limits.
+pub struct Serving {
+    pub router: Router,
+    pub hub: Arc<Hub>,
+    pub limits: Arc<Limits>,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
+    /// Connections that are no sockets, at most.
+    pub connections: usize,
+    pub stop: CancellationToken,
+}
 
 /// Serves until `stop` is cancelled, then finishes the requests under way. Upgraded connections are not waited for.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let connections = TaskTracker::new();
+pub async fn serve(listener: TcpListener, serving: Serving) {
+    let Serving { limits, stop, .. } = &serving;
+    let (of_peer, unproven) = (limits.count(OF_PEER), limits.count(OF_PEER_UNPROVEN));
+    let connections = Connections::new(Bounds { all: serving.connections, of_peer, unproven });
+    let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            // An upgraded one, which counts as a socket, is none of them any more.
-            Ok(_) if connections.len() >= CONNECTIONS_MAX => {
-                tracing::warn!("more than {CONNECTIONS_MAX} connections are open; closing a new one");
-            }
-            Ok((stream, _)) => {
-                connections.spawn(connection(stream, router.clone(), stop.clone()));
+            Ok((stream, peer)) => {
+                let (prefix, proxy) = limits.peer(peer);
+                match connections.admit(Source { prefix, proxy }, Instant::now()) {
+                    Ok(place) => {
+                        tasks.spawn(connection(stream, Peer(peer), place, &serving));
+                    }
+                    Err(Full::Instance) => {
+                        if let Some(others) = FULL.say("") {
+                            let most = serving.connections;
+                            tracing::warn!(most, others, "all connections are at work: closing new ones");
+                        }
+                    }
+                    Err(Full::Peer) => {
+                        if let Some(others) = FULL_FOR_PEER.say(&prefix.to_string()) {
+                            tracing::warn!(
+                                target: "audit", event = "connections_full", peer = %prefix, others,
+                                "closing new connections of an address that has too many"
+                            );
+                        }
+                    }
+                }
             }
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "cannot accept a connection");
+                if let Some(others) = UNACCEPTED.say("") {
+                    tracing::error!(%error, others, "cannot accept a connection");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     drop(listener);
-    connections.close();
-    connections.wait().await;
+    tasks.close();
+    tasks.wait().await;
 }
 
 fn is_of_the_peer(error: &io::Error) -> bool {
@@ -70,102 +125,86 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
-    // Small frames must not wait for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let wire = Wire(Arc::new(stream));
-    let (service, of_requests) = (TowerToHyperService::new(router), wire.clone());
+/// Who is at the other end of the connection: the client, or a proxy.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Gives a place back, however its connection ends.
+struct Leaves(Place);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// One connection, until it ends or is a socket. All that changes how long it may take happens while `http` is polled, so that
+/// nothing else has to wake its timer.
+fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    place: Place,
+    serving: &Serving,
+) -> impl Future<Output = ()> + Send + use<> {
+    let leaves = Leaves(place.clone());
+    let wire = Wire::new(stream, place.clone(), serving.keep_alive);
+    let (router, of_requests) = (TowerToHyperService::new(serving.router.clone()), wire.clone());
+    let (hub, hurried) = (serving.hub.clone(), place.hurried);
     let service = service_fn(move |mut request: Request<_>| {
-        request.extensions_mut().insert(of_requests.clone());
-        service.call(request)
+        let (wire, hub) = (of_requests.clone(), hub.clone());
+        wire.busy();
+        request.extensions_mut().insert(wire.clone());
+        request.extensions_mut().insert(peer);
+        let answer = router.call(request);
+        async move {
+            let mut response = answer.await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                wire.upgrade();
+            } else if hurried || hub.stopping() {
+                // A proxy would send its next request into a connection that ends.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, std::convert::Infallible>(response.map(|body| wire.watched(body)))
+        }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(wire), service).with_upgrades());
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended with an error");
-    }
-}
-
-/// A connection that handlers can make settings of.
-#[derive(Clone)]
-pub struct Wire(Arc<TcpStream>);
-
-impl Wire {
-    /// Bounds what the kernel keeps for it, which for pages and files would only make them slow.
-    pub fn bound_buffers(&self) {
-        let socket = SockRef::from(&*self.0);
-        let bounded = socket
-            .set_send_buffer_size(SOCKET_SEND_BYTES)
-            .and_then(|()| socket.set_recv_buffer_size(SOCKET_RECEIVE_BYTES));
-        if let Err(error) = bounded {
-            tracing::debug!(%error, "a socket's buffers could not be bounded");
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buf.initialize_unfilled()) {
-                Ok(read) => {
-                    buf.advance(read);
+    // `Wire` has the timers.
+    http.header_read_timeout(None).max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX);
+    let http = http.serve_connection(TokioIo::new(wire.clone()), service).with_upgrades();
+    let stop = serving.stop.clone();
+    async move {
+        let _leaves = leaves;
+        let (mut http, mut stopped, mut evicted) =
+            (pin!(http), pin!(stop.cancelled()), pin!(place.evicted.cancelled()));
+        let mut timer = pin!(sleep_until(wire.due().into()));
+        let mut told = false;
+        let served = poll_fn(|cx| {
+            if !told && stopped.as_mut().poll(cx).is_ready() {
+                told = true;
+                http.as_mut().graceful_shutdown();
+            }
+            if evicted.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if let Poll::Ready(served) = http.as_mut().poll(cx) {
+                return Poll::Ready(served);
+            }
+            let due = wire.due();
+            if due < timer.deadline().into_std() {
+                timer.as_mut().reset(due.into());
+            }
+            loop {
+                ready!(timer.as_mut().poll(cx));
+                let due = wire.due();
+                if due <= Instant::now() {
+                    wire.give_up();
                     return Poll::Ready(Ok(()));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                timer.as_mut().reset(due.into());
             }
+        });
+        if let Err(error) = served.await {
+            tracing::debug!(%error, "a connection ended with an error");
         }
-    }
-}
-
-impl Wire {
-    fn poll_written(
-        &self,
-        cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match write(&self.0) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_written(cx, |stream| stream.try_write(bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_written(cx, |stream| stream.try_write_vectored(slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    /// Nothing is kept here.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&*self.0).shutdown(Shutdown::Write))
     }
 }

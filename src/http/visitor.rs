@@ -1,26 +1,46 @@
 //! Who asks: session, language, theme, time zone.
 
-use super::AppState;
-use crate::engine::{Session, StoreError, TokenHash};
-use app::{i18n::Lang, protocol::Person, theme::Theme};
+use super::{AppState, busy, cookies, cookies::Jar, host::Reached, serve::Peer};
+use crate::{
+    engine::{Session, StoreError, TokenHash},
+    limits::address::Asker,
+};
+use app::{clock, density::Density, i18n::Lang, protocol::Person, theme::Theme};
 use axum::{
     extract::{FromRequestParts, OriginalUri},
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderName, HeaderValue, header, request::Parts},
+    response::Response,
 };
-use cookie::{Cookie, SameSite, time::Duration};
-use std::{convert::Infallible, time::Instant};
-
-/// Days a browser keeps the session's cookie. The name lapses earlier, when it is not used.
-const COOKIE_DAYS: i64 = 30;
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    time::{Instant, SystemTime},
+};
 
 pub struct Visitor {
+    /// From where.
+    pub asker: Asker,
     /// When the store was asked about the session.
     pub asked: Instant,
     /// The session behind the cookie, if there is one and the store says so.
     pub session: Result<Option<Session>, StoreError>,
+    /// The name of that cookie.
+    pub came_in: Option<String>,
+    /// How this visitor's browser keeps cookies.
+    pub jar: Jar,
     pub lang: Lang,
     pub theme: Theme,
+    pub density: Density,
+    /// Empty as long as it is not known.
     pub zone: String,
+    /// Whether the time is told by twice twelve hours.
+    pub halves: bool,
+    /// The encodings that the browser takes.
+    pub encodings: Option<HeaderValue>,
+    /// Whether a page's data is wanted rather than the page.
+    pub wants_data: bool,
+    /// Where the server seems to be for the browser, as far as the request tells.
+    pub origin: String,
     /// Path and query of the request.
     pub here: String,
     /// The fields of the form that this request posts, to be shown again should it fail.
@@ -35,26 +55,82 @@ impl Visitor {
     pub fn me(&self) -> Option<&Person> {
         self.session.as_ref().ok()?.as_ref().map(|session| &session.person)
     }
+
+    /// Whoever asks, without a question to the store: nobody is signed in.
+    pub fn stranger(parts: &Parts, state: &AppState) -> Self {
+        let at = parts.extensions.get::<Reached>().and_then(|reached| reached.0.as_ref());
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let lang = cookies::value(&parts.headers, "lang").and_then(|tag| Lang::from_tag(&tag));
+        // Only ever looked up in the time zone database.
+        let zone = cookies::value(&parts.headers, "tz").filter(|zone| is_zone(zone) && clock::is_zone(zone));
+        let lang = lang.unwrap_or_else(|| Lang::from_accept_language(header(header::ACCEPT_LANGUAGE).unwrap_or("")));
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+        // A request that came over no connection is this process' own.
+        let peer = parts.extensions.get().map_or(SocketAddr::from(([127, 0, 0, 1], 0)), |Peer(peer)| *peer);
+        let secure = state.config.secure_cookies(at);
+        let https = secure || header(HeaderName::from_static("x-forwarded-proto")) == Some("https");
+        Self {
+            asker: state.limits.asker(peer, &parts.headers),
+            asked: Instant::now(),
+            session: Ok(None),
+            came_in: None,
+            jar: Jar::new(secure, at),
+            lang,
+            halves: lang
+                .halves(cookies::value(&parts.headers, "hc").as_deref(), header(header::ACCEPT_LANGUAGE).unwrap_or("")),
+            theme: cookies::value(&parts.headers, "theme").and_then(|tag| Theme::from_tag(&tag)).unwrap_or_default(),
+            density: cookies::value(&parts.headers, "density")
+                .and_then(|tag| Density::from_tag(&tag))
+                .unwrap_or_default(),
+            zone: zone.unwrap_or_default(),
+            encodings: parts.headers.get(header::ACCEPT_ENCODING).cloned(),
+            wants_data: header(header::ACCEPT) == Some("application/json"),
+            origin: at.map(|at| [if https { "https://" } else { "http://" }, at.as_str()].concat()).unwrap_or_default(),
+            here: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            form: None,
+        }
+    }
 }
 
 impl FromRequestParts<AppState> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let asked = Instant::now();
-        let session = match cookie(&parts.headers, session_cookie(state.config.secure_cookies())) {
-            Some(token) => state.hub.engine.session(TokenHash::of(&token)).await,
-            None => Ok(None),
-        };
-        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let lang = cookie(&parts.headers, "lang").and_then(|tag| Lang::from_tag(&tag));
-        let lang = lang.unwrap_or_else(|| Lang::from_accept_language(header(header::ACCEPT_LANGUAGE).unwrap_or("")));
-        let theme = cookie(&parts.headers, "theme").and_then(|tag| Theme::from_tag(&tag)).unwrap_or_default();
-        // Only ever looked up in the time zone database; a name it does not know means UTC.
-        let zone = cookie(&parts.headers, "tz").filter(|zone| is_zone(zone)).unwrap_or_else(|| "UTC".to_owned());
-        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
-        let here = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { asked, session, lang, theme, zone, here, form: None })
+        let mut visitor = Self::stranger(parts, state);
+        for token in visitor.jar.tokens(&parts.headers) {
+            let hash = TokenHash::of(&token.value);
+            let session = state.hub.engine.session(hash).await;
+            if let Some(over) = token.over_for(SystemTime::now()) {
+                // The name is free again. After so long a time the token can only be known if a clock is wrong, by which
+                // nobody's session is ended for good.
+                if over < cookies::SESSION_ENDS && matches!(session, Ok(Some(_))) {
+                    state.hub.engine.close_session(hash).await.ok();
+                }
+                continue;
+            }
+            visitor.session = session;
+            if !matches!(visitor.session, Ok(None)) {
+                visitor.came_in = Some(token.cookie);
+                break;
+            }
+        }
+        Ok(visitor)
+    }
+}
+
+/// Somebody who asks for a page, when it is their turn.
+pub struct Reader(pub Visitor);
+
+impl FromRequestParts<AppState> for Reader {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
+        let session = visitor.session.as_ref().ok().and_then(Option::as_ref).map(|session| session.token);
+        match state.limits.page(session, &visitor.asker).await {
+            Ok(()) => Ok(Self(visitor)),
+            Err(_) => Err(busy::page(&visitor)),
+        }
     }
 }
 
@@ -62,69 +138,12 @@ fn is_zone(zone: &str) -> bool {
     zone.len() <= 64 && zone.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+-".contains(&b))
 }
 
-/// Browsers accept a name with this prefix only if it is Secure, of this host alone and for every path.
-fn session_cookie(secure: bool) -> &'static str {
-    if secure { "__Host-hubbub" } else { "hubbub" }
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(Cookie::split_parse_encoded).filter_map(Result::ok);
-    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
-}
-
-/// A `Set-Cookie` header.
-fn set(cookie: &Cookie) -> HeaderValue {
-    // Names are ours and values are encoded, so that it is always a header.
-    HeaderValue::try_from(cookie.encoded().to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// A new session's token (256 random bits) and the header that gives it to the browser.
-pub fn new_token(secure: bool) -> (String, HeaderValue) {
-    let words: [[u8; 8]; 4] = std::array::from_fn(|_| crate::engine::random_id().to_ne_bytes());
-    let token = crate::engine::hex(words.as_flattened());
-    let cookie = Cookie::build((session_cookie(secure), token.clone()))
-        .path("/")
-        .http_only(true)
-        .secure(secure)
-        .same_site(SameSite::Lax)
-        .max_age(Duration::days(COOKIE_DAYS));
-    (token, set(&cookie.build()))
-}
-
-/// The header that takes the session's cookie away.
-pub fn no_token(secure: bool) -> HeaderValue {
-    let cookie = Cookie::build((session_cookie(secure), "")).path("/").http_only(true).secure(secure);
-    set(&cookie.same_site(SameSite::Lax).max_age(Duration::ZERO).build())
-}
-
-/// The header that remembers a language or a theme for a year.
-pub fn remember(what: &'static str, tag: &'static str, secure: bool) -> HeaderValue {
-    let cookie = Cookie::build((what, tag)).path("/").secure(secure).same_site(SameSite::Lax);
-    set(&cookie.max_age(Duration::days(365)).build())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_session_cookie_is_out_of_reach_for_scripts_and_other_sites() {
-        let (token, header) = new_token(true);
-        let header = header.to_str().unwrap();
-        assert_eq!(token.len(), 64);
-        for part in ["__Host-hubbub=", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
-            assert!(header.contains(part), "{header}");
-        }
-        assert!(!new_token(false).1.to_str().unwrap().contains("Secure"));
-    }
-
-    #[test]
-    fn a_cookie_is_found_among_others_and_decoded() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, "a=1; tz=Asia%2FSeoul; hubbub=x".parse().unwrap());
-        assert_eq!(cookie(&headers, "tz").as_deref(), Some("Asia/Seoul"));
-        assert_eq!(cookie(&headers, "b"), None);
+    fn a_time_zone_is_a_name_and_no_path() {
         assert!(is_zone("America/Argentina/Buenos_Aires") && !is_zone("../etc/passwd"));
     }
 }

@@ -43,7 +43,7 @@ use std::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, Semaphore},
 };
 use tokio_util::task::TaskTracker;
 use wake::Wake;
@@ -62,8 +62,6 @@ pub struct Hub {
     people: Mutex<HashMap<UserId, TokenHash>>,
     sockets: AtomicUsize,
     pub lease: Lease,
-    /// One permit for each socket that may still be opened.
-    places: Arc<Semaphore>,
     /// Presence of one person in one room that the engine has to be told of.
     unsaid: Work<(RoomKey, UserId)>,
     /// Rooms whose presence changed somewhere.
@@ -155,7 +153,6 @@ impl Hub {
             sessions: Mutex::default(),
             people: Mutex::default(),
             sockets: AtomicUsize::new(0),
-            places: Arc::new(Semaphore::new(config.max_sockets as usize)),
             unsaid: Work::new(),
             stale: Work::new(),
             unheard: Work::new(),
@@ -276,11 +273,6 @@ impl Hub {
                 Err(error)
             }
         }
-    }
-
-    /// A place for one more socket, kept as long as what is returned; `None` if all are taken.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.places.clone().try_acquire_owned().ok()
     }
 
     /// Registers a socket, so that the end of its session and of the server reach it.

@@ -4,11 +4,11 @@ use app::{
     domain::RoomKey,
     protocol::{PEOPLE_MAX, Person, ServerFrame},
 };
-use axum::extract::ws::Utf8Bytes;
 use std::{
     collections::HashSet,
     time::{Duration, Instant},
 };
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// How long someone whose last socket went away without a word still counts as here: a reload or a change of network is
 /// no departure. Well within the 45 s in which presence has to be true again.

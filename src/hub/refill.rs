@@ -73,7 +73,7 @@ async fn start_anew(hub: &Hub, room: &Room) -> Result<(), StoreError> {
     let mut top = hub.engine.top(room.key()).await?;
     if top.is_none() {
         // Not even the room is in the store any more. There are people in it, so it is created again.
-        hub.engine.create_room(&room.room.name).await?;
+        hub.engine.restore_room(&room.room).await?;
         top = hub.engine.top(room.key()).await?;
     }
     let top = top.ok_or_else(|| StoreError("a room that was created again is not there".to_owned()))?;

@@ -2,8 +2,8 @@
 
 use crate::engine::Record;
 use app::domain::{Cursor, EntryId};
-use axum::extract::ws::Utf8Bytes;
 use std::collections::VecDeque;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// A bounded run of frames without a hole, ending at the newest entry this instance knows of.
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use app::{
     page::RoomRef,
     protocol::Person,
 };
-use axum::extract::ws::Utf8Bytes;
 use std::{
     collections::HashMap,
     sync::{
@@ -21,6 +20,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Most frames and bytes one room keeps, whatever the budget of all rooms allows. A reader further behind reads the log.
 const RING_FRAMES: u64 = 1_024;

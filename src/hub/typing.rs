@@ -5,11 +5,11 @@ use app::{
     domain::{RoomKey, UserId},
     protocol::{PEOPLE_MAX, Person, ServerFrame},
 };
-use axum::extract::ws::Utf8Bytes;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Between two frames of one room.
 const PACE: Duration = Duration::from_millis(500);

@@ -1,14 +1,25 @@
 //! How a socket's task is told of what happens.
 
 use app::{domain::RoomKey, protocol::ReadMark};
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering, fence},
+use std::{
+    sync::{
+        LazyLock, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering, fence},
+    },
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 
-/// How a socket's task is told that there may be something to do.
-#[derive(Debug, Default)]
+/// What the moments below are counted from.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A moment as milliseconds.
+fn since_began(moment: Instant) -> u64 {
+    u64::try_from(moment.saturating_duration_since(*BEGAN).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How a socket's task is told that there may be something to do, and what others may know of the socket.
+#[derive(Debug)]
 pub struct Wake {
     pub notify: Notify,
     /// The session ended: the socket has to close.
@@ -23,6 +34,32 @@ pub struct Wake {
     marked: AtomicBool,
     /// Some may have gone unreported: the store has to be asked.
     pub marks_missed: AtomicBool,
+    /// Another socket of the session takes its place.
+    evicted: AtomicBool,
+    /// Its client was told to open another one.
+    moving: AtomicBool,
+    /// When something was heard of it, and when its person last did something.
+    heard: AtomicU64,
+    acted: AtomicU64,
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        let now = since_began(Instant::now());
+        Self {
+            notify: Notify::new(),
+            ended: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            marks: Mutex::default(),
+            marked: AtomicBool::new(false),
+            marks_missed: AtomicBool::new(false),
+            evicted: AtomicBool::new(false),
+            moving: AtomicBool::new(false),
+            heard: AtomicU64::new(now),
+            acted: AtomicU64::new(now),
+        }
+    }
 }
 
 impl Wake {
@@ -54,6 +91,44 @@ impl Wake {
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.notify.notify_one();
+    }
+
+    /// The session has more sockets than it may, and this one is missed least.
+    pub fn evict(&self) {
+        self.evicted.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    pub fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Acquire)
+    }
+
+    pub fn told_to_move(&self) {
+        self.moving.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_moving(&self) -> bool {
+        self.moving.load(Ordering::Relaxed)
+    }
+
+    /// Something was heard of the client.
+    pub fn hears(&self, now: Instant) {
+        self.heard.store(since_began(now), Ordering::Relaxed);
+    }
+
+    /// For how long nothing was.
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        Duration::from_millis(since_began(now).saturating_sub(self.heard.load(Ordering::Relaxed)))
+    }
+
+    /// Its person did something.
+    pub fn acts(&self) {
+        self.acted.store(since_began(Instant::now()), Ordering::Relaxed);
+    }
+
+    /// When its person last did something; only to be compared.
+    pub fn acted(&self) -> u64 {
+        self.acted.load(Ordering::Relaxed)
     }
 
     /// The socket's person has read a room up to `mark`.

@@ -1,9 +1,11 @@
 //! Why a socket ends, and waiting for a peer without waiting for ever.
 
+use super::scan::Fault;
 use crate::hub::wake::Wake;
 use app::protocol::CloseCode;
 use std::{sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite;
 
 /// A socket to which nothing could be written for so long is given up.
 const STALL: Duration = Duration::from_secs(35);
@@ -19,20 +21,27 @@ pub enum End {
 
 impl End {
     pub const SIGNED_OUT: Self = Self::Close(CloseCode::SessionEnded, "signed out");
+    pub const EVICTED: Self = Self::Close(CloseCode::TooManySockets, "too many sockets of this session");
     pub const STOPPING: Self = Self::Close(CloseCode::Restarting, "server is stopping");
 }
 
-impl From<axum::Error> for End {
-    fn from(error: axum::Error) -> Self {
-        use std::error::Error;
-        // What tungstenite says of a frame is only in its error's text and type, which axum hides.
-        let text = error.source().map(ToString::to_string).unwrap_or_default();
-        if text.contains("too big") || text.contains("too long") || text.contains("Space limit") {
-            Self::Close(CloseCode::TooBig, "frame larger than 64 KiB")
-        } else if text.to_ascii_lowercase().contains("utf-8") || text.to_ascii_lowercase().contains("utf8") {
-            Self::Close(CloseCode::NotUtf8, "text frame is not UTF-8")
-        } else {
-            Self::Gone
+impl From<tungstenite::Error> for End {
+    fn from(error: tungstenite::Error) -> Self {
+        use tungstenite::{Error, error::ProtocolError};
+        match error {
+            Error::Io(error) => match error.get_ref().and_then(|error| error.downcast_ref::<Fault>()) {
+                Some(fault) => Self::Close(fault.code(), fault.reason()),
+                None => Self::Gone,
+            },
+            Error::Capacity(_) => Self::Close(CloseCode::TooBig, Fault::TooLarge.reason()),
+            Error::Utf8(_) => Self::Close(CloseCode::NotUtf8, "text frame is not UTF-8"),
+            Error::Protocol(
+                ProtocolError::ResetWithoutClosingHandshake
+                | ProtocolError::SendAfterClosing
+                | ProtocolError::ReceivedAfterClosing,
+            ) => Self::Gone,
+            Error::Protocol(_) => Self::Close(CloseCode::Protocol, "a rule of WebSockets was broken"),
+            _ => Self::Gone,
         }
     }
 }
@@ -41,7 +50,7 @@ impl From<axum::Error> for End {
 /// `on_late` once if it has not been written by `late`.
 pub async fn patiently(
     wake: &Wake,
-    writing: impl Future<Output = Result<(), axum::Error>>,
+    writing: impl Future<Output = tungstenite::Result<()>>,
     late: Instant,
     on_late: impl FnOnce(),
 ) -> Result<(), End> {
@@ -55,6 +64,9 @@ pub async fn patiently(
         loop {
             if wake.ended.load(Ordering::Acquire) {
                 return End::SIGNED_OUT;
+            }
+            if wake.is_evicted() {
+                return End::EVICTED;
             }
             if wake.stopped.load(Ordering::Acquire) {
                 return End::STOPPING;

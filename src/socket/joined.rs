@@ -3,8 +3,8 @@
 use super::signals::Signals;
 use crate::hub::{ring::Take, room::Room};
 use app::domain::Cursor;
-use axum::extract::ws::Utf8Bytes;
 use std::sync::Arc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub struct Joined {
     /// Tells this join from an earlier one of the same room on the same socket.

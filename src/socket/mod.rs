@@ -2,13 +2,15 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`serve`] | who may open one, and its limits |
+//! | here | what each one has, and its limits |
+//! | [`guard`], [`scan`] | what a client sends, before it is read: the rules of RFC 6455, half messages |
 //! | [`conn`] | the task: reading, writing, heartbeats, closing |
 //! | [`clock`] | what the clock makes it do |
 //! | [`end`] | why it ends |
 //! | [`joined`] | one room of the socket: its cursor |
 //! | [`request`] | what each frame of a client asks, worked on beside the task |
 //! | [`signals`] | read marks and typing |
+//! | [`throttle`] | how fast it is read from |
 //! | [`reply`] | the frames the server writes |
 //!
 //! A message is acknowledged after its commit; entries come from the room's ring, or from the log for who fell behind.
@@ -16,26 +18,45 @@
 mod clock;
 mod conn;
 mod end;
+mod guard;
 mod joined;
 mod reply;
 mod request;
+mod scan;
 mod signals;
+mod throttle;
 
 pub use clock::DRAIN;
+pub use conn::run;
 
-use crate::{engine::Session, hub::Hub};
-use app::protocol::{FRAME_MAX, SUBPROTOCOL};
-use axum::{extract::ws::WebSocketUpgrade, response::Response};
+use crate::{
+    engine::Session,
+    http::Wire,
+    hub::Hub,
+    limits::{Limits, places::Place},
+};
+use app::protocol::{CloseCode, FRAME_MAX};
+use futures_util::{SinkExt, StreamExt};
+use guard::Guarded;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::OwnedSemaphorePermit;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message,
+        protocol::{CloseFrame, Role, WebSocketConfig},
+    },
+};
 
 /// What every socket of this server has in common.
 #[derive(Clone)]
 pub struct Sockets {
     pub hub: Arc<Hub>,
+    pub limits: Arc<Limits>,
     pub build: Arc<str>,
     pub lifetime: Duration,
 }
@@ -45,28 +66,40 @@ pub struct Admitted {
     pub session: Session,
     /// When the store was asked about the session.
     pub asked: Instant,
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
+    /// The connection beneath it.
+    pub wire: Wire,
 }
 
-/// Read buffer of a socket, allocated at once: most frames of a client are smaller (axum's default is 128 KiB).
+/// Read buffer of a socket, allocated at once: most frames of a client are smaller.
 const READ_BUFFER: usize = 1024;
 /// Frames are collected up to here before they are written: one write for many frames.
 const WRITE_BUFFER: usize = 32 * 1024;
+/// How long the client's close frame is waited for.
+const HANDSHAKE: Duration = Duration::from_secs(2);
 
-/// A frame that is too large is still read up to here, so that it can be answered with its close code: a connection that
-/// is closed with bytes unread is reset, and the code may be lost on the way.
-const MESSAGE_READ_MAX: usize = 4 * FRAME_MAX;
+pub type WebSocket = WebSocketStream<Guarded<TokioIo<Upgraded>>>;
 
-/// Upgrades a request whose session and origin were checked.
-pub fn serve(upgrade: WebSocketUpgrade, sockets: Sockets, admitted: Admitted) -> Response {
-    upgrade
-        .protocols([SUBPROTOCOL])
+/// The WebSocket on a connection whose opening handshake is done.
+pub async fn upgraded(connection: Upgraded) -> WebSocket {
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(MESSAGE_READ_MAX)
-        .max_frame_size(MESSAGE_READ_MAX)
-        .on_upgrade(async move |socket| {
-            conn::run(socket, sockets, admitted.session, admitted.asked).await;
-            drop(admitted.place);
-        })
+        .max_message_size(Some(FRAME_MAX))
+        .max_frame_size(Some(FRAME_MAX));
+    WebSocketStream::from_raw_socket(Guarded::new(TokioIo::new(connection)), Role::Server, Some(config)).await
+}
+
+/// Closes a socket that may not be opened.
+pub async fn refuse(mut ws: WebSocket, code: CloseCode, reason: String) {
+    let closing = async {
+        ws.send(close(code, reason)).await.ok();
+        // Nothing that it says matters.
+        while let Some(Ok(_)) = ws.next().await {}
+    };
+    let _ = tokio::time::timeout(HANDSHAKE, closing).await;
+}
+
+fn close(code: CloseCode, reason: impl Into<String>) -> Message {
+    Message::Close(Some(CloseFrame { code: code.code().into(), reason: reason.into().into() }))
 }

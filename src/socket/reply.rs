@@ -5,10 +5,10 @@ use app::{
     domain::{Cursor, ProducerId, RoomKey},
     protocol::{ErrorCode, Page, ServerFrame},
 };
-use axum::extract::ws::Utf8Bytes;
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// An entry's JSON as the engine keeps it, written as it is.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub fn encode(frame: &Frame) -> Utf8Bytes {
 }
 
 pub fn error(code: ErrorCode, detail: impl Into<String>, room: Option<RoomKey>) -> Frame {
-    ServerFrame::Error { code, detail: detail.into(), room, retry: code == ErrorCode::Unavailable }
+    ServerFrame::Error { code, detail: detail.into(), room, p: None, n: None, retry: code == ErrorCode::Unavailable }
 }
 
 pub fn unavailable(room: RoomKey) -> Frame {

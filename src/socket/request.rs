@@ -9,6 +9,7 @@ use super::{
 use crate::{
     engine::{After, AppendError, Appended, Content, Draft, Engine, Record, RecordPage, StoreError},
     hub::{EnterError, Hub, presence, room::Room, wake::Wake},
+    limits::allowance::Allowance,
 };
 use app::{
     domain::{Cursor, Epoch, MessageText, RoomKey},
@@ -17,10 +18,14 @@ use app::{
     },
 };
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
 
 /// Entries read from the log at a time for a socket that fell out of the ring.
 const CATCH_UP: usize = 32;
+
+/// Characters of what is said about a frame that is none.
+const DETAIL_MAX: usize = 200;
 
 const CATCH_UP_RETRY: Duration = Duration::from_millis(150);
 
@@ -39,6 +44,8 @@ pub enum Done {
     Joined {
         joined: Joined,
         reply: Frame,
+        /// A cursor was given, and the ring did not hold it.
+        is_anew: bool,
     },
     NotJoined {
         token: u64,
@@ -63,24 +70,42 @@ pub enum Found {
     Newest { how: JoinedHow, page: RecordPage },
 }
 
-/// A frame that is not one of the protocol's: what to answer.
+/// A frame of a client, or what to answer to what is none.
 pub fn parse(text: &str) -> Result<ClientFrame, Box<Frame>> {
-    #[derive(Deserialize)]
-    struct Kind {
-        t: String,
-        room: Option<RoomKey>,
-    }
     const KINDS: [&str; 8] = ["join", "leave", "send", "void", "history", "read", "typing", "ping"];
-    serde_json::from_str(text).map_err(|error| {
-        let (code, detail, room) = match serde_json::from_str::<Kind>(text) {
-            Ok(Kind { t, room }) if !KINDS.contains(&t.as_str()) => {
-                (ErrorCode::UnknownFrame, "this server does not know that kind of frame".to_owned(), room)
-            }
-            Ok(Kind { room, .. }) => (ErrorCode::BadFrame, error.to_string(), room),
-            Err(_) => (ErrorCode::BadFrame, error.to_string(), None),
-        };
-        Box::new(reply::error(code, detail, room))
-    })
+    // An array of the fields is none, whatever serde says.
+    let is_object = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
+    let problem = match is_object.then(|| serde_json::from_str(text)) {
+        Some(Ok(frame)) => return Ok(frame),
+        Some(Err(error)) => error.to_string(),
+        None => "a frame is a JSON object".to_owned(),
+    };
+    let Named { t, room, p, n } = is_object.then(|| serde_json::from_str(text).ok()).flatten().unwrap_or_default();
+    let is_unknown = read::<String>(t).is_some_and(|t| !KINDS.contains(&t.as_str()));
+    let (code, detail) = if is_unknown {
+        (ErrorCode::UnknownFrame, "this server does not know that kind of frame".to_owned())
+    } else {
+        // Which may quote what was sent.
+        (ErrorCode::BadFrame, problem.chars().take(DETAIL_MAX).collect())
+    };
+    Err(Box::new(ServerFrame::Error { code, detail, room: read(room), p: read(p), n: read(n), retry: false }))
+}
+
+/// What a frame is about, as far as it can be read where the rest cannot.
+#[derive(Deserialize, Default)]
+struct Named<'a> {
+    #[serde(borrow, default)]
+    t: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    room: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    p: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    n: Option<&'a RawValue>,
+}
+
+fn read<'a, T: Deserialize<'a>>(value: Option<&'a RawValue>) -> Option<T> {
+    serde_json::from_str(value?.get()).ok()
 }
 
 fn unavailable(error: &StoreError, key: &RoomKey) -> Frame {
@@ -104,12 +129,14 @@ pub fn later(frame: &ClientFrame) -> Option<Frame> {
 
 pub async fn join(
     hub: Arc<Hub>,
+    allowance: Option<Arc<Allowance>>,
     me: Person,
     wake: Arc<Wake>,
     key: RoomKey,
     cursor: Option<Cursor>,
     token: u64,
 ) -> Done {
+    let asked = cursor;
     let refuse = |reply| Done::NotJoined { token, reply };
     let room = match hub.enter(&key, &me, &wake).await {
         Ok(room) => room,
@@ -122,7 +149,7 @@ pub async fn join(
     let seen_generation = room.generation();
     let read = async {
         hub.engine.add_member(me.id, &key).await?;
-        let (how, page) = start(&hub, &room, cursor).await?;
+        let (how, page) = start(&hub, &room, cursor, allowance.as_deref()).await?;
         // What follows the page comes as entries, which the client counts itself.
         let reading = hub.engine.readings(me.id, &[(key.clone(), page.cursor.seq)]).await?.pop().unwrap_or_default();
         Ok((how, page, reading))
@@ -150,16 +177,22 @@ pub async fn join(
         reading,
     };
     let signals = Signals::new(&room, reading.mark);
+    let is_anew = asked.is_some_and(|cursor| !room.holds(cursor));
     let (seen_log, present, reading) = (0, true, false);
     let joined = Joined { token, room, cursor, seen_log, seen_generation, seen_presence, present, reading, signals };
-    Done::Joined { joined, reply }
+    Done::Joined { joined, reply, is_anew }
 }
 
 /// Where a join starts: at the client's cursor if the log still knows it, else at the newest page.
-async fn start(hub: &Hub, room: &Room, cursor: Option<Cursor>) -> Result<(JoinedHow, RecordPage), StoreError> {
+async fn start(
+    hub: &Hub,
+    room: &Room,
+    cursor: Option<Cursor>,
+    allowance: Option<&Allowance>,
+) -> Result<(JoinedHow, RecordPage), StoreError> {
     let engine = &*hub.engine;
     let Some(cursor) = cursor else {
-        return Ok((JoinedHow::Newest, newest(engine, room.key()).await?));
+        return Ok((JoinedHow::Newest, paid(allowance, newest(engine, room.key())).await?));
     };
     // What follows comes as entry frames, like everything later; here it is only made sure that the log knows the cursor.
     let resumed = RecordPage { records: Vec::new(), cursor, older: cursor.seq > 0 };
@@ -186,6 +219,35 @@ async fn follow(engine: &dyn Engine, key: &RoomKey, cursor: Cursor, limit: usize
     Ok(Found::Newest { how, page: newest(engine, key).await? })
 }
 
+/// Reads a page once the session may have one more.
+async fn paid<P: Bytes>(
+    allowance: Option<&Allowance>,
+    read: impl Future<Output = Result<P, StoreError>>,
+) -> Result<P, StoreError> {
+    let Some(allowance) = allowance else { return read.await };
+    allowance.history().await;
+    let page = read.await?;
+    allowance.charge_history(page.bytes());
+    Ok(page)
+}
+
+/// How much of the log was read.
+trait Bytes {
+    fn bytes(&self) -> usize;
+}
+
+impl Bytes for RecordPage {
+    fn bytes(&self) -> usize {
+        self.records.iter().map(|record| record.json.len()).sum()
+    }
+}
+
+impl<T: Bytes> Bytes for Option<T> {
+    fn bytes(&self) -> usize {
+        self.as_ref().map_or(0, T::bytes)
+    }
+}
+
 async fn newest(engine: &dyn Engine, key: &RoomKey) -> Result<RecordPage, StoreError> {
     let page = engine.newest(key, PAGE_ENTRIES).await?;
     page.ok_or_else(|| StoreError("the room is not in the store any more".to_owned()))
@@ -204,7 +266,7 @@ pub async fn catch_up(hub: Arc<Hub>, key: RoomKey, cursor: Cursor, token: u64) -
 
 pub async fn leave(hub: Arc<Hub>, me: Person, key: RoomKey) -> Done {
     Done::Reply(match hub.engine.remove_member(me.id, &key).await {
-        Ok(()) => ServerFrame::Left { room: key },
+        Ok(_) => ServerFrame::Left { room: key },
         Err(error) => unavailable(&error, &key),
     })
 }
@@ -217,8 +279,15 @@ pub async fn forget(hub: Arc<Hub>, me: Person, key: RoomKey) -> Done {
     Done::Nothing
 }
 
-pub async fn history(hub: Arc<Hub>, key: RoomKey, epoch: Epoch, before: u64) -> Done {
-    let reply = match hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES).await {
+pub async fn history(
+    hub: Arc<Hub>,
+    allowance: Option<Arc<Allowance>>,
+    key: RoomKey,
+    epoch: Epoch,
+    before: u64,
+) -> Done {
+    let read = async { hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES).await };
+    let reply = match paid(allowance.as_deref(), read).await {
         Ok(Some(page)) => ServerFrame::History { room: key.clone(), before, page: reply::page(page) },
         Ok(None) => reply::error(ErrorCode::EpochUnknown, "the room's log has another epoch", Some(key.clone())),
         Err(error) => unavailable(&error, &key),

@@ -10,12 +10,12 @@ use app::{
     domain::{RoomKey, UserId},
     protocol::{Person, ReadMark, ServerFrame, TYPING_EVERY_MS},
 };
-use axum::extract::ws::Utf8Bytes;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Between two writes of marks for one socket, and after one that the store did not take.
 const PACE: Duration = Duration::from_millis(200);

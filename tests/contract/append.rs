@@ -16,7 +16,7 @@ pub async fn entries_are_numbered_without_a_hole_and_chained_by_id<F: Fixture>()
 pub async fn an_entry_says_what_was_sent_by_whom_and_when<F: Fixture>() {
     let Opened { engine, .. } = &open::<F>().await;
     let tab = Tab::new(&room("Design"));
-    let text = "\"안녕\" \\ <b>x</b>\n\t👩‍💻 \u{2028}{}";
+    let text = "\"안녕\" \\ <b>x</b>\n\t👩‍💻 \u{FEFF}\u{200F}{}";
     let at = entry(engine.append(tab.draft(1, text)).await);
     let entries = log(&**engine, &tab.room.key).await;
     let [entry] = entries.as_slice() else { panic!("one entry") };

@@ -2,7 +2,7 @@
 
 use super::{Fixture, support::*};
 use app::domain::{RoomName, UserId};
-use hubbub::engine::{Engine, OpenError};
+use hubbub::engine::{Engine, Listed, OpenError};
 use std::time::{Duration, Instant};
 
 pub async fn a_room_keeps_the_name_its_creator_wrote<F: Fixture>() {
@@ -75,9 +75,42 @@ pub async fn a_room_is_listed_with_its_people<F: Fixture>() {
     for person in ["Ann", "Ben"].map(person) {
         engine.enter(&full.key, &person).await.unwrap();
     }
-    for line in engine.rooms(10).await.unwrap() {
-        assert_eq!(line.people, if line.room == full { 2 } else { 0 });
+    let names = |listed: &Listed| -> Vec<String> {
+        listed.people.iter().map(|person| person.name.as_str().to_owned()).collect()
+    };
+    for listed in engine.rooms(10).await.unwrap() {
+        let expected: &[&str] = if listed.room == full { &["Ann", "Ben"] } else { &[] };
+        assert_eq!(names(&listed), expected);
     }
+}
+
+pub async fn a_room_is_listed_with_the_beginning_of_its_last_message<F: Fixture>() {
+    let Opened { engine, .. } = &open::<F>().await;
+    let tab = Tab::new(&room("full"));
+    engine.create_room(&room("empty").name).await.unwrap();
+    let last = async || {
+        let listed = engine.rooms(10).await.unwrap();
+        assert!(listed.iter().filter(|listed| listed.room != tab.room).all(|empty| empty.last.is_none()));
+        let last = listed.into_iter().find(|listed| listed.room == tab.room).unwrap().last.unwrap();
+        assert_eq!(last.name, tab.by.name);
+        last.text
+    };
+    let long = "가나다 ".repeat(500);
+    for (n, (text, line)) in [
+        ("first", "first".to_owned()),
+        ("two\n\n  lines \"with\" \\ signs\t😀", "two lines \"with\" \\ signs 😀".to_owned()),
+        (&long, format!("{}…", "가나다 ".repeat(24).trim_end())),
+        (&"👩‍💻".repeat(300), format!("{}👩…", "👩‍💻".repeat(21))),
+        ("short", "short".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        entry(engine.append(tab.draft(n as u64 + 1, text)).await);
+        assert_eq!(last().await, line, "{text}");
+    }
+    engine.append(tab.void(6)).await.unwrap();
+    assert_eq!(last().await, "short", "a void is no message");
 }
 
 pub async fn a_session_is_found_by_its_token<F: Fixture>() {

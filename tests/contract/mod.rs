@@ -5,7 +5,9 @@
 pub mod append;
 pub mod directory;
 pub mod live;
+pub mod looks;
 pub mod producer;
+pub mod quotas;
 pub mod read;
 pub mod reads;
 pub mod shared;
@@ -64,7 +66,7 @@ macro_rules! promises {
             nothing_is_reported_for_a_repeat_a_void_or_a_refusal,
             an_ended_session_is_reported,
             a_change_of_presence_is_reported,
-            people_are_listed_once_sorted_by_name_and_id,
+            people_are_listed_once_in_their_natural_order,
             presence_is_by_room,
             typing_is_reported_to_who_follows_the_room,
             a_store_that_works_answers_a_ping,
@@ -77,6 +79,7 @@ macro_rules! promises {
             nothing_is_unread_to_who_just_came,
             who_is_no_member_has_no_mark,
             leaving_a_room_forgets_its_mark,
+            leaving_a_room_can_be_undone_with_its_mark,
             unread_messages_are_those_of_others_after_the_mark,
             unread_messages_are_counted_to_a_limit,
             unread_messages_are_counted_up_to_a_place,
@@ -85,12 +88,19 @@ macro_rules! promises {
             a_mark_that_rose_is_reported_once,
             readings_are_what_a_naive_model_says,
         }
+        $crate::contract::each_promise! { $store, quotas:
+            a_bucket_gives_what_it_holds_and_then_says_how_long,
+            a_bucket_fills_again,
+            names_are_counted_where_they_are_held_until_they_are_let_go,
+            names_of_sessions_that_ran_out_are_not_counted,
+        }
         $crate::contract::each_promise! { $store, directory:
             a_room_keeps_the_name_its_creator_wrote,
             creating_a_room_again_leaves_its_log_alone,
             asking_for_a_room_does_not_create_it,
             rooms_are_listed_by_their_last_activity,
             a_room_is_listed_with_its_people,
+            a_room_is_listed_with_the_beginning_of_its_last_message,
             a_session_is_found_by_its_token,
             a_look_alike_of_a_held_name_is_taken,
             one_of_many_claims_of_a_name_wins,
@@ -100,6 +110,15 @@ macro_rules! promises {
             a_name_that_ran_out_can_be_claimed_by_someone_else,
             ended_sessions_are_told_from_living_ones,
             rooms_of_a_person_are_in_the_order_of_joining,
+        }
+        $crate::contract::each_promise! { $store, looks:
+            of_two_names_that_look_alike_one_is_held,
+            a_name_that_is_refused_holds_no_half_of_itself,
+            one_of_many_claims_of_look_alikes_wins,
+            a_name_that_mixes_scripts_is_not_held,
+            of_two_rooms_that_look_alike_one_is_made,
+            of_rooms_made_at_once_no_two_look_alike,
+            a_room_that_is_restored_keeps_its_look_alikes_out,
         }
     };
 }
@@ -116,11 +135,13 @@ macro_rules! promises_between_instances {
             instances_appending_at_once_make_one_log,
             people_of_all_instances_are_listed_once,
             a_session_and_its_name_hold_on_every_instance,
+            look_alikes_are_refused_by_every_instance,
             a_sign_out_is_reported_to_every_instance,
             a_mark_is_reported_to_every_instance_once,
             tabs_on_two_instances_raise_one_mark,
             typing_is_reported_to_every_instance_that_follows_the_room,
             the_people_of_an_instance_that_shut_down_are_gone,
+            a_bucket_is_one_for_all_instances,
         }
     };
 }

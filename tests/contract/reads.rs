@@ -117,6 +117,33 @@ pub async fn leaving_a_room_forgets_its_mark<F: Fixture>() {
     assert_eq!(reading(&**engine, me, &tab.room.key).await, Reading { mark, unread: 0 });
 }
 
+pub async fn leaving_a_room_can_be_undone_with_its_mark<F: Fixture>() {
+    let Opened { engine, .. } = &open::<F>().await;
+    let (tab, me, epoch) = behind(&**engine, 3).await;
+    let key = &tab.room.key;
+    engine.raise_mark(me, key, ReadMark { epoch, seq: 1 }).await.unwrap();
+    let mark = engine.remove_member(me, key).await.unwrap();
+    assert_eq!(mark, Some(ReadMark { epoch, seq: 1 }));
+    assert_eq!(engine.remove_member(me, key).await.unwrap(), None, "nothing was left");
+    engine.restore_member(me, key, mark.unwrap()).await.unwrap();
+    assert_eq!(reading(&**engine, me, key).await, Reading { mark, unread: 2 });
+    assert_eq!(engine.rooms_of(me).await.unwrap(), std::slice::from_ref(&tab.room));
+
+    let read = |seq| Reading { mark: Some(ReadMark { epoch, seq }), unread: 0 };
+    engine.raise_mark(me, key, ReadMark { epoch, seq: 3 }).await.unwrap();
+    engine.restore_member(me, key, mark.unwrap()).await.unwrap();
+    assert_eq!(reading(&**engine, me, key).await, read(3), "who is a member keeps what they have read");
+    for elsewhere in [ReadMark { epoch, seq: u64::MAX }, ReadMark { epoch: Epoch(epoch.0 ^ 1), seq: 1 }] {
+        engine.remove_member(me, key).await.unwrap();
+        engine.restore_member(me, key, elsewhere).await.unwrap();
+        assert_eq!(reading(&**engine, me, key).await, read(3), "no place in this log: its end");
+    }
+    let nowhere = room("Nowhere").key;
+    assert_eq!(engine.remove_member(me, &nowhere).await.unwrap(), None);
+    engine.restore_member(me, &nowhere, mark.unwrap()).await.unwrap();
+    assert_eq!(reading(&**engine, me, &nowhere).await, Reading::default());
+}
+
 pub async fn unread_messages_are_those_of_others_after_the_mark<F: Fixture>() {
     let Opened { engine, .. } = &open::<F>().await;
     let (tab, me, epoch) = behind(&**engine, 3).await;

@@ -6,8 +6,8 @@ use app::{
     domain::Cursor,
     protocol::{ReadMark, Reading},
 };
-use hubbub::engine::{Appended, Engine, OpenError};
-use std::sync::Arc;
+use hubbub::engine::{Appended, CreateError, Engine, OpenError, Quota};
+use std::{sync::Arc, time::Duration};
 
 pub async fn a_commit_is_reported_to_every_instance_that_follows_the_room<F: Fixture>() {
     let store = F::start(DAY).await;
@@ -100,6 +100,21 @@ pub async fn a_session_and_its_name_hold_on_every_instance<F: Fixture>() {
     a.open_session(token(), &user_name("Paul")).await.unwrap();
 }
 
+pub async fn look_alikes_are_refused_by_every_instance<F: Fixture>() {
+    let store = F::start(DAY).await;
+    let ((a, _), (b, _)) = (instance(&store).await, instance(&store).await);
+    let (ian, lan) = (user_name("Ian"), user_name("lan"));
+    let opened = tokio::join!(a.open_session(token(), &ian), b.open_session(token(), &lan));
+    assert!(opened.0.is_ok() != opened.1.is_ok(), "{opened:?}");
+    let (team, twin) = (room("Team I"), room("team l"));
+    let made = tokio::join!(a.create_room(&team.name), b.create_room(&twin.name));
+    let (Ok(kept) | Err(CreateError::LooksLike(kept)), Ok(found) | Err(CreateError::LooksLike(found))) = made else {
+        panic!("{made:?}")
+    };
+    assert_eq!(kept, found);
+    assert_eq!(a.rooms(9).await.unwrap().len(), 1);
+}
+
 pub async fn a_sign_out_is_reported_to_every_instance<F: Fixture>() {
     let store = F::start(DAY).await;
     let ((a, seen_by_a), (_b, seen_by_b)) = (instance(&store).await, instance(&store).await);
@@ -181,4 +196,15 @@ pub async fn typing_is_reported_to_every_instance_that_follows_the_room<F: Fixtu
     let typing = Report::Typing(design, ann);
     eventually("reported elsewhere", async || seen_by_b.count(&typing) == 1).await;
     assert_eq!((seen_by_a.count(&typing), seen_by_b.count(&Report::Doubt)), (0, 0));
+}
+
+pub async fn a_bucket_is_one_for_all_instances<F: Fixture>() {
+    let store = F::start(DAY).await;
+    let ((a, _), (b, _)) = (instance(&store).await, instance(&store).await);
+    let quota = Quota { burst: 2, every: Duration::from_mins(1) };
+    a.take("a", quota).await.unwrap().unwrap();
+    b.take("a", quota).await.unwrap().unwrap();
+    for engine in [a, b] {
+        engine.take("a", quota).await.unwrap().unwrap_err();
+    }
 }

@@ -1,9 +1,15 @@
 //! The engine on SQLite: the common promises, and those about its file.
 
+mod backup;
+mod damage;
+mod folder;
+mod restore;
+mod times;
+
 use crate::contract::{Fixture, promises, support::*};
 use app::domain::Cursor;
 use hubbub::engine::{
-    After, AppendError, Appended, Engine,
+    After, AppendError, Appended, Engine, Quota,
     embedded::{Embedded, OpenDataError},
 };
 use std::{fs, path::Path, sync::Arc, time::Duration};
@@ -34,6 +40,17 @@ fn refused(dir: &Path) -> OpenDataError {
     let Err(error) = Embedded::open(dir, DAY) else { panic!("{} was opened", dir.display()) };
     assert!(!error.to_string().contains('\n'), "one line: {error}");
     error
+}
+
+#[tokio::test]
+async fn a_bucket_is_as_empty_after_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let quota = Quota { burst: 1, every: Duration::from_mins(1) };
+    let engine = reopen(dir.path());
+    engine.take("a", quota).await.unwrap().unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    reopen(dir.path()).take("a", quota).await.unwrap().unwrap_err();
 }
 
 #[tokio::test]

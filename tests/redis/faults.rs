@@ -6,7 +6,7 @@ use app::{
     protocol::{ReadMark, Reading},
 };
 use hubbub::engine::{
-    After, AppendError, Appended, Directory, Draft, Engine, Live, LiveSink, Presence, Reads, RoomLog,
+    After, AppendError, Appended, CreateError, Directory, Draft, Engine, Live, LiveSink, Presence, Reads, RoomLog,
     redis::{ConnectError, Redis, Times},
 };
 use std::{
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-async fn connect(server: &RedisServer) -> (Arc<Redis>, Arc<Recorder>) {
+pub(super) async fn connect(server: &RedisServer) -> (Arc<Redis>, Arc<Recorder>) {
     connect_with_lease(server, Duration::from_secs(15)).await
 }
 
@@ -26,7 +26,7 @@ async fn connect_with_lease(server: &RedisServer, lease: Duration) -> (Arc<Redis
 }
 
 /// As a client does: the same again until its fate is known.
-async fn append_until_known(engine: &dyn Engine, draft: &Draft) -> Cursor {
+pub(super) async fn append_until_known(engine: &dyn Engine, draft: &Draft) -> Cursor {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         match engine.append(draft.clone()).await {
@@ -175,9 +175,17 @@ async fn a_hole_in_the_log_is_never_shown_as_if_it_were_none() {
     let read = async |cursor: Cursor| engine.read_after(&tab.room.key, cursor, 10).await;
     assert_eq!(read(places[2]).await.unwrap(), After::Reset, "the cursor's own entry");
     for before in &places[..2] {
-        assert!(read(*before).await.is_err());
+        assert_eq!(read(*before).await.unwrap(), After::Reset, "it is told");
     }
     assert!(matches!(read(places[3]).await.unwrap(), After::Entries { records, .. } if records.len() == 2));
+    // What is behind it can be read and written to.
+    let newest = engine.newest(&tab.room.key, 10).await.unwrap().unwrap();
+    assert!(newest.records.iter().map(|record| record.seq).eq(4..=6) && !newest.older);
+    let older = engine.read_before(&tab.room.key, places[0].epoch, 4, 10).await.unwrap().unwrap();
+    assert!(older.records.is_empty() && !older.older);
+    let older = engine.read_before(&tab.room.key, places[0].epoch, 3, 10).await.unwrap().unwrap();
+    assert_eq!(older.records.len(), 2);
+    assert_eq!(entry(engine.append(tab.draft(7, "m7")).await).seq, 7);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,6 +296,46 @@ async fn of_a_log_that_was_started_anew_nothing_counts_as_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_the_store_has_lost_does_not_keep_its_look_alikes_out() {
+    let server = RedisServer::start(&[]);
+    let (engine, _) = connect(&server).await;
+    let (lost, twin) = (room("lan"), room("Ian"));
+    engine.create_room(&lost.name).await.unwrap();
+    assert!(matches!(engine.create_room(&twin.name).await, Err(CreateError::LooksLike(found)) if found == lost));
+    for key in server.cli(&["KEYS", "hubbub:*:meta"]).lines() {
+        server.cli(&["DEL", key]);
+    }
+    assert_eq!(engine.create_room(&twin.name).await.unwrap(), twin);
+    assert!(matches!(engine.create_room(&lost.name).await, Err(CreateError::LooksLike(found)) if found == twin));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_name_or_a_room_had_of_a_claim_that_broke_off_ends_by_itself() {
+    let server = RedisServer::start(&[]);
+    let (engine, _) = connect(&server).await;
+    engine.open_session(token(), &user_name("lan")).await.unwrap();
+    engine.create_room(&room("lan").name).await.unwrap();
+    let held = || {
+        let mut keys: Vec<String> = ["hubbub:name:*", "hubbub:drawn:*", "hubbub:look:*"]
+            .iter()
+            .flat_map(|keys| server.cli(&["KEYS", keys]).lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        keys.sort();
+        keys
+    };
+    let before = held();
+    assert_eq!(before.len(), 4, "two halves of each: {before:?}");
+    engine.open_session(token(), &user_name("Ian")).await.unwrap_err();
+    engine.create_room(&room("Ian").name).await.unwrap_err();
+    engine.create_room(&room("\u{430}bc").name).await.unwrap_err();
+    assert_eq!(held(), before, "nothing is left of what was refused");
+    for key in &before {
+        let left: i64 = server.cli(&["PTTL", key]).trim().parse().unwrap();
+        assert_eq!(left < 0, key.starts_with("hubbub:look:"), "a room is for good, a name is not: {key} {left}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_holds_what_somebody_typed() {
     let server = RedisServer::start(&[]);
     let (engine, _) = connect(&server).await;
@@ -322,10 +370,10 @@ async fn a_store_that_cannot_be_opened_is_named_without_the_password() {
     let error = refused(&server.tcp_url()).await;
     assert!(matches!(error, ConnectError::Refused { .. }) && error.to_string().contains(&address), "{error}");
     let engine = Redis::connect(&format!("redis://:s3cret-right@{address}"), DAY).await.unwrap();
-    engine.ping().await.unwrap();
+    engine.writable().await.unwrap();
 
     server.kill();
     let error = refused(&format!("redis://:s3cret-right@{address}")).await;
     assert_eq!(error.to_string(), format!("cannot reach Redis at {address}: Connection refused"));
-    assert!(engine.ping().await.is_err());
+    eventually("not writable", async || engine.writable().await.is_err()).await;
 }

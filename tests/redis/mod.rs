@@ -1,7 +1,13 @@
 //! The engine on Redis: the common promises on one server and on a Cluster, those between instances, and what holds
-//! while something fails.
+//! while something fails. On the one server the engine has the rights that `deploy/redis.conf` gives it: a command that
+//! is new in the engine has to be allowed there.
 
+mod damage;
+mod failover;
 mod faults;
+mod full;
+mod rights;
+mod two_deployments;
 
 use crate::{
     contract::{Fixture, promises, promises_between_instances},
@@ -17,11 +23,11 @@ pub struct Store {
 
 impl Fixture for Store {
     async fn start(session_ttl: Duration) -> Self {
-        Self { server: RedisServer::start(&[]), session_ttl }
+        Self { server: RedisServer::start_with_rights(), session_ttl }
     }
 
     async fn engine(&self) -> Arc<dyn Engine> {
-        Redis::connect(&self.server.url(), self.session_ttl).await.unwrap()
+        Redis::connect(&self.server.tcp_url(), self.session_ttl).await.unwrap()
     }
 }
 
@@ -58,6 +64,7 @@ mod cluster {
         leaving_a_room_forgets_its_mark,
         many_rooms_are_read_at_once,
     }
+    each_promise! { Cluster, quotas: a_bucket_fills_again }
     each_promise! { Cluster, directory:
         rooms_are_listed_by_their_last_activity,
         a_room_is_listed_with_its_people,

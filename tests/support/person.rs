@@ -5,7 +5,7 @@ use app::{
     domain::{Cursor, Entry, ProducerId, RoomKey, RoomName},
     protocol::{ClientFrame, JoinedHow, Page, SUBPROTOCOL, ServerFrame},
 };
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use reqwest::{Client, Response, header, redirect};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
@@ -126,6 +126,24 @@ impl Socket {
             }
         };
         timeout(PATIENCE, next).await.expect("nothing came for 30 s")
+    }
+
+    /// Whether the socket answers; else the code with which it was closed.
+    pub async fn is_open(&mut self) -> Result<(), Option<u16>> {
+        // What is written to a socket that was closed may destroy the close frame that waits to be read.
+        while let Some(frame) = self.next().now_or_never() {
+            if let Err(ended) = frame {
+                return Err(ended.code());
+            }
+        }
+        self.send(&ClientFrame::Ping).await;
+        loop {
+            match self.next().await {
+                Ok(ServerFrame::Pong) => return Ok(()),
+                Ok(_) => {}
+                Err(ended) => return Err(ended.code()),
+            }
+        }
     }
 
     pub async fn frame(&mut self) -> ServerFrame {

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -19,7 +19,7 @@ pub struct Proxy {
 }
 
 struct Wires {
-    upstream: String,
+    upstream: Mutex<String>,
     unsubscribe: broadcast::Sender<()>,
     /// Whether to swallow the next message of a channel, once.
     swallow: AtomicBool,
@@ -38,7 +38,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let wires = Arc::new(Wires {
-            upstream: upstream.to_owned(),
+            upstream: Mutex::new(upstream.to_owned()),
             unsubscribe: broadcast::channel(4).0,
             swallow: AtomicBool::new(false),
             swallowed: AtomicBool::new(false),
@@ -56,6 +56,11 @@ impl Proxy {
 
     pub fn url(&self) -> String {
         format!("redis://{}", self.address)
+    }
+
+    /// Leads what is opened from now on to another server; what is open stays where it is.
+    pub fn lead_to(&self, upstream: &str) {
+        upstream.clone_into(&mut self.wires.upstream.lock().unwrap());
     }
 
     /// Ends every subscription to a shard channel as the server would: without a word that the client waits for.
@@ -95,7 +100,8 @@ impl Wires {
 }
 
 async fn connection(client: TcpStream, wires: Arc<Wires>) {
-    let Ok(server) = TcpStream::connect(&wires.upstream).await else { return };
+    let upstream = wires.upstream.lock().unwrap().clone();
+    let Ok(server) = TcpStream::connect(upstream).await else { return };
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let lost = Arc::new(AtomicBool::new(false));
     tokio::join!(

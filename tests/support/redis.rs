@@ -18,6 +18,8 @@ pub struct RedisServer {
     dir: TempDir,
     port: u16,
     args: Vec<String>,
+    /// As in a URL of its port, with `@`; empty for the user that may do anything.
+    credentials: String,
     process: Option<Child>,
 }
 
@@ -32,6 +34,9 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
+/// Of the user with the rights of `deploy/redis.conf`.
+pub const RIGHTS_PASSWORD: &str = "s3cret-right";
+
 /// Keeps everything on disk.
 pub const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
@@ -40,7 +45,7 @@ impl RedisServer {
     pub fn start(extra_args: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let args = extra_args.iter().map(|&arg| arg.to_owned()).collect();
-        let mut server = Self { dir, port: 0, args, process: None };
+        let mut server = Self { dir, port: 0, args, credentials: String::new(), process: None };
         // Somebody else may take a port between finding it free and using it.
         let deadline = Instant::now() + DEADLINE;
         while server.process.is_none() {
@@ -48,6 +53,24 @@ impl RedisServer {
             server.try_spawn(deadline);
         }
         server
+    }
+
+    /// Starts a server on which the URLs' user has the rights of `deploy/redis.conf`, and no others.
+    pub fn start_with_rights() -> Self {
+        let mut server = Self::start(&[]);
+        server.allow(&[]);
+        server.credentials = format!("hubbub:{RIGHTS_PASSWORD}@");
+        server
+    }
+
+    /// Gives that user those rights again, and then changes them by `rules` as in `ACL SETUSER`.
+    pub fn allow(&self, rules: &[&str]) {
+        let settings = include_str!("../../deploy/redis.conf");
+        let user = settings.lines().find_map(|line| line.strip_prefix("user hubbub ")).unwrap();
+        let rights: Vec<_> = user.split(' ').map(|word| word.replace("PASSWORD", RIGHTS_PASSWORD)).collect();
+        let all = ["ACL", "SETUSER", "hubbub"].into_iter().chain(rights.iter().map(String::as_str));
+        let all: Vec<_> = all.chain(rules.iter().copied()).collect();
+        assert_eq!(self.cli(&all), "OK", "{all:?}");
     }
 
     /// Starts the only node of a Cluster.
@@ -68,7 +91,7 @@ impl RedisServer {
     }
 
     pub fn tcp_url(&self) -> String {
-        format!("redis://{}", self.tcp_address())
+        format!("redis://{}{}", self.credentials, self.tcp_address())
     }
 
     pub fn tcp_address(&self) -> String {

@@ -47,11 +47,12 @@ impl Server {
     async fn start(args: &[&str]) -> Self {
         let site = site();
         let site_dir = site.path().to_str().unwrap().to_owned();
-        let own = ["hubbub", "--port", "0", "--site-dir", &site_dir];
+        // The suites ask for more than people do; those about limits name theirs, and the last one counts.
+        let own = ["hubbub", "--port", "0", "--site-dir", &site_dir, "--limits", "0"];
         let config = Config::parse_from(own.iter().chain(args));
         hubbub::telemetry::start("hubbub=warn", config.log_format);
         let engine = open_engine(&config).await.unwrap();
-        let listener = listen(&config).await.unwrap();
+        let listener = listen(&config).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

@@ -43,7 +43,7 @@ impl Actions for Hand {
     }
 
     fn reconnect(&self) {
-        with(Session::nudge);
+        with(Session::come_back);
     }
 
     fn retry(&self, n: u64) {

@@ -3,7 +3,8 @@
 use super::{CLIENT, storage};
 use crate::{
     domain::{RoomKey, UserName},
-    drafts::{DRAFT_KEYS, Drafts, Shelf},
+    drafts::{Drafts, Shelf},
+    page::MUTED_KEYS,
 };
 use leptos::prelude::WithUntracked;
 
@@ -23,15 +24,17 @@ impl Shelf for Browser {
     }
 }
 
-/// Takes up this person's drafts and erases everybody else's: one person at a time is signed in.
+/// Takes up this person's drafts and erases everybody else's, and which rooms they muted: one person at a time is signed in.
 pub(super) fn open(of: &UserName) -> Drafts<Browser> {
     let drafts = Drafts::new(Browser, of);
-    erase(|key| drafts.is_others(key));
+    for key in storage::keys("hubbub.") {
+        let muted = key.strip_prefix(MUTED_KEYS);
+        // Under this key builds before this one kept them, whoever they were.
+        if drafts.is_others(&key) || muted.is_some_and(|name| name != of.as_str()) || key == "hubbub.set.muted" {
+            storage::remove(&key);
+        }
+    }
     drafts
-}
-
-fn erase(which: impl Fn(&str) -> bool) {
-    storage::keys(DRAFT_KEYS).iter().filter(|key| which(key)).for_each(|key| storage::remove(key));
 }
 
 /// Of the room on screen.

@@ -24,20 +24,32 @@ mod window;
 use crate::{
     domain::MessageText,
     drafts::Drafts,
-    page::{PageData, RoomScreen},
+    page::{LIVE_ID, PageData, RoomScreen},
     session::{Command, Session, SocketId},
     view::{
         App,
         chat::{Chat, Link},
     },
 };
-use leptos::{mount::hydrate_body, prelude::*, task::spawn_local};
+use leptos::{
+    mount::{hydrate_from, mount_to},
+    prelude::*,
+    tachys::dom::document,
+    task::spawn_local,
+};
 use socket::Socket;
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+    time::Duration,
+};
 use storage::Storage;
+use wasm_bindgen::JsCast;
+use web_sys::Element;
 
 thread_local! {
     static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+    static WHOLE: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Client {
@@ -57,18 +69,56 @@ struct Client {
     painting: bool,
 }
 
-/// Hydrates the page.
+/// Hydrates the page, which has to be what the server made.
 ///
 /// # Errors
 /// Says what keeps the page from being read back; its forms still work then.
 pub fn start() -> Result<(), &'static str> {
-    std::panic::set_hook(Box::new(|panic| leptos::logging::error!("{panic}")));
+    report_panics();
     let page = PageData::from_document()?;
-    hydrate_body(move || {
-        provide_context(page);
-        App()
-    });
+    hydrate_from(live()?.unchecked_into(), || app(page)).forget();
+    WHOLE.set(true);
     Ok(())
+}
+
+/// Makes the page anew from its data, in the place of what became of the one that the server rendered.
+///
+/// # Errors
+/// Says what is wrong with the data, or that there is no such place; the page's forms still work then.
+pub fn start_anew(data: &str) -> Result<(), &'static str> {
+    report_panics();
+    let (page, old) = (PageData::from_json(data)?, live()?);
+    let new = document().create_element("div").map_err(|_| "there are no elements")?;
+    new.set_id(LIVE_ID);
+    mount_to(new.clone().unchecked_into(), || app(page)).forget();
+    // As a whole: should the mounting break, the old page is still there.
+    let parent = old.parent_node().ok_or("the page is not in the document")?;
+    parent.replace_child(&new, &old).map_err(|_| "the page cannot be replaced")?;
+    WHOLE.set(true);
+    Ok(())
+}
+
+/// One type for both ways to start.
+fn app(page: PageData) -> AnyView {
+    provide_context(page);
+    App().into_any()
+}
+
+fn live() -> Result<Element, &'static str> {
+    document().get_element_by_id(LIVE_ID).ok_or("the document has no place for the page")
+}
+
+/// A panic ends the module, whose memory is in whatever state. The page's own script sees it and says that the page stopped.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        WHOLE.set(false);
+        leptos::logging::error!("{panic}");
+    }));
+}
+
+/// Whether the page has started and nothing broke since. What was set off before a hydration broke must not open a socket.
+pub fn is_whole() -> bool {
+    WHOLE.get()
 }
 
 /// Opens the socket and keeps `chat` current as soon as it is known what this tab left behind when it was last here, so
@@ -79,7 +129,7 @@ pub fn attach(chat: Chat, screen: RoomScreen, build: String) {
         let (storage, saved) = Storage::open(me.id).await;
         let mut clock = Clock::start();
         let mut session = Session::new(me, &screen, clock.now(), Box::new(window::random));
-        session.set_calendar(crate::clock::now());
+        session.set_calendar(crate::clock::servers());
         session.set_visible(window::is_visible());
         if let Some(saved) = saved {
             session.adopt(saved);
@@ -105,6 +155,10 @@ pub fn attach(chat: Chat, screen: RoomScreen, build: String) {
         window::listen();
         chat.set_actions(Arc::new(actions::Hand));
         with(|_| ());
+        // From here on the page's own script leaves the keys to this one.
+        if let Some(html) = document().document_element() {
+            let _ = html.set_attribute("data-script", "on");
+        }
     });
 }
 
@@ -118,6 +172,9 @@ fn with<T>(act: impl FnOnce(&mut Session) -> T) -> Option<T> {
 
 /// [`with`], compiled once for all that is done so.
 fn enter(act: &mut dyn FnMut(&mut Session)) {
+    if !is_whole() {
+        return;
+    }
     CLIENT.with(|client| {
         let Ok(mut client) = client.try_borrow_mut() else { return };
         let Some(client) = client.as_mut() else { return };

@@ -48,7 +48,7 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     let (older, count, people) = (session.older(), session.count(), session.people().to_vec());
     let (rooms, link, trouble) = (session.rooms(), session.link(), session.trouble());
     let (newer, target, divider) = (session.newer(), session.target(), session.divider());
-    let typing = session.others_typing();
+    let (typing, slow, unsent) = (session.others_typing(), session.slow(), session.unsent());
     let newer_build = session.server_build().filter(|build| *build != client.build).map(str::to_owned);
     let incompatible = client.incompatible.clone();
     move || {
@@ -62,8 +62,10 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
         update(chat.people, people);
         update(chat.typing, typing);
         update(chat.rooms, rooms);
+        update(chat.unsent, unsent);
         update(chat.link, link);
         update(chat.trouble, trouble);
+        update(chat.slow, slow);
         update(chat.outdated, newer_build.is_some());
         // Nobody is reading, or nothing goes on as it is.
         let newer_build = newer_build.filter(|_| !window::is_visible());

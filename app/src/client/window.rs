@@ -12,7 +12,9 @@ const BUILDS: &str = "hubbub.builds";
 
 /// Listens for as long as the page lives.
 pub(super) fn listen() {
-    on(&window(), "online", look);
+    on(&window(), "online", || {
+        with(super::Session::nudge);
+    });
     // A page that comes back out of the browser's memory may find that another one went on with its outbox.
     on_event(&window(), "pageshow", |event| {
         if event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted) {
@@ -34,7 +36,7 @@ pub(super) fn listen() {
 }
 
 fn look() {
-    with(super::Session::nudge);
+    with(super::Session::come_back);
 }
 
 thread_local! {

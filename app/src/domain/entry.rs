@@ -2,6 +2,7 @@
 
 use super::{EntryId, Epoch, MessageText, ProducerId, UserId, UserName};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// A place in a room's log: "everything up to and including this entry was seen".
 ///
@@ -51,22 +52,46 @@ impl Entry {
 
     /// The text to show, if this kind of entry has one.
     pub fn text(&self) -> Option<&str> {
-        match &self.body {
-            Body::Message { text } => Some(text.as_str()),
-            Body::Unknown => None,
-        }
+        self.body.text()
     }
 }
 
 /// What an entry says. A reader that meets a kind it does not know keeps the entry's place and shows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "Flat")]
 pub enum Body {
-    Message {
-        text: MessageText,
-    },
-    #[serde(other)]
+    Message { text: MessageText },
     Unknown,
+}
+
+impl Body {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Message { text } => Some(text.as_str()),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// A [`Body`] as it is read. What serde makes for an enum with a tag would cost the page more.
+#[derive(Deserialize)]
+struct Flat {
+    kind: String,
+    /// Whatever this means to another kind.
+    text: Option<Box<RawValue>>,
+}
+
+impl TryFrom<Flat> for Body {
+    type Error = serde_json::Error;
+
+    fn try_from(Flat { kind, text }: Flat) -> Result<Self, Self::Error> {
+        match kind.as_str() {
+            "message" => {
+                serde_json::from_str(text.as_deref().map_or("null", RawValue::get)).map(|text| Self::Message { text })
+            }
+            _ => Ok(Self::Unknown),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -81,5 +106,21 @@ mod tests {
         assert_eq!(entry.body, Body::Unknown);
         assert!(Cursor { epoch: Epoch(0xaa), seq: 2, id: EntryId(2) }.precedes(&entry));
         assert!(!Cursor { epoch: Epoch(0xaa), seq: 2, id: EntryId(8) }.precedes(&entry));
+    }
+
+    #[test]
+    fn a_message_has_a_text_and_another_kind_may_have_anything() {
+        let message = Body::Message { text: MessageText::parse("안녕 \"a\"\n😀").unwrap() };
+        let json = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Body>(&json).unwrap(), message);
+        assert_eq!(serde_json::from_str::<Body>(r#"{"text":"a\u0062","kind":"message"}"#).unwrap().text(), Some("ab"));
+        for json in
+            [r#"{"kind":"message"}"#, r#"{"kind":"message","text":5}"#, r#"{"kind":"message","text":null}"#, "{}"]
+        {
+            assert!(serde_json::from_str::<Body>(json).is_err(), "{json}");
+        }
+        for json in [r#"{"kind":"unknown"}"#, r#"{"kind":"poll","text":{"q":[1]}}"#, r#"{"text":5,"kind":"card"}"#] {
+            assert_eq!(serde_json::from_str::<Body>(json).unwrap(), Body::Unknown, "{json}");
+        }
     }
 }

@@ -6,12 +6,12 @@
 mod en;
 mod ko;
 
-#[cfg(feature = "ssr")]
-use crate::theme::Theme;
 use crate::{
-    clock::{Day, Local},
+    clock::{Day, Dial, Local},
     protocol::ErrorCode,
 };
+#[cfg(feature = "ssr")]
+use crate::{density::Density, theme::Theme};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -73,6 +73,26 @@ impl Lang {
     }
 }
 
+impl Lang {
+    /// Whether a reader of this language tells the time by twice twelve hours. Koreans do. English is read everywhere: the browser's
+    /// `cycle` decides, and as long as that is not known the country that `accepted`, its `Accept-Language`, begins with.
+    #[cfg(feature = "ssr")]
+    pub fn halves(self, cycle: Option<&str>, accepted: &str) -> bool {
+        const COUNTRIES: [&str; 12] = ["AU", "BD", "CA", "HK", "IN", "KR", "MY", "NZ", "PH", "PK", "SG", "US"];
+        match (self, cycle) {
+            (Self::Ko, _) | (_, Some("h11" | "h12")) => true,
+            (_, Some("h23" | "h24")) => false,
+            _ => {
+                let tag = accepted.split([',', ';']).next().unwrap_or_default().trim();
+                match tag.split_once('-') {
+                    Some((_, country)) => COUNTRIES.iter().any(|known| known.eq_ignore_ascii_case(country)),
+                    None => ["", "*", "en", "ko"].iter().any(|known| known.eq_ignore_ascii_case(tag)),
+                }
+            }
+        }
+    }
+}
+
 /// The quality value of RFC 9110, section 12.4.2, in thousandths.
 fn thousandths(q: &str) -> Option<u16> {
     let (whole, digits) = q.split_once('.').unwrap_or((q, ""));
@@ -101,6 +121,8 @@ pub struct Strings {
     pub all_rooms: &'static str,
     pub here_now: &'static str,
     pub more_people: fn(usize) -> String,
+    /// Behind the reader's own name.
+    pub you: &'static str,
     pub unread: fn(usize) -> String,
     pub sign_out: &'static str,
     pub online: &'static str,
@@ -110,12 +132,14 @@ pub struct Strings {
     pub people: fn(usize) -> String,
     pub copy_link: &'static str,
     pub link_copied: &'static str,
-    pub leave: &'static str,
+    pub room_menu: &'static str,
 
     // Settings of this device
     pub settings: &'static str,
     pub switch_room: &'static str,
     pub no_room_found: &'static str,
+    /// Beside a room that one is not in yet.
+    pub not_joined: &'static str,
     pub all_or_new: &'static str,
 
     // The list
@@ -127,8 +151,22 @@ pub struct Strings {
     /// Above the first message that is new to this reader.
     pub new_from_here: &'static str,
     pub copy_message: &'static str,
+    pub copy_text: &'static str,
+    /// The same as `copy_message`, short enough to stand in a button.
+    pub copy_address: &'static str,
+    pub text_copied: &'static str,
+    /// Where the browser does not copy.
+    pub copy_by_hand: &'static str,
+    /// The rest of a long message.
+    pub show_more: &'static str,
+    pub show_less: &'static str,
     pub beginning: fn(&str) -> String,
     pub be_first: &'static str,
+    /// Of the room, to be sent to somebody.
+    pub address: &'static str,
+    pub copy: &'static str,
+    /// What somebody may write with it.
+    pub example: &'static str,
     pub sending: &'static str,
     pub not_sent: fn(ErrorCode) -> String,
     pub retry: &'static str,
@@ -146,12 +184,20 @@ pub struct Strings {
 
     // The composer
     pub write_message: &'static str,
+    pub characters_left: fn(usize) -> String,
+    pub characters_over: fn(usize) -> String,
     pub send: &'static str,
     pub send_keys: &'static str,
 
     // Connection
     pub offline_banner: fn(u32) -> String,
+    /// The connection is back, and so many messages went out.
+    pub back: fn(usize) -> String,
+    /// This tab is not connected until somebody comes back to it.
+    pub resting_banner: &'static str,
     pub connect_now: &'static str,
+    /// How many messages are still on their way.
+    pub slow: fn(usize) -> String,
     pub outdated: &'static str,
     pub signed_out_banner: &'static str,
     pub sign_in_as: fn(&str) -> String,
@@ -163,6 +209,8 @@ pub struct Strings {
     pub day: fn(Day, Day) -> String,
     /// The day without "today", with its year.
     pub full_day: fn(Day) -> String,
+    /// The time of day on a dial of twelve hours, 12 before 1, and whether it is before noon. Its parts stay on one line.
+    pub halved: fn(&str, bool) -> String,
 }
 
 /// The strings of what only the server renders; the browser is not sent them.
@@ -176,18 +224,40 @@ pub struct Pages {
     pub room: &'static str,
     pub room_help: &'static str,
     pub enter: &'static str,
+    /// What somebody may type, in the fields.
+    pub name_hint: &'static str,
+    pub room_hint: &'static str,
+    /// Before rooms where people are.
+    pub lively: &'static str,
+    pub so_many_here: fn(usize) -> String,
     pub free_names: &'static str,
     pub enter_as: fn(&str) -> String,
     pub language: &'static str,
     /// What two people say in the picture beside the form.
     pub talk: [&'static str; 4],
+    /// What the part of the page with the picture is called.
+    pub about: &'static str,
+    /// What is worth knowing before the first message, each with its heading.
+    pub facts: [(&'static str, &'static str); 3],
     pub sign_in: &'static str,
     pub theme: &'static str,
     pub theme_name: fn(Theme) -> &'static str,
+    /// How much room a message takes.
+    pub density: &'static str,
+    pub density_name: fn(Density) -> &'static str,
     pub enter_sends: &'static str,
     pub notify: &'static str,
     pub notify_refused: &'static str,
-    pub mute: &'static str,
+    /// Whether the room on screen may notify.
+    pub notify_here: &'static str,
+    pub leave: &'static str,
+
+    // What a room's page says by itself, before its script or after it
+    pub waits: &'static str,
+    pub stopped: &'static str,
+    pub stopped_banner: &'static str,
+    pub reload: &'static str,
+    pub text_only: &'static str,
 
     // Keyboard
     pub shortcuts: &'static str,
@@ -202,43 +272,60 @@ pub struct Pages {
     pub no_rooms: &'static str,
     pub new_room: &'static str,
     pub create: &'static str,
-    pub last_active: &'static str,
+    pub find_room: &'static str,
+    pub rooms_found: fn(usize) -> String,
+    pub no_room_called: fn(&str) -> String,
+    /// The list is not all there is.
+    pub only_latest: &'static str,
+    pub back_to: fn(&str) -> String,
+    pub last_message: &'static str,
+    pub made: &'static str,
+    /// Names of people in a room, and how many more.
+    pub are_here: fn(&[&str], usize) -> String,
     pub joined: &'static str,
+    pub you_left: fn(&str) -> String,
+    pub undo: &'static str,
 
     // Problems
     /// The status, and why.
     pub problem_title: fn(u16, ErrorCode) -> &'static str,
     pub no_such_room: fn(&str) -> String,
     pub try_again: &'static str,
+    /// Before the address at which people reach the server.
+    pub open_at: &'static str,
     /// Above a message that was posted and could not be taken.
     pub kept: &'static str,
     pub to_room: &'static str,
 }
 
 impl Strings {
+    /// The time of day: `13:02`, `1:02 PM`, `오후 1:02`; marked where it is not the reader's own.
+    pub fn time(&self, at: Local, dial: Dial) -> String {
+        let two = |n: u8| [char::from(b'0' + n / 10 % 10), char::from(b'0' + n % 10)].iter().collect::<String>();
+        let clock = |hour: String| [&hour, ":", &two(at.minute)].concat();
+        let time = if dial.halves {
+            let hour = (at.hour + 11) % 12 + 1;
+            (self.halved)(&clock(hour.to_string()), at.hour < 12)
+        } else {
+            clock(two(at.hour))
+        };
+        if dial.zone.is_empty() { time + " UTC" } else { time }
+    }
+
     /// A moment as a tooltip tells it.
-    pub fn full_time(&self, at: Local) -> String {
-        let mut text = (self.full_day)(at.day);
-        text.push(' ');
-        text.push_str(&time(at));
-        text
+    pub fn full_time(&self, at: Local, dial: Dial) -> String {
+        [&(self.full_day)(at.day), " ", &self.time(at, dial)].concat()
     }
 
     /// A moment in a list: the time today, else the day.
-    pub fn brief(&self, at: Local, today: Day) -> String {
-        if at.day == today { time(at) } else { (self.day)(at.day, today) }
+    pub fn brief(&self, at: Local, today: Day, dial: Dial) -> String {
+        if at.day == today { self.time(at, dial) } else { (self.day)(at.day, today) }
     }
 
     /// The number on a badge.
     pub fn badge(count: usize) -> String {
         if count > 99 { "99+".to_owned() } else { count.to_string() }
     }
-}
-
-/// `14:02`
-pub fn time(at: Local) -> String {
-    let digit = |n: u8| char::from(b'0' + n % 10);
-    [digit(at.hour / 10), digit(at.hour), ':', digit(at.minute / 10), digit(at.minute)].iter().collect()
 }
 
 /// Keeps the writing direction of `name` to itself.
@@ -298,7 +385,68 @@ mod tests {
         let last_year = Day { year: 2025, month: 12, day: 31, weekday: 3 };
         assert_eq!((ko.day)(last_year, day(22, 0)), "2025년 12월 31일 수요일");
         assert_eq!((en.day)(last_year, day(22, 0)), "Wednesday, 31 December 2025");
-        assert_eq!(en.full_time(Local { day: day(2, 1), hour: 9, minute: 5 }), "Monday, 2 November 2026 09:05");
+        let dial = Dial { zone: "Europe/Paris", halves: false };
+        assert_eq!(en.full_time(Local { day: day(2, 1), hour: 9, minute: 5 }, dial), "Monday, 2 November 2026 09:05");
+    }
+
+    #[test]
+    fn the_country_decides_how_many_hours_a_day_has() {
+        for (lang, cycle, accepted, halves) in [
+            (Lang::Ko, None, "ko-KR,ko;q=0.9", true),
+            (Lang::Ko, Some("h23"), "ko", true),
+            (Lang::En, Some("h12"), "de", true),
+            (Lang::En, Some("h23"), "en-US", false),
+            (Lang::En, None, "en-US,en;q=0.9", true),
+            (Lang::En, None, "en", true),
+            (Lang::En, None, "en-GB,en;q=0.9", false),
+            (Lang::En, None, "de-DE,de;q=0.9,en-US;q=0.7", false),
+            (Lang::En, None, "ko-KR", true),
+            (Lang::En, None, "", true),
+            (Lang::En, Some("<script>"), "en-gb", false),
+        ] {
+            assert_eq!(lang.halves(cycle, accepted), halves, "{lang:?} {cycle:?} {accepted}");
+        }
+    }
+
+    #[test]
+    fn times_are_told_as_the_reader_is_used_to() {
+        let at = |hour, minute| Local { day: Day { year: 2026, month: 11, day: 2, weekday: 1 }, hour, minute };
+        let (ko, en) = (Lang::Ko.strings(), Lang::En.strings());
+        let (halves, whole) = (Dial { zone: "UTC", halves: true }, Dial { zone: "UTC", halves: false });
+        for (time, told_en, told_ko, told_whole) in [
+            (at(0, 5), "12:05\u{a0}AM", "오전\u{a0}12:05", "00:05"),
+            (at(9, 30), "9:30\u{a0}AM", "오전\u{a0}9:30", "09:30"),
+            (at(12, 0), "12:00\u{a0}PM", "오후\u{a0}12:00", "12:00"),
+            (at(13, 2), "1:02\u{a0}PM", "오후\u{a0}1:02", "13:02"),
+            (at(23, 59), "11:59\u{a0}PM", "오후\u{a0}11:59", "23:59"),
+        ] {
+            assert_eq!(en.time(time, halves), told_en);
+            assert_eq!(ko.time(time, halves), told_ko);
+            assert_eq!((en.time(time, whole).as_str(), ko.time(time, whole).as_str()), (told_whole, told_whole));
+        }
+        // The reader has to know whose time it is where it is not known to be theirs.
+        assert_eq!(en.time(at(13, 2), Dial { zone: "", halves: true }), "1:02\u{a0}PM UTC");
+        assert_eq!(
+            ko.full_time(at(4, 2), Dial { zone: "", halves: true }),
+            "2026년 11월 2일 월요일 오전\u{a0}4:02 UTC"
+        );
+    }
+
+    #[test]
+    fn sentences_say_what_people_know_and_what_is_true() {
+        let (ko, en) = (Lang::Ko.strings(), Lang::En.strings());
+        let limit = crate::protocol::ROOMS_MAX.to_string();
+        for t in [ko, en] {
+            assert!((t.error)(ErrorCode::TooManyRooms).contains(&limit), "the limit that there is");
+            for code in [ErrorCode::Unavailable, ErrorCode::Internal, ErrorCode::BadFrame, ErrorCode::TooMany] {
+                for sentence in [(t.error)(code).to_owned(), (t.not_sent)(code)] {
+                    assert!(!sentence.contains("store") && !sentence.contains("저장소"), "{sentence}");
+                }
+            }
+        }
+        assert_eq!((ko.more_people)(250), "외 250명");
+        assert_ne!(ko.new_from_here, (ko.new_messages)(1), "the divider is not the button");
+        assert!((en.offline_banner)(1).contains("in 1 second.") && (en.offline_banner)(3).contains("in 3 seconds."));
     }
 
     #[test]

@@ -20,7 +20,8 @@ impl Outbox {
         let Some(item) = self.take(p, n) else { return false };
         match item.op {
             Op::Message { text } => {
-                self.land(Landed { id: item.id, p, n, text, at, shown: false, asked: false, earlier: item.earlier });
+                let (id, earlier, sent) = (item.id, item.earlier, item.sent);
+                self.land(Landed { id, p, n, text, at, shown: false, asked: false, earlier, sent });
             }
             // It was refused or discarded, and had been committed before; or the log still has it.
             Op::Void => {
@@ -48,7 +49,7 @@ impl Outbox {
         let here = |failed: &Failed| failed.earlier.contains(&Earlier { p, n });
         if let Some(i) = self.failed.iter().position(here) {
             let Failed { id, text, .. } = self.failed.remove(i);
-            self.land(Landed { id, p, n, text, at, shown: false, asked: false, earlier: Vec::new() });
+            self.land(Landed { id, p, n, text, at, shown: false, asked: false, earlier: Vec::new(), sent: None });
         }
     }
 
@@ -154,7 +155,7 @@ impl Outbox {
         if self.queue.get(place).is_none_or(|item| item.n != n) {
             let id = self.next_id;
             self.next_id += 1;
-            self.queue.insert(place, Item { id, n, op: Op::Void, earlier: Vec::new(), flight: None });
+            self.queue.insert(place, Item::new(id, n, Op::Void, Vec::new()));
             self.changed = true;
         }
     }
@@ -184,7 +185,7 @@ impl Outbox {
         let mut n = 0;
         for item in &mut self.queue {
             n += 1;
-            (item.n, item.flight) = (n, None);
+            (item.n, item.flight, item.sent) = (n, None, None);
         }
         self.next = n + 1;
         (self.waiting, self.cautious) = (false, false);
@@ -294,7 +295,14 @@ impl Outbox {
         }
     }
 
-    fn fail(&mut self, id: u64, text: MessageText, code: ErrorCode, void: Option<u64>, earlier: Vec<Earlier>) {
+    pub(super) fn fail(
+        &mut self,
+        id: u64,
+        text: MessageText,
+        code: ErrorCode,
+        void: Option<u64>,
+        earlier: Vec<Earlier>,
+    ) {
         self.failed.push(Failed { id, text, code, void, again: false, earlier });
         self.changed = true;
     }

@@ -18,17 +18,22 @@
 //!
 //! After any refusal only the head is sent, until it is answered: whatever was sent after it was refused for being out
 //! of order, and would be again.
+//!
+//! The log remembers producers for 30 days. So a message is tried for [`RETRY_DAYS`] from when it was first sent, and then
+//! given up as if it had been refused: its number is voided, and its author may send it anew.
 
 mod answers;
+mod sending;
 mod storage;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     domain::{Cursor, MessageText, ProducerId},
-    protocol::{Earlier, ErrorCode, IN_FLIGHT_MAX},
+    protocol::{Earlier, ErrorCode},
     rows::{Pending, Unsent},
 };
+pub use sending::{Moment, RETRY_DAYS};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -107,6 +112,18 @@ struct Item {
     /// lost something.
     #[serde(skip)]
     flight: Option<u64>,
+    /// When it was first sent, in milliseconds since 1970-01-01 UTC by this device's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<u64>,
+    /// Since when it could have been answered on the present socket.
+    #[serde(skip)]
+    since: Option<u64>,
+}
+
+impl Item {
+    fn new(id: u64, n: u64, op: Op, earlier: Vec<Earlier>) -> Self {
+        Self { id, n, op, earlier, flight: None, sent: None, since: None }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -136,6 +153,9 @@ struct Landed {
     asked: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<Earlier>,
+    /// As of its [`Item`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<u64>,
 }
 
 /// A failed message that is tried again.
@@ -181,43 +201,10 @@ impl Outbox {
         let Again { text, earlier } = again;
         let id = self.next_id;
         self.next_id += 1;
-        self.queue.push_back(Item { id, n: self.next, op: Op::Message { text }, earlier, flight: None });
+        self.queue.push_back(Item::new(id, self.next, Op::Message { text }, earlier));
         self.next += 1;
         self.changed = true;
         id
-    }
-
-    /// What is to be sent now; the caller must send it, in this order, on the present socket.
-    pub fn next_to_send(&mut self) -> Vec<Outgoing> {
-        let Some(head) = self.queue.front().map(|item| item.n) else { return Vec::new() };
-        if self.waiting {
-            return Vec::new();
-        }
-        // Counted from the head rather than by what is under way, so that the head's answer is among those that the log
-        // still remembers.
-        let end = head + if self.cautious { 1 } else { IN_FLIGHT_MAX as u64 };
-        let (p, used) = (self.p, self.used);
-        let sendable = self.queue.iter_mut().take_while(|item| item.n < end).filter(|item| item.flight.is_none());
-        sendable
-            .map(|item| {
-                item.flight = Some(used);
-                Outgoing { p, n: item.n, op: item.op.clone(), earlier: item.earlier.clone() }
-            })
-            .collect()
-    }
-
-    /// The oldest number under way, to notice when nothing is answered any more.
-    pub fn awaited(&self) -> Option<(ProducerId, u64)> {
-        self.queue.iter().find(|item| item.flight.is_some()).map(|item| (self.p, item.n))
-    }
-
-    /// The socket is gone, or another one took over: everything unanswered is sent again.
-    pub fn disconnected(&mut self) {
-        for item in &mut self.queue {
-            item.flight = None;
-        }
-        self.waiting = false;
-        self.cautious = false;
     }
 
     /// Ends a [`Verdict::Wait`].

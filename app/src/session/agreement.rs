@@ -243,7 +243,7 @@ impl World {
             }
             Some(ClientFrame::History { .. }) => {
                 let (code, detail, room) = (crate::protocol::ErrorCode::EpochUnknown, String::new(), Some(room.key));
-                wire.down.push_back(ServerFrame::Error { code, detail, room, retry: false });
+                wire.down.push_back(ServerFrame::Error { code, detail, room, p: None, n: None, retry: false });
             }
             Some(ClientFrame::Read { mark, .. }) => store.raise(mark),
             _ => {}

@@ -68,12 +68,14 @@ impl Session {
             }),
             ServerFrame::Ack { room, p, n, at } => self.with_room(&room, |session, i| {
                 session.rooms[i].acked(p, n, at);
+                session.answered();
                 session.room_changed(i);
             }),
             ServerFrame::Voided { room, p, n } => self.with_room(&room, |session, i| {
                 if session.rooms[i].outboxes.voided(p, n) {
                     session.rooms[i].relieved();
                 }
+                session.answered();
                 session.room_changed(i);
             }),
             // What was under way on another socket was sent again on this one.
@@ -84,6 +86,13 @@ impl Session {
             }
             ServerFrame::Move { .. } => self.sockets.told_to_move(socket, self.now, &mut self.commands),
             ServerFrame::Error { code: ErrorCode::SessionExpired, .. } => self.sign_out(),
+            // The frame could not be read: nothing of it was done.
+            ServerFrame::Error { code, room: Some(room), p: Some(p), n: Some(n), retry, .. } => {
+                if self.sockets.is_primary(socket) {
+                    let refusal = Refusal { code, retry, last: None };
+                    self.with_room(&room, |session, i| session.refused(socket, i, p, n, refusal));
+                }
+            }
             ServerFrame::Error { code, room: Some(room), retry, .. } => {
                 self.with_room(&room, |session, i| session.failed(socket, i, code, retry));
             }
@@ -158,6 +167,7 @@ impl Session {
 
     fn refused(&mut self, socket: SocketId, i: usize, p: ProducerId, n: u64, refusal: Refusal) {
         let verdict = self.rooms[i].outboxes.refused(p, n, refusal, || ProducerId((self.random)()));
+        self.answered();
         match verdict {
             Verdict::Proceed | Verdict::ProducerLost => {}
             Verdict::Wait => {

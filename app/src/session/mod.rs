@@ -50,6 +50,9 @@ pub enum Command {
     Close(SocketId),
 }
 
+/// How often to look for what was tried for long enough.
+const EXPIRE_EVERY_MS: u64 = 60_000;
+
 /// What changed since somebody asked.
 #[derive(Default)]
 struct Changed {
@@ -81,6 +84,12 @@ pub struct Session {
     next_note: u64,
     changed: Changed,
     commands: Vec<Command>,
+    /// When anything that was sent was last answered.
+    answered: u64,
+    /// Some messages are not under way because as many others are as may be.
+    held: bool,
+    /// When to look next for what was tried for long enough.
+    expire_at: u64,
 }
 
 impl Session {
@@ -120,6 +129,9 @@ impl Session {
             next_note: 1,
             changed: Changed::default(),
             commands: Vec::new(),
+            answered: now,
+            held: false,
+            expire_at: now,
         };
         session.tick(now);
         session
@@ -137,7 +149,8 @@ impl Session {
 
     /// When to call [`tick`](Self::tick) next; may be earlier than anything is due.
     pub fn next_wake(&self) -> Option<u64> {
-        self.rooms.iter().filter_map(Room::next_wake).chain(self.sockets.next_wake(self.now)).min()
+        let rooms = self.rooms.iter().filter_map(|room| room.next_wake(self.answered));
+        rooms.chain(self.sockets.next_wake(self.now)).chain(self.slow_at().filter(|at| *at > self.now)).min()
     }
 
     /// Time passed.
@@ -146,20 +159,39 @@ impl Session {
         for hopeless in self.sockets.tick(self.now, &mut self.commands) {
             self.give_up(hopeless);
         }
-        if self.rooms.iter().any(|room| room.is_stuck(self.now)) {
+        if self.rooms.iter().filter_map(|room| room.stuck_at(self.answered)).any(|at| self.now >= at) {
             self.sockets.primary().into_iter().for_each(|stuck| self.give_up(stuck));
         }
-        for i in 0..self.rooms.len() {
-            self.rooms[i].tick(self.now);
-            self.flush(i);
+        if self.now >= self.expire_at {
+            self.expire_at = self.now + EXPIRE_EVERY_MS;
+            (0..self.rooms.len()).for_each(|i| self.expire(i));
         }
+        for room in &mut self.rooms {
+            room.tick(self.now);
+        }
+        if self.sockets.is_resting() && !self.is_settled() {
+            self.wake_up();
+        }
+        self.flush_all();
         self.join_rooms();
+    }
+
+    fn wake_up(&mut self) {
+        self.sockets.wake_up(self.now, &mut self.commands);
+    }
+
+    /// Somebody came to the page, or wants it connected. A socket that was closed because others of the session were used more
+    /// is opened again.
+    pub fn come_back(&mut self) {
+        self.wake_up();
+        self.nudge();
     }
 
     /// A socket ended, or could not be opened; `code` as in the close frame.
     pub fn closed(&mut self, socket: SocketId, code: Option<u16>) {
         let spread = (self.random)();
-        let was_primary = self.sockets.closed(socket, code, self.now, spread);
+        let may_rest = self.is_settled();
+        let was_primary = self.sockets.closed(socket, code, may_rest, self.now, spread);
         for room in &mut self.rooms {
             room.following.remove(socket);
         }
@@ -171,7 +203,7 @@ impl Session {
         }
     }
 
-    /// There is reason to look after the sockets at once: the network came back, the page is shown, somebody asked.
+    /// There is reason to look after the sockets at once, such as that the network came back.
     pub fn nudge(&mut self) {
         if let Some(hopeless) = self.sockets.nudge(self.now, &mut self.commands) {
             self.give_up(hopeless);
@@ -234,6 +266,9 @@ impl Session {
         let Some(i) = self.index(&self.open) else { return };
         change(&mut self.rooms[i].outboxes);
         self.changed.rows = true;
+        if self.sockets.is_resting() && !self.is_settled() {
+            self.wake_up();
+        }
         self.flush(i);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Cursor, MessageText, ProducerId},
-    outbox::{Outbox, Outgoing, Refusal, Verdict},
+    outbox::{Moment, Outbox, Outgoing, Refusal, Verdict},
     rows::Unsent,
     timeline::Timeline,
 };
@@ -69,8 +69,39 @@ impl Outboxes {
         self.each(|outbox| outbox.discard(id));
     }
 
-    pub fn next_to_send(&mut self) -> Vec<Outgoing> {
-        self.oldest_first().flat_map(Outbox::next_to_send).collect()
+    /// What is to be sent now, at most `most` numbers.
+    pub fn send_at(&mut self, moment: Moment, most: usize) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        for outbox in self.oldest_first() {
+            let left = most - out.len();
+            out.extend(outbox.send_at(moment, left));
+        }
+        out
+    }
+
+    /// Whether nothing waits for an answer.
+    pub fn are_drained(&self) -> bool {
+        self.iter().all(Outbox::is_drained)
+    }
+
+    /// How many numbers are under way.
+    pub fn under_way(&self) -> usize {
+        self.iter().map(Outbox::under_way).sum()
+    }
+
+    /// Of each message that is not answered, since when it could have been.
+    pub fn unanswered(&self) -> impl Iterator<Item = Option<u64>> {
+        self.iter().flat_map(Outbox::unanswered)
+    }
+
+    /// How many were refused and wait for their author.
+    pub fn given_up(&self) -> usize {
+        self.iter().map(Outbox::given_up).sum()
+    }
+
+    /// Gives up what was tried for long enough. Says whether anything was.
+    pub fn expire(&mut self, date: u64) -> bool {
+        self.iter_mut().fold(false, |any, outbox| outbox.expire(date) | any)
     }
 
     pub fn awaited(&self) -> Option<(ProducerId, u64)> {

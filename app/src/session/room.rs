@@ -21,7 +21,7 @@ use crate::{
 const WINDOW_MAX: usize = 400;
 const WINDOW: usize = 300;
 const NOTES_MAX: usize = 50;
-/// A message without any answer for this long means that the socket is worth nothing, however lively it looks.
+/// No answer for this long while a message waits for one means that the socket is worth nothing, however lively it looks.
 const ANSWER_WAIT_MS: u64 = 30_000;
 /// An acknowledged message that the log does not show after this long may be lost: the log is asked.
 const UNSHOWN_MS: u64 = 5_000;
@@ -248,12 +248,14 @@ impl Room {
         }
     }
 
-    pub fn is_stuck(&self, now: u64) -> bool {
-        self.awaited.is_some_and(|(_, _, since)| now >= since + ANSWER_WAIT_MS)
+    /// When it is clear that nothing is answered any more; `answered`: when anything was, of whatever room. A server that
+    /// is slow on purpose, or with another room, still answers something.
+    pub fn stuck_at(&self, answered: u64) -> Option<u64> {
+        self.awaited.map(|(_, _, since)| since.max(answered) + ANSWER_WAIT_MS)
     }
 
-    pub fn next_wake(&self) -> Option<u64> {
-        let answer = self.awaited.map(|(_, _, since)| since + ANSWER_WAIT_MS);
+    pub fn next_wake(&self, answered: u64) -> Option<u64> {
+        let answer = self.stuck_at(answered);
         let unshown = self.unshown.map(|(_, _, since)| since + UNSHOWN_MS);
         let signals = self.marks.next_wake().into_iter().chain(self.typing.next_wake());
         self.following.next_wake().into_iter().chain(self.resend_at).chain(answer).chain(unshown).chain(signals).min()

@@ -92,10 +92,24 @@ impl Session {
             for outbox in outboxes {
                 room.outboxes.adopt(outbox);
             }
-            room.look_for_adopted(self.me.id);
+            // Before it is looked for what became of them.
+            self.expire(i);
+            self.rooms[i].look_for_adopted(self.me.id);
             self.room_changed(i);
         }
         self.join_rooms();
+    }
+
+    /// The moment by the calendar, in milliseconds since 1970-01-01 UTC.
+    pub(super) fn date(&self) -> Option<u64> {
+        self.calendar.map(|zero| zero + self.now)
+    }
+
+    /// Gives up what was tried for long enough in a room.
+    pub(super) fn expire(&mut self, i: usize) {
+        if self.date().is_some_and(|date| self.rooms[i].outboxes.expire(date)) {
+            self.room_changed(i);
+        }
     }
 
     /// What was not committed when the session ended, with its rooms: for its author to decide about, who is to come back as

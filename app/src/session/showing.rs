@@ -11,6 +11,9 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// A message that is not answered for this long is worth a word.
+const SLOW_MS: u64 = 5_000;
+
 impl Session {
     pub fn me(&self) -> &Person {
         &self.me
@@ -54,6 +57,28 @@ impl Session {
         self.current().and_then(|room| room.trouble)
     }
 
+    /// How many messages are on their way, in all rooms, if the oldest of them has been for long on a socket that is there.
+    pub fn slow(&self) -> usize {
+        if self.slow_at().is_none_or(|at| self.now < at) || self.trouble().is_some() {
+            return 0;
+        }
+        self.unsent().0
+    }
+
+    /// How many messages are not answered yet, and how many were refused, in all rooms.
+    pub fn unsent(&self) -> (usize, usize) {
+        self.rooms.iter().fold((0, 0), |(waiting, refused), room| {
+            (waiting + room.outboxes.unanswered().count(), refused + room.outboxes.given_up())
+        })
+    }
+
+    /// When that is so.
+    pub(super) fn slow_at(&self) -> Option<u64> {
+        self.sockets.primary()?;
+        let since = self.rooms.iter().flat_map(|room| room.outboxes.unanswered()).flatten().min();
+        since.map(|since| since + SLOW_MS)
+    }
+
     /// Others who are typing in the open room.
     pub fn others_typing(&self) -> Vec<Person> {
         self.current().map_or_else(Vec::new, |room| room.typing.people())
@@ -61,6 +86,7 @@ impl Session {
 
     /// Something was typed in the open room. Others hear of it now and then.
     pub fn typing(&mut self) {
+        self.wake_up();
         let (Some(socket), Some(i)) = (self.sockets.primary().filter(|_| self.visible), self.index(&self.open)) else {
             return;
         };
@@ -102,7 +128,7 @@ impl Session {
         }
         let mut unsent = room.outboxes.unsent();
         for message in &mut unsent {
-            message.at = self.calendar.map(|zero| zero + self.now);
+            message.at = self.date();
         }
         rows::layout(&entries, self.divider, &unsent, &room.notes, zone, &self.me)
     }

@@ -64,6 +64,8 @@ pub(super) struct Sockets {
     /// Since when nothing can be sent.
     down_since: u64,
     signed_out: bool,
+    /// The server closed the socket because others of the session are used more: none is opened until somebody needs one.
+    resting: bool,
 }
 
 impl Sockets {
@@ -77,6 +79,7 @@ impl Sockets {
             tries: 0,
             down_since: now,
             signed_out: false,
+            resting: false,
         }
     }
 
@@ -92,6 +95,8 @@ impl Sockets {
     pub fn link(&self, now: u64) -> Link {
         if self.signed_out {
             Link::SignedOut
+        } else if self.resting {
+            Link::Resting
         } else if self.primary().is_some() {
             Link::Online
         } else if now < self.down_since + QUIET_MS {
@@ -150,8 +155,9 @@ impl Sockets {
         self.move_if_told(now, out);
     }
 
-    /// A socket was closed, by whomever. `spread` is a random number. Says whether it was the primary.
-    pub fn closed(&mut self, id: SocketId, code: Option<u16>, now: u64, spread: u64) -> bool {
+    /// A socket was closed, by whomever. `may_rest`: nothing waits to be sent. `spread` is a random number. Says whether it was
+    /// the primary.
+    pub fn closed(&mut self, id: SocketId, code: Option<u16>, may_rest: bool, now: u64, spread: u64) -> bool {
         let was_online = self.primary().is_some();
         let was_primary = self.primary.as_ref().is_some_and(|socket| socket.id == id);
         let gone = if was_primary {
@@ -168,16 +174,30 @@ impl Sockets {
             self.tries = 0;
         }
         // While the old socket still serves there is no crowd to be part of, and little time to find another instance.
-        let refused = [CloseCode::Restarting, CloseCode::Busy].iter().any(|busy| code == Some(busy.code()));
+        let too_many = code == Some(CloseCode::TooManySockets.code());
+        let refused = too_many || [CloseCode::Restarting, CloseCode::Busy].iter().any(|busy| code == Some(busy.code()));
         if refused && self.primary.is_none() {
             self.tries = self.tries.max(PATIENT_TRY);
         }
+        self.resting = too_many && may_rest && self.primary.is_none() && !self.signed_out;
         let needed = self.primary.is_none() || (self.moving && self.successor.is_none());
-        if needed && !self.signed_out {
+        if needed && !self.signed_out && !self.resting {
             self.retry_at = Some(now + backoff(self.tries, spread));
             self.tries += 1;
         }
         was_primary
+    }
+
+    pub fn is_resting(&self) -> bool {
+        self.resting
+    }
+
+    /// Opens a socket again if there is none because others of the session were used more.
+    pub fn wake_up(&mut self, now: u64, out: &mut Vec<Command>) {
+        if std::mem::take(&mut self.resting) {
+            (self.down_since, self.tries) = (now, 0);
+            self.open(now, out);
+        }
     }
 
     pub fn is_signed_out(&self) -> bool {
@@ -186,7 +206,7 @@ impl Sockets {
 
     /// The session is over: everything is closed for good.
     pub fn sign_out(&mut self, out: &mut Vec<Command>) {
-        self.signed_out = true;
+        (self.signed_out, self.resting) = (true, false);
         self.retry_at = None;
         for socket in [self.primary.take(), self.successor.take()].into_iter().flatten() {
             out.push(Command::Close(socket.id));
@@ -240,7 +260,7 @@ impl Sockets {
             Link::Connecting => Some(self.down_since + QUIET_MS),
             // Whole seconds before the next try, when the number shown changes.
             Link::Offline { .. } => self.retry_at.filter(|&at| at > now).map(|at| now + (at - now - 1) % 1_000 + 1),
-            Link::Online | Link::SignedOut => None,
+            Link::Online | Link::SignedOut | Link::Resting => None,
         };
         deadlines.chain(self.retry_at).chain(countdown).min()
     }

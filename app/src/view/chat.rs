@@ -40,6 +40,12 @@ pub struct Chat {
     pub link: RwSignal<Link>,
     /// A transient problem to tell about the open room, such as "the store does not answer".
     pub trouble: RwSignal<Option<ErrorCode>>,
+    /// How many messages are on their way, while that takes long; else 0.
+    pub slow: RwSignal<usize>,
+    /// How many messages are not answered yet, and how many were refused, in all rooms.
+    pub unsent: RwSignal<(usize, usize)>,
+    /// The connection was lost and is back, which is told for a moment: so many messages went out.
+    pub back: RwSignal<Option<usize>>,
     /// Whether there are [`Actions`] yet.
     pub alive: RwSignal<bool>,
     /// The server is of another build than the page.
@@ -72,6 +78,8 @@ pub enum Link {
     Offline {
         retry_in: u32,
     },
+    /// Without a socket, because the person uses others more, until they come back to this page.
+    Resting,
     /// The session ended: signing in again is the way on.
     SignedOut,
 }
@@ -131,6 +139,9 @@ impl Chat {
             rooms: RwSignal::new(rooms.collect()),
             link: RwSignal::new(Link::Connecting),
             trouble: RwSignal::new(None),
+            slow: RwSignal::new(0),
+            unsent: RwSignal::new((0, 0)),
+            back: RwSignal::new(None),
             alive: RwSignal::new(false),
             outdated: RwSignal::new(false),
             actions: StoredValue::new(None),

@@ -1,15 +1,19 @@
 //! Sign-in: a name and a room.
 
 use super::{
-    parts::{brand, field_problem, languages, themes},
+    parts::{brand, field_problem, icon, icons, languages, themes},
     strings,
 };
-use crate::page::{Door, PageData};
+use crate::page::{Door, PageData, RoomRef};
 use leptos::prelude::*;
 
 pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
     let t = strings();
     let [one, two, three, four] = t.pages.talk;
+    let signs = [icons::PERSON, icons::TUNNEL, icons::LINK];
+    let facts = signs.into_iter().zip(t.pages.facts).map(|(sign, (what, more))| {
+        view! { <li>{icon(sign)} <b>{what}</b> <span>{more}</span></li> }
+    });
     let room_help = if door.room_error.is_some() { "room-problem" } else { "room-help" };
     // The first field that is still to be filled or mended.
     let room_first = door.name_error.is_none() && !door.name.is_empty();
@@ -28,6 +32,7 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                         id="name"
                         name="name"
                         value=door.name
+                        placeholder=t.pages.name_hint
                         autocomplete="nickname"
                         autocapitalize="off"
                         spellcheck="false"
@@ -70,6 +75,7 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                         id="room"
                         name="room"
                         value=door.room
+                        placeholder=t.pages.room_hint
                         autocomplete="off"
                         autocapitalize="off"
                         dir="auto"
@@ -82,18 +88,39 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
                         .room_error
                         .is_none()
                         .then(|| view! { <p class="help" id="room-help">{t.pages.room_help}</p> })}
+                    {(!door.lively.is_empty()).then(|| lively(door.lively).into_any())}
                     <button class="go">{t.pages.enter}</button>
                 </form> <div class="ends">{languages(page)} {themes(page)}</div>
             </main>
-            <aside class="stage" aria-hidden="true">
-                <div class="talk">
+            <aside class="stage" aria-label=t.pages.about>
+                <div class="talk" aria-hidden="true">
                     <p class="bub">{one}</p>
                     <p class="bub r">{two}</p>
                     <p class="cut"></p>
                     <p class="bub">{three}</p>
                     <p class="bub r">{four}</p>
                 </div>
+                <ul class="facts">{facts.collect_view()}</ul>
             </aside>
+        </div>
+    }
+}
+
+/// Rooms where people are, one press each. Search engines are asked not to quote them.
+fn lively(rooms: Vec<(RoomRef, usize)>) -> impl IntoView {
+    let t = strings();
+    let rooms = rooms.into_iter().map(|(room, people)| {
+        let (name, value) = (room.name.as_str().to_owned(), room.name.as_str().to_owned());
+        view! {
+            <button class="pick" name="lively" value=value>
+                <bdi>{name}</bdi> " " <span class="count">{(t.pages.so_many_here)(people)}</span>
+            </button>
+        }
+    });
+    view! {
+        <div class="picks lively" data-nosnippet="">
+            <span class="help">{t.pages.lively}</span>
+            {rooms.collect_view()}
         </div>
     }
 }

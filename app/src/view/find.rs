@@ -1,56 +1,53 @@
 //! Which rooms a few letters mean.
 
 use super::chat::SidebarRoom;
-use crate::domain::RoomKey;
+use crate::{domain::RoomKey, letters::Wanted, page::RoomRef};
 
-/// Those of `rooms` that `typed` may mean: what is unread comes first, the room that is `open` last.
-pub fn choices(rooms: &[SidebarRoom], open: &RoomKey, typed: &str) -> Vec<SidebarRoom> {
-    let wanted = letters(typed.trim());
+/// A room to go to, and how much of it is unread; `None` if it is none of this person's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub room: RoomRef,
+    pub unread: Option<usize>,
+}
+
+/// Rooms of others that are offered at a time.
+const OTHERS_MAX: usize = 50;
+
+/// Those of `rooms` that `typed` may mean: what is unread comes first, the room that is `open` last. Behind them, if something was
+/// typed, those of `others`.
+pub fn choices(rooms: &[SidebarRoom], others: &[RoomRef], open: &RoomKey, typed: &str) -> Vec<Found> {
+    let wanted = Wanted::new(typed);
     let place = |line: &SidebarRoom| if line.room.key == *open { 2 } else { u8::from(line.unread == 0) };
     let mut found = Vec::new();
     for at in 0..3 {
-        let here = |line: &&SidebarRoom| place(line) == at && fits(line.room.name.as_str(), &wanted);
-        found.extend(rooms.iter().filter(here).cloned());
+        let here = rooms.iter().filter(|line| place(line) == at && wanted.fits(line.room.name.as_str()));
+        found.extend(here.map(|line| Found { room: line.room.clone(), unread: Some(line.unread) }));
+    }
+    if !typed.trim().is_empty() {
+        let new = |room: &&RoomRef| rooms.iter().all(|line| line.room.key != room.key);
+        let fits = others.iter().filter(|room| wanted.fits(room.name.as_str()) && new(room));
+        found.extend(fits.take(OTHERS_MAX).map(|room| Found { room: room.clone(), unread: None }));
     }
     found
-}
-
-/// Whether the letters stand somewhere in the name. A Korean consonant alone stands for every syllable it begins.
-fn fits(name: &str, wanted: &[char]) -> bool {
-    let name = letters(name);
-    let same = |(have, want): (&char, &char)| have == want || initial(*have) == Some(*want);
-    wanted.is_empty() || name.windows(wanted.len()).any(|part| part.iter().zip(wanted).all(same))
-}
-
-fn letters(text: &str) -> Vec<char> {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
-
-/// The consonant that a Hangul syllable begins with, as the keyboard writes it.
-fn initial(syllable: char) -> Option<char> {
-    const INITIALS: [char; 19] = [
-        'ㄱ', 'ㄲ', 'ㄴ', 'ㄷ', 'ㄸ', 'ㄹ', 'ㅁ', 'ㅂ', 'ㅃ', 'ㅅ', 'ㅆ', 'ㅇ', 'ㅈ', 'ㅉ', 'ㅊ', 'ㅋ', 'ㅌ', 'ㅍ',
-        'ㅎ',
-    ];
-    let nth = u32::from(syllable).checked_sub(u32::from('가'))? / 588;
-    INITIALS.get(usize::try_from(nth).ok()?).copied()
 }
 
 #[cfg(test)]
 #[cfg(feature = "ssr")]
 mod tests {
     use super::*;
-    use crate::{domain::RoomName, page::RoomRef};
+    use crate::domain::RoomName;
 
-    fn line(name: &str, unread: usize) -> SidebarRoom {
+    fn room(name: &str) -> RoomRef {
         let name = RoomName::parse(name).unwrap();
-        SidebarRoom { room: RoomRef { key: name.key(), name }, unread }
+        RoomRef { key: name.key(), name }
     }
 
     fn found(typed: &str) -> Vec<String> {
-        let rooms = [line("디자인 리뷰", 0), line("Random", 0), line("점심", 3), line("random 2", 1)];
-        let open = RoomName::parse("디자인 리뷰").unwrap().key();
-        choices(&rooms, &open, typed).into_iter().map(|line| line.room.name.as_str().to_owned()).collect()
+        let rooms = [("디자인 리뷰", 0), ("Random", 0), ("점심", 3), ("random 2", 1)];
+        let rooms = rooms.map(|(name, unread)| SidebarRoom { room: room(name), unread });
+        let others = ["random", "Random 3", "저녁"].map(room);
+        let found = choices(&rooms, &others, &room("디자인 리뷰").key, typed);
+        found.into_iter().map(|found| found.room.name.as_str().to_owned()).collect()
     }
 
     #[test]
@@ -59,17 +56,10 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_found_anywhere_in_either_case() {
-        assert_eq!(found("RAN"), ["random 2", "Random"]);
-        assert_eq!(found("리뷰"), ["디자인 리뷰"]);
-        assert!(found("x").is_empty() && found("randomly").is_empty());
-    }
-
-    #[test]
-    fn korean_consonants_are_enough() {
-        assert_eq!(found("ㄷㅈㅇ"), ["디자인 리뷰"]);
-        assert_eq!(found("디자ㅇ"), ["디자인 리뷰"]);
-        assert_eq!(found("ㅈㅅ"), ["점심"]);
-        assert_eq!((initial('가'), initial('힣'), initial('a'), initial('힤')), (Some('ㄱ'), Some('ㅎ'), None, None));
+    fn rooms_of_others_come_behind_own_ones_once_something_was_typed() {
+        assert_eq!(found("RAN"), ["random 2", "Random", "Random 3"]);
+        assert_eq!(found("ㅈ"), ["점심", "디자인 리뷰", "저녁"]);
+        assert_eq!(found("저녀"), ["저녁"]);
+        assert!(found("x").is_empty());
     }
 }

@@ -3,21 +3,27 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `document` | the whole HTML document around [`App`] (server only) |
-//! | `door`, `rooms`, `problem` | one screen each, without a script (server only) |
+//! | `head` | the scripts that the document itself carries (server only) |
+//! | `sum` | a sum over the document, by which it finds out that somebody rewrote it (server only) |
+//! | `door`, `rooms`, `everyone`, `problem` | one screen each, without a script (server only) |
 //! | `room` | the screen that comes alive |
 //! | `panels` | settings and shortcuts, in front of a room (server only) |
 //! | `parts` | what several screens share: name-mark, avatars, language links |
 //! | [`chat`] | the signals a room is shown from |
-//! | `restore` | reads the [`PageData`] back out of the document (browser only) |
+//! | `restore` | reads the [`PageData`] back (browser only) |
 //! | `browser` | keyboard, scrolling, announcements (browser only) |
-//! | `find`, `gaze`, `ime`, `news` | the decisions behind those, as plain functions |
+//! | `back`, `find`, `gaze`, `ime`, `keys`, `news` | the decisions behind those, as plain functions |
 
+#[cfg(any(feature = "hydrate", test))]
+mod back;
 pub mod chat;
 mod find;
 #[cfg(any(feature = "hydrate", test))]
 mod gaze;
 #[cfg(any(feature = "hydrate", test))]
 mod ime;
+#[cfg(any(feature = "hydrate", test))]
+mod keys;
 #[cfg(any(feature = "hydrate", test))]
 mod news;
 mod parts;
@@ -33,11 +39,17 @@ mod document;
 #[cfg(feature = "ssr")]
 mod door;
 #[cfg(feature = "ssr")]
+mod everyone;
+#[cfg(feature = "ssr")]
+mod head;
+#[cfg(feature = "ssr")]
 mod panels;
 #[cfg(feature = "ssr")]
 mod problem;
 #[cfg(feature = "ssr")]
 mod rooms;
+#[cfg(feature = "ssr")]
+mod sum;
 #[cfg(feature = "ssr")]
 pub use document::{Assets, document};
 
@@ -65,6 +77,8 @@ pub fn App() -> impl IntoView {
         (Screen::Room(_), None) => door::door(crate::page::Door::default(), &page).into_any(),
         #[cfg(feature = "ssr")]
         (Screen::Rooms(screen), _) => rooms::rooms(screen, &page).into_any(),
+        #[cfg(feature = "ssr")]
+        (Screen::People(screen), _) => everyone::everyone(screen, &page).into_any(),
         #[cfg(feature = "ssr")]
         (Screen::Problem(problem), _) => problem::problem(problem, &page).into_any(),
         // No other page brings the app along.

@@ -1,7 +1,7 @@
 //! A page that says what went wrong and what to do.
 
 use super::{
-    parts::{brand, languages, textarea_content, themes},
+    parts::{brand, languages, mark_of, textarea_content, themes},
     strings,
 };
 use crate::{
@@ -12,7 +12,7 @@ use leptos::{either::Either, prelude::*};
 
 pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
     let t = strings();
-    let Problem { status, code, room, form } = problem;
+    let Problem { status, code, room, form, address } = problem;
     let signed_in = page.me.is_some();
     let explained = match &room {
         Some(room) if code == ErrorCode::RoomUnknown => (t.pages.no_such_room)(room),
@@ -31,7 +31,8 @@ pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
     let room_path = page.here.rsplit_once('/').map_or("/", |(path, _)| path).to_owned();
     let typed = |(name, value): &(String, String)| name == "text" && !value.trim().is_empty();
     let keeps_text = form.iter().flatten().any(typed);
-    let again = (status >= 500 || keeps_text).then(|| match form {
+    // What took too long may well be tried again as it was.
+    let again = (status >= 500 || status == 408 || keeps_text).then(|| match form {
         Some(fields) => Either::Left(again(&page.here, fields)),
         None => Either::Right(view! { <a class="go" href=page.here.clone()>{t.pages.try_again}</a> }),
     });
@@ -39,9 +40,10 @@ pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
         <div class="page narrow">
             <header class="bar">{brand()}</header>
             <main>
-                <p class="status" aria-hidden="true">{status}</p>
+                {face()}
                 <h1>{(t.pages.problem_title)(status, code)}</h1>
                 <p class="lead" data-code=code.as_str()>{explained}</p>
+                {address.map(|address| view! { <p>{t.pages.open_at} " " <a href=address.clone()>{address.clone()}</a></p> })}
                 {create}
                 {again}
                 <p class="ways">
@@ -50,10 +52,23 @@ pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
                     // Beside what was typed, which stays until it is sent.
                     {(!signed_in).then(|| view! { <a href="/" target=keeps_text.then_some("_blank")>{t.pages.sign_in}</a> })}
                 </p>
+                <p class="status" aria-hidden="true">{status}</p>
             </main>
             <footer class="ends">{languages(page)} {themes(page)}</footer>
         </div>
     }
+}
+
+/// The mark, at a loss.
+fn face() -> impl IntoView {
+    mark_of(
+        "mark face",
+        view! {
+            <circle cx="7" cy="8" r="0.9"></circle>
+            <circle cx="11.4" cy="8" r="0.9"></circle>
+            <path class="mouth" d="M7.4 12q1.8-1.4 3.8-.5"></path>
+        },
+    )
 }
 
 /// The form that was not taken, to be sent again; a message can be read and changed before.

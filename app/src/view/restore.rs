@@ -1,10 +1,14 @@
-//! Reads the [`PageData`] back out of the document it was rendered to.
+//! Reads the [`PageData`] back: out of the document it was rendered to, or from what the server says of it where that document was
+//! changed.
 
 use crate::{
     domain::{Body, Entry, EntryId, Epoch, MessageText, ProducerId, UserName},
-    page::{PAGE_DATA_ID, PageData, Screen},
+    i18n::Lang,
+    page::{PAGE_DATA_ID, PageData, RoomScreen, Screen},
+    protocol::Person,
+    theme::Theme,
 };
-use leptos::tachys::dom::document;
+use leptos::tachys::dom::{document, window};
 use serde::{
     Deserialize,
     de::{IntoDeserializer, value::Error},
@@ -12,6 +16,20 @@ use serde::{
 use std::str::FromStr;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
+
+/// A [`PageData`] whose screen is a room: no other page brings the app along, nor what it takes to read the other screens.
+#[derive(Deserialize)]
+struct RoomPage {
+    lang: Lang,
+    theme: Theme,
+    zone: String,
+    halves: bool,
+    now: u64,
+    build: String,
+    me: Option<Person>,
+    here: String,
+    screen: RoomScreen,
+}
 
 impl PageData {
     /// What the server rendered this document from: the JSON in its head, and the entries from the rendered rows. Call
@@ -21,12 +39,20 @@ impl PageData {
     /// Says what is missing or malformed; the document's forms still work then.
     pub fn from_document() -> Result<Self, &'static str> {
         let json = document().get_element_by_id(PAGE_DATA_ID).and_then(|script| script.text_content());
-        let json = json.ok_or("the document carries no page data")?;
-        let mut page: Self = serde_json::from_str(&json).map_err(|_| "the page data is not what this build expects")?;
+        let mut page = Self::from_json(&json.ok_or("the document carries no page data")?)?;
         if let Screen::Room(screen) = &mut page.screen {
             screen.page.entries = entries(screen.page.cursor.epoch).ok_or("a row lacks something of its message")?;
         }
         Ok(page)
+    }
+
+    /// # Errors
+    /// Says that it is not the page of a room, or that of another build.
+    pub fn from_json(json: &str) -> Result<Self, &'static str> {
+        let page: RoomPage = serde_json::from_str(json).map_err(|_| "the page data is not what this build expects")?;
+        let RoomPage { lang, theme, zone, halves, now, build, me, here, screen } = page;
+        let origin = window().location().origin().unwrap_or_default();
+        Ok(Self { lang, theme, zone, halves, now, build, me, origin, here, screen: Screen::Room(Box::new(screen)) })
     }
 }
 

@@ -2,13 +2,14 @@
 
 use super::{Assets, document};
 use crate::{
+    density::Density,
     domain::{Body, Entry, EntryId, Epoch, MessageText, ProducerId, RoomName, UserId, UserName},
     i18n::Lang,
     page::{
-        Door, MyRoom, PAGE_DATA_ID, PageData, Post, Problem, RoomLine, RoomRef, RoomScreen, RoomsScreen, SIGNED_OUT,
-        Screen,
+        Door, LastMessage, LeftRoom, MyRoom, PAGE_DATA_ID, PageData, PeopleScreen, Post, Problem, RoomLine, RoomRef,
+        RoomScreen, RoomsScreen, SIGNED_OUT, Screen,
     },
-    protocol::{ErrorCode, Page, Person, Reading},
+    protocol::{ErrorCode, Page, Person, ReadMark, Reading},
     theme::Theme,
 };
 use leptos::{nonce::Nonce, prelude::*};
@@ -64,10 +65,13 @@ fn page(screen: Screen) -> PageData {
     PageData {
         lang: Lang::Ko,
         theme: Theme::Dark,
+        density: Density::Compact,
         zone: "Asia/Seoul".to_owned(),
+        halves: true,
         now: NOW,
         build: "b1".to_owned(),
         me: Some(person(1, "지우")),
+        origin: String::new(),
         here: "/r/a?before=3".to_owned(),
         screen,
     }
@@ -107,11 +111,28 @@ fn every_screen() -> Vec<String> {
             room_error: Some(ErrorCode::RoomInvalid),
             suggestions: vec!["지우 2".to_owned()],
             error: Some(ErrorCode::Unavailable),
+            lively: vec![(room("<i>점심"), 4)],
         }),
         Screen::Room(Box::new(refused)),
         Screen::Rooms(RoomsScreen {
-            rooms: vec![RoomLine { room: room("a&b"), people: 3, active_at: NOW }],
-            mine: vec![room("a&b")],
+            rooms: vec![
+                RoomLine {
+                    room: room("a&b"),
+                    mine: Some(2),
+                    people: 4,
+                    here: ["하은", "Megan", "<i>"].map(|name| person(2, name)).into(),
+                    active_at: Some(NOW),
+                    last: Some(LastMessage {
+                        name: UserName::parse("<i>").unwrap(),
+                        text: "<script>said last".to_owned(),
+                    }),
+                },
+                RoomLine { room: room("quiet"), mine: None, people: 0, here: vec![], active_at: Some(NOW), last: None },
+            ],
+            find: "\"a".to_owned(),
+            cut: true,
+            back: Some(room("<i>점심")),
+            left: Some(LeftRoom { room: room("<i>left"), read: Some(ReadMark { epoch: Epoch(9), seq: 5 }) }),
             create: "x/y".to_owned(),
             error: Some(ErrorCode::RoomInvalid),
         }),
@@ -120,6 +141,12 @@ fn every_screen() -> Vec<String> {
             code: ErrorCode::RoomUnknown,
             room: Some("<b>".to_owned()),
             form: None,
+            address: None,
+        }),
+        Screen::People(PeopleScreen {
+            room: room("<i>점심"),
+            people: vec![person(1, "지우"), person(2, "<i>")],
+            count: 5,
         }),
     ];
     screens.into_iter().map(|screen| html(page(screen))).collect()
@@ -150,8 +177,11 @@ fn nothing_that_was_typed_becomes_html() {
     let html = in_room(room_screen(&["<img src=x onerror=alert(1)>", "</script><b>x</b>"]));
     assert!(!html.contains("<img") && !html.contains("<b>x"), "{html}");
     assert!(html.contains("&lt;img src=x"));
-    let [door, _, _, problem] = &every_screen()[..] else { panic!("four screens") };
+    let [door, _, rooms, problem, people] = &every_screen()[..] else { panic!("all screens") };
     assert!(!door.contains("<지우>") && !problem.contains("<b>"), "{problem}");
+    for html in [door, rooms, people] {
+        assert!(!html.contains("<i>") && !html.contains("<script>said"), "{html}");
+    }
 }
 
 #[test]
@@ -164,7 +194,10 @@ fn messages_are_sent_once_as_rows_in_log_order() {
     assert_eq!(attribute(&html, "data-seq=\"11\"", "data-prev"), Some("00000000000000a0"));
     assert_eq!(attribute(&html, "data-seq=\"12\"", "data-id"), Some("00000000000000c0"));
     assert_eq!(attribute(&html, "data-seq=\"12\"", "data-by"), Some("0000000000000005"));
-    assert!(html.contains("오늘 · 11월 22일 일요일") && html.contains(">23:12</time>"), "in the reader's zone");
+    assert!(
+        html.contains("오늘 · 11월 22일 일요일") && html.contains(">오후\u{a0}11:12</time>"),
+        "in the reader's zone"
+    );
     assert!(html.contains("href=\"/r/%EB%94%94%EC%9E%90%EC%9D%B8%20%EB%A6%AC%EB%B7%B0?before=11\""));
 }
 
@@ -177,6 +210,8 @@ fn the_page_data_is_all_but_the_entries() {
     let json = &json[json.find('>').unwrap() + 1..json.find("</script>").unwrap()];
     assert!(!json.contains('<'));
     let mut expected = page(Screen::Room(Box::new(screen)));
+    // The document's own element says it, and no code.
+    expected.density = Density::default();
     if let Screen::Room(room) = &mut expected.screen {
         room.page.entries.clear();
     }
@@ -185,7 +220,7 @@ fn the_page_data_is_all_but_the_entries() {
 
 #[test]
 fn a_refused_form_keeps_what_was_typed_and_says_what_is_wrong() {
-    let [door, room, rooms, problem] = &every_screen()[..] else { panic!("four screens") };
+    let [door, room, rooms, problem, _] = &every_screen()[..] else { panic!("all screens") };
     assert_eq!(attribute(door, "id=\"name\"", "value"), Some("&lt;지우&gt;"));
     assert_eq!(attribute(door, "id=\"room\"", "value"), Some("&quot;방&quot;"));
     assert_eq!(attribute(door, "id=\"name\"", "aria-invalid"), Some("true"));
@@ -200,6 +235,29 @@ fn a_refused_form_keeps_what_was_typed_and_says_what_is_wrong() {
 }
 
 #[test]
+fn the_directory_says_what_is_going_on_where() {
+    let rooms = &every_screen()[2];
+    let [busy, quiet] = ["/r/a%26b", "/r/quiet"].map(|path| {
+        let at = rooms.find(&format!("href=\"{path}\" class=\"line-link\"")).unwrap();
+        rooms[at..].split("</li>").next().unwrap().replace(['\u{2068}', '\u{2069}'], "")
+    });
+    assert!(
+        busy.contains("&lt;script&gt;said last")
+            && busy.contains("마지막 메시지")
+            && busy.contains("안 읽은 메시지 2개")
+    );
+    assert!(
+        busy.contains("하은 님, Megan 님, &lt;i&gt; 님 외 1명이 지금 여기 있습니다") && busy.contains("참여 중"),
+        "{busy}"
+    );
+    assert!(quiet.contains("만든 때") && !quiet.contains("명") && !quiet.contains("참여 중"), "{quiet}");
+    assert_eq!(attribute(rooms, "class=\"back\"", "href"), Some("/r/%3Ci%3E%EC%A0%90%EC%8B%AC"));
+    assert_eq!(attribute(rooms, "class=\"toast\"", "action"), Some("/r/%3Ci%3Eleft/back"));
+    assert_eq!(attribute(rooms, "name=\"epoch\"", "value"), Some("0000000000000009"));
+    assert_eq!(attribute(rooms, "id=\"q\"", "value"), Some("&quot;a"));
+}
+
+#[test]
 fn an_untouched_composer_is_empty() {
     let html = in_room(room_screen(&["a"]));
     assert!(html.contains("></textarea>"), "{html}");
@@ -211,7 +269,7 @@ fn links_open_elsewhere_and_tell_nothing() {
     let html = in_room(room_screen(&["https://example.com/x에서"]));
     assert!(
         html.contains(
-            "<a href=\"https://example.com/x\" target=\"_blank\" rel=\"noopener noreferrer\">https://example.com/x</a>"
+            "<a href=\"https://example.com/x\" dir=\"ltr\" target=\"_blank\" rel=\"noopener noreferrer\">https://example.com/x</a>"
         ),
         "{html}"
     );
@@ -228,8 +286,11 @@ fn an_entry_of_an_unknown_kind_keeps_its_place_unseen() {
 
 #[test]
 fn search_engines_find_the_door_but_no_room() {
-    let [door, room, rooms, problem] = &every_screen()[..] else { panic!("four screens") };
-    assert!(room.contains("noindex") && problem.contains("noindex"));
+    let [door, room, rooms, problem, people] = &every_screen()[..] else { panic!("all screens") };
+    assert!([room, problem, people].iter().all(|html| html.contains("noindex")));
+    let shown = door.split("data-nosnippet").nth(1).unwrap();
+    assert!(shown.contains("&lt;i&gt;점심") && shown.contains("4명"), "rooms are shown, but not to be quoted: {door}");
+    assert_eq!(door.matches("점심").count(), 3, "its place, its value, and an example of a name");
     assert!(!door.contains("noindex") && !rooms.contains("noindex"));
 }
 
@@ -237,7 +298,7 @@ fn search_engines_find_the_door_but_no_room() {
 fn a_language_or_theme_link_leads_back_to_the_page() {
     let html = in_room(room_screen(&["a"]));
     assert_eq!(attribute(&html, "hreflang=\"en\"", "href"), Some("/lang/en?next=/r/a%3Fbefore%3D3"));
-    assert!(html.contains("<html lang=\"ko\" dir=\"ltr\" data-theme=\"dark\">"));
+    assert!(html.contains("<html lang=\"ko\" dir=\"ltr\" data-theme=\"dark\" data-density=\"compact\">"));
     assert_eq!(attribute(&html, "data-choose=\"light\"", "href"), Some("/theme/light?next=/r/a%3Fbefore%3D3"));
     assert_eq!(attribute(&html, "data-choose=\"dark\"", "aria-current"), Some("true"));
     assert_eq!(attribute(&html, "name=\"color-scheme\"", "content"), Some("dark"));
@@ -260,7 +321,7 @@ fn a_message_that_was_asked_for_is_the_one_the_browser_goes_to() {
 #[test]
 fn what_is_new_stands_below_a_divider() {
     let mut screen = room_screen(&["read", "new"]);
-    screen.rooms[0].reading.mark = Some(crate::protocol::ReadMark { epoch: Epoch(9), seq: 11 });
+    screen.rooms[0].reading.mark = Some(ReadMark { epoch: Epoch(9), seq: 11 });
     screen.rooms[0].reading.unread = 1;
     let html = in_room(screen);
     let divider = html.find("class=\"day new\"").unwrap();
@@ -284,7 +345,7 @@ fn the_door_forgets_what_was_written_only_after_a_sign_out() {
     assert!(door(None, SIGNED_OUT));
     assert!(!door(None, "/"), "the session may merely have ended");
     assert!(!door(Some(person(1, "지우")), SIGNED_OUT));
-    assert!(every_screen().iter().all(|html| !html.contains("localStorage")));
+    assert!(every_screen().iter().all(|html| !html.contains("Object.keys(localStorage)")));
 }
 
 #[test]

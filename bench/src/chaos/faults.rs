@@ -5,7 +5,7 @@ use super::{
     record::{Rollback, RoomId},
     tab::Shared,
     watch::{self, Recoveries, Whom},
-    world::{Clients, Redis, Then, World},
+    world::{Clients, Redis, TAKEN, Then, World},
 };
 use crate::Result;
 use std::{
@@ -79,6 +79,10 @@ kinds! {
     ScriptFlush = "script_flush" redis;
     /// Sentinel promotes a replica that lacks the last writes.
     Failover = "sentinel_failover" redis;
+    /// The master becomes the replica with its connections open, and a new one without the last writes is at its address.
+    Demoted = "demoted" redis;
+    /// Instances may not do something any more, for a while.
+    Rights = "rights" redis;
 }
 
 impl Kind {
@@ -319,14 +323,27 @@ impl Schedule {
                 redis.set_full(false).await?;
             }
             Kind::ScriptFlush => self.redis()?.script_flush().await?,
-            Kind::Failover => {
+            Kind::Failover | Kind::Demoted => {
                 let lost = some(LOST_MS);
                 let from_ms = self.shared.record.borrow().now();
                 self.redis()?.hold_replication().await?;
                 self.set_back_from(from_ms);
                 sleep(lost).await;
-                self.redis()?.failover().await?;
+                if kind == Kind::Failover {
+                    self.redis()?.failover().await?;
+                } else {
+                    self.redis()?.demote().await?;
+                }
                 self.set_back_until();
+            }
+            Kind::Rights => {
+                let time = some(300..5_000);
+                let (take, give_back) = TAKEN[self.random.usize(0..TAKEN.len())];
+                let redis = self.redis()?;
+                redis.change_rights(take).await?;
+                sleep(time).await;
+                redis.change_rights(give_back).await?;
+                eprintln!("           without {take}");
             }
         }
         Ok(())

@@ -309,7 +309,7 @@ impl Tab {
                     self.say();
                 }
             }
-            71..=74 => self.session.nudge(),
+            71..=74 => self.session.come_back(),
             75..=78 => return self.come_and_go().await,
             _ => self.say(),
         }

@@ -9,6 +9,8 @@ export class Writer {
     const page = await (await browser.newContext()).newPage();
     // The room's own script would open a second socket.
     await page.route('**/*.wasm', (route) => route.abort());
+    // Nor is the page to be loaded again because of that.
+    await page.addInitScript(() => sessionStorage.setItem('hubbub.again', '1'));
     await signIn(page, url, name, room);
     await page.evaluate(async () => {
       const room = decodeURIComponent(location.pathname.split('/')[2]!);

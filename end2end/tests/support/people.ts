@@ -32,6 +32,12 @@ export async function alsoEnter(page: Page, url: string, room: string): Promise<
   await connected(page);
 }
 
+/** Leaves the room on screen by its menu. */
+export async function leave(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Room menu' }).click();
+  await page.getByRole('button', { name: 'Leave this room' }).click();
+}
+
 export async function connected(page: Page): Promise<void> {
   await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
 }

@@ -69,6 +69,8 @@ export class Server {
       HUBBUB_HOST: '127.0.0.1',
       PORT: `${this.port}`,
       HUBBUB_DATA_DIR: this.folder,
+      // The suites ask for more than people do.
+      HUBBUB_LIMITS: '0',
       ...(this.options.redis && { REDIS_URL: this.options.redis.url }),
       ...this.options.env,
     });

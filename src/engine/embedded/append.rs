@@ -1,9 +1,9 @@
 //! Appending: the rule of a producer's numbers, and an entry's place in its log.
 
 use super::{
-    now::now,
+    clock::{Clock, now},
     reports::Reports,
-    rooms::create_room,
+    rooms::{LISTED_WITHIN, create_room},
     writer::{Fate, Job},
 };
 use crate::engine::{AppendError, Appended, Content, Draft, Record, entry_json, random_id};
@@ -15,7 +15,12 @@ use app::{
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
+/// Milliseconds by which an entry's time may be ahead of the clock so that times do not go back within a log. A clock that
+/// was further ahead was wrong, and what it marked stays where it is.
+pub(super) const AHEAD_MAX: i64 = 60_000;
+
 pub(super) struct Append {
+    clock: Clock,
     room: RoomRef,
     by: UserId,
     p: ProducerId,
@@ -31,12 +36,12 @@ pub(super) struct Append {
 
 impl Append {
     /// Encodes the draft here, so that the writer does not have to.
-    pub fn new(draft: Draft, ack: oneshot::Sender<Result<Appended, AppendError>>) -> Self {
+    pub fn new(clock: Clock, draft: Draft, ack: oneshot::Sender<Result<Appended, AppendError>>) -> Self {
         let void = matches!(draft.content, Content::Void);
         let tail = if void { String::new() } else { draft.json_tail() };
         let digest = draft.digest();
         let Draft { room, by, p, n, earlier, .. } = draft;
-        Self { room, by: by.id, p, n, earlier, void, digest, tail, outcome: None, record: None, ack }
+        Self { clock, room, by: by.id, p, n, earlier, void, digest, tail, outcome: None, record: None, ack }
     }
 
     fn append(&mut self, db: &Connection) -> rusqlite::Result<Result<Appended, AppendError>> {
@@ -58,7 +63,7 @@ impl Append {
             None => Found::create(db, &self.room, now)?,
         };
         let stands = self.stands(db, &found)?;
-        let producer = self.advance(db, &found, now)?;
+        let producer = self.advance(db, &found)?;
         if let Some(at) = stands {
             return Ok(Ok(Appended::Entry(at)));
         }
@@ -107,21 +112,21 @@ impl Append {
     }
 
     /// Uses up `n`; returns the producer's row.
-    fn advance(&self, db: &Connection, found: &Found, now: i64) -> rusqlite::Result<i64> {
-        let last = self.n.cast_signed();
+    fn advance(&self, db: &Connection, found: &Found) -> rusqlite::Result<i64> {
+        let (last, now, sent) = (self.n.cast_signed(), self.clock.now(), !self.void);
         if let Some((producer, _)) = found.producer {
-            db.prepare_cached("UPDATE producers SET last = ?2, seen_at = ?3 WHERE id = ?1")?
-                .execute([producer, last, now])?;
+            db.prepare_cached("UPDATE producers SET last = ?2, seen_at = ?3, sent = sent OR ?4 WHERE id = ?1")?
+                .execute(params![producer, last, now, sent])?;
             return Ok(producer);
         }
         let (by, p) = (self.by.0.cast_signed(), self.p.0.cast_signed());
-        db.prepare_cached("INSERT INTO producers (room, user, p, last, seen_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .insert([found.room, by, p, last, now])
+        db.prepare_cached("INSERT INTO producers (room, user, p, last, seen_at, sent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .insert(params![found.room, by, p, last, now, sent])
     }
 
     fn insert(&mut self, db: &Connection, found: &Found, producer: i64, now: i64) -> rusqlite::Result<Cursor> {
         let at = Cursor { epoch: found.epoch, seq: found.seq + 1, id: EntryId(random_id()) };
-        let time = now.max(found.active_at);
+        let time = if found.active_at - now > AHEAD_MAX { now } else { now.max(found.active_at) };
         let json = entry_json(at, found.top, time.cast_unsigned(), &self.tail);
         let (seq, id, n) = (at.seq.cast_signed(), at.id.0.cast_signed(), self.n.cast_signed());
         db.prepare_cached(
@@ -130,6 +135,9 @@ impl Append {
         .execute(params![found.room, seq, id, producer, n, self.digest, json])?;
         db.prepare_cached("UPDATE rooms SET seq = ?2, top_id = ?3, active_at = ?4 WHERE id = ?1")?
             .execute([found.room, seq, id, time])?;
+        if found.listed_at.abs_diff(time) >= LISTED_WITHIN.unsigned_abs() {
+            db.prepare_cached("UPDATE rooms SET listed_at = ?2 WHERE id = ?1")?.execute([found.room, time])?;
+        }
         self.record = Some(Record { epoch: at.epoch, seq: at.seq, id: at.id, prev: found.top, json: json.into() });
         Ok(at)
     }
@@ -165,6 +173,7 @@ struct Found {
     seq: u64,
     top: EntryId,
     active_at: i64,
+    listed_at: i64,
     /// Row and last number.
     producer: Option<(i64, u64)>,
 }
@@ -176,12 +185,12 @@ impl Found {
 
     fn load(db: &Connection, draft: &Append) -> rusqlite::Result<Option<Self>> {
         db.prepare_cached(
-            "SELECT rooms.id, epoch, seq, top_id, active_at, producers.id, last
+            "SELECT rooms.id, epoch, seq, top_id, active_at, listed_at, producers.id, last
              FROM rooms LEFT JOIN producers ON room = rooms.id AND user = ?2 AND p = ?3 WHERE key = ?1",
         )?
         .query_row(params![draft.room.key.as_str(), draft.by.0.cast_signed(), draft.p.0.cast_signed()], |row| {
             let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            let producer = match (row.get(5)?, row.get::<_, Option<i64>>(6)?) {
+            let producer = match (row.get(6)?, row.get::<_, Option<i64>>(7)?) {
                 (Some(id), Some(last)) => Some((id, last.cast_unsigned())),
                 _ => None,
             };
@@ -191,6 +200,7 @@ impl Found {
                 seq: number(2)?,
                 top: EntryId(number(3)?),
                 active_at: row.get(4)?,
+                listed_at: row.get(5)?,
                 producer,
             })
         })
@@ -199,6 +209,6 @@ impl Found {
 
     fn create(db: &Connection, room: &RoomRef, now: i64) -> rusqlite::Result<Self> {
         let (room, epoch) = create_room(db, room, now)?;
-        Ok(Self { room, epoch, seq: 0, top: EntryId(0), active_at: now, producer: None })
+        Ok(Self { room, epoch, seq: 0, top: EntryId(0), active_at: now, listed_at: now, producer: None })
     }
 }

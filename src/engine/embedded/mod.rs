@@ -3,96 +3,116 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`folder`] | the data directory: private, and used by one process at a time |
+//! | [`stamp`] | which database a write-ahead log belongs to |
 //! | [`schema`] | the file: tables, opening, refusing what is not ours |
+//! | [`sound`] | whether the store's parts fit together |
+//! | [`clock`] | the time of day, and the time by which things run out |
 //! | [`worker`] | threads that work off a queue |
 //! | [`writer`] | the one thread that writes, in groups |
+//! | [`health`] | whether the store can be written to |
+//! | [`prune`] | forgetting what nobody will ask for |
+//! | [`restore`] | putting a backup in the store's place |
 //! | [`append`] | the rule of a producer's numbers, an entry's place |
 //! | [`rooms`] | rooms and their logs, as they are read |
 //! | [`sessions`] | sessions, names, members |
 //! | [`marks`] | how far members have read |
+//! | [`quotas`] | buckets of tokens |
 //! | [`reports`] | whom to tell what, and who is where |
 
 mod append;
+mod clock;
+mod error;
+mod folder;
+mod health;
 mod marks;
-mod now;
+mod prune;
+mod quotas;
 mod reports;
+mod restore;
 mod rooms;
 mod schema;
 mod sessions;
+mod sound;
+mod stamp;
 mod worker;
 mod writer;
 
+pub use error::OpenDataError;
+pub use health::KeepFree;
+pub use restore::{RestoreError, Restored, restore};
+
 use super::{
-    After, AppendError, Appended, Directory, Draft, Live, LiveSink, OpenError, Presence, RecordPage, RoomLog, Session,
-    StoreError, TokenHash,
+    After, AppendError, Appended, CreateError, Directory, Draft, Listed, Live, LiveSink, OpenError, Presence,
+    RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable,
 };
 use app::{
     domain::{Cursor, Epoch, NameKey, RoomKey, RoomName, UserId, UserName},
-    page::{RoomLine, RoomRef},
-    protocol::Person,
+    page::RoomRef,
+    protocol::{Person, ReadMark},
 };
 use async_trait::async_trait;
+use clock::Clock;
+use folder::Folder;
+use health::{Health, Proof};
 use reports::Reports;
 use rusqlite::{Connection, Transaction};
+use sound::Depth;
+use stamp::{Left, Stamper};
 use std::{
-    fs::{self, File, TryLockError},
-    io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 use tokio::sync::oneshot;
 use worker::{Queue, Worker};
-use writer::{Change, Writer};
+use writer::{Change, Store, Writer};
 
-const LOCK: &str = "hubbub.lock";
 const READS_MAX: usize = 16_384;
-const DAY: Duration = Duration::from_hours(24);
 
-type Read = Box<dyn FnOnce(&Transaction<'_>) + Send>;
+type Read = Box<dyn FnOnce(&Transaction<'_>, &Health) + Send>;
 
 pub struct Embedded {
     writer: Writer,
     readers: Worker<Read>,
     reports: Arc<Reports>,
+    health: Arc<Health>,
+    clock: Clock,
     /// How long a session lives without being used.
     session_ttl: Duration,
-}
-
-/// Why the engine cannot work with a data directory.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenDataError {
-    #[error("cannot create the data directory {}: {reason}; create it or choose another one", dir.display())]
-    CreateDir { dir: PathBuf, reason: io::Error },
-    #[error("cannot write in the data directory {}: {reason}; let this user write there or choose another one", dir.display())]
-    NotWritable { dir: PathBuf, reason: io::Error },
-    #[error("the data directory {} is in use by another Hubbub; stop that one or choose another directory", dir.display())]
-    InUse { dir: PathBuf },
-    #[error("{} is no Hubbub database: {reason}; move it away, restore a backup or choose another data directory", file.display())]
-    NotHubbub { file: PathBuf, reason: String },
-    #[error("{} was written by a newer Hubbub (its schema is {found}, this one knows {known}); start that version", file.display())]
-    Newer { file: PathBuf, found: i64, known: i64 },
-    #[error("cannot open the database {}: {reason}", file.display())]
-    Database { file: PathBuf, reason: String },
-    #[error("cannot start the store's threads: {0}")]
-    Threads(io::Error),
 }
 
 impl Embedded {
     /// Opens the data directory, or makes it, and keeps every other process off it until this one is done.
     pub fn open(dir: &Path, session_ttl: Duration) -> Result<Self, OpenDataError> {
-        fs::create_dir_all(dir).map_err(|reason| OpenDataError::CreateDir { dir: dir.to_owned(), reason })?;
-        let lock = lock(dir)?;
-        let db = schema::open_writer(dir)?;
-        let reports = Arc::new(Reports::default());
+        let folder = Folder::open(dir)?;
+        let left = stamp::look(&folder)?;
+        folder.keep_private()?;
+        let file = folder.file();
+        let mut db = schema::open_writer(&file)?;
+        sound::check(&mut db, &file, if left == Left::Unknown { Depth::AfterCrash } else { Depth::AfterStop })?;
+        let clock = Clock::load(&db, session_ttl).map_err(|error| schema::refused(&file, &error))?;
+        let stamper = Stamper::start(folder, &db)?;
+        let (reports, health) = (Arc::new(Reports::default()), Arc::new(Health::new(dir.to_owned())));
         let readers = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
         let readers = (0..readers)
-            .map(|_| schema::open_reader(dir).map(|db| move |queue| read(db, &queue)))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|_| {
+                let (db, health) = (schema::open_reader(&file)?, Arc::clone(&health));
+                Ok(move |queue| read(db, &queue, &health))
+            })
+            .collect::<Result<Vec<_>, OpenDataError>>()?;
         let readers = Worker::start("hubbub-reader", READS_MAX, readers).map_err(OpenDataError::Threads)?;
-        let writer = writer::start(db, lock, Arc::clone(&reports), session_ttl).map_err(OpenDataError::Threads)?;
-        Ok(Self { writer, readers, reports, session_ttl })
+        let store = Store { db, stamper, clock, session_ttl, health: Arc::clone(&health) };
+        let writer = writer::start(store, Arc::clone(&reports)).map_err(OpenDataError::Threads)?;
+        Ok(Self { writer, readers, reports, health, clock, session_ttl })
+    }
+
+    /// Has messages refused while less of the disk is free. Without this they are taken until it is full.
+    #[must_use]
+    pub fn keep_free(self, keep_free: KeepFree) -> Self {
+        self.health.keep_free(keep_free);
+        self
     }
 
     /// Answers from a state of the store that holds every change that was answered before.
@@ -101,8 +121,12 @@ impl Embedded {
         f: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (ack, answer) = oneshot::channel();
-        self.readers.push(Box::new(move |db| {
-            let _ = ack.send(f(db));
+        self.readers.push(Box::new(move |db, health| {
+            let read = f(db);
+            if let Err(error) = &read {
+                health.could_not_read(error);
+            }
+            let _ = ack.send(read);
         }))?;
         let read = answer.await.map_err(|_| StoreError("the read was given up".to_owned()))?;
         read.map_err(|error| StoreError(error.to_string()))
@@ -127,20 +151,10 @@ impl Embedded {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, OpenDataError> {
-    let not_writable = |reason| OpenDataError::NotWritable { dir: dir.to_owned(), reason };
-    let file = File::options().create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(not_writable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenDataError::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(reason)) => Err(not_writable(reason)),
-    }
-}
-
-fn read(mut db: Connection, queue: &Queue<Read>) {
+fn read(mut db: Connection, queue: &Queue<Read>, health: &Health) {
     while let Some(read) = queue.take() {
         match db.transaction() {
-            Ok(snapshot) => read(&snapshot),
+            Ok(snapshot) => read(&snapshot, health),
             // Whoever waits for the answer sees that there is none.
             Err(error) => tracing::error!(%error, "a read could not begin: {error}"),
         }
@@ -165,9 +179,12 @@ impl Drop for Embedded {
 #[async_trait]
 impl RoomLog for Embedded {
     async fn append(&self, draft: Draft) -> Result<Appended, AppendError> {
+        if let Some(why) = self.health.refusal() {
+            return Err(AppendError::Unavailable(why));
+        }
         let (ack, answer) = oneshot::channel();
         self.writer
-            .push(Box::new(append::Append::new(draft, ack)))
+            .push(Box::new(append::Append::new(self.clock, draft, ack)))
             .map_err(|StoreError(error)| AppendError::Unavailable(error))?;
         answer.await.unwrap_or_else(|_| Err(AppendError::Unknown("the write was given up".to_owned())))
     }
@@ -206,11 +223,16 @@ impl RoomLog for Embedded {
 
 #[async_trait]
 impl Directory for Embedded {
-    async fn create_room(&self, name: &RoomName) -> Result<RoomRef, StoreError> {
+    async fn create_room(&self, name: &RoomName) -> Result<RoomRef, CreateError> {
         let new = RoomRef { key: name.key(), name: name.clone() };
-        self.write(move |db| match rooms::room(db, &new.key)? {
-            Some(room) => Ok(room),
-            None => rooms::create_room(db, &new, now::now()).map(|_| new.clone()),
+        self.write(move |db| rooms::find_or_create(db, &new, clock::now())).await?
+    }
+
+    async fn restore_room(&self, room: &RoomRef) -> Result<(), StoreError> {
+        let lost = room.clone();
+        self.write(move |db| match rooms::room(db, &lost.key)? {
+            Some(_) => Ok(()),
+            None => rooms::create_room(db, &lost, clock::now()).map(|_| ()),
         })
         .await
     }
@@ -220,34 +242,30 @@ impl Directory for Embedded {
         self.read(move |db| rooms::room(db, &key)).await
     }
 
-    async fn rooms(&self, limit: usize) -> Result<Vec<RoomLine>, StoreError> {
+    async fn rooms(&self, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let mut rooms = self.read(move |db| rooms::rooms(db, limit)).await?;
-        for line in &mut rooms {
-            line.people = self.reports.count(&line.room.key);
+        for listed in &mut rooms {
+            listed.people = self.reports.people(&listed.room.key);
         }
         Ok(rooms)
     }
 
     async fn open_session(&self, token: TokenHash, name: &UserName) -> Result<Session, OpenError> {
-        let (name, ttl) = (name.clone(), self.session_ttl);
+        let (clock, name, ttl) = (self.clock, name.clone(), self.session_ttl);
         let (session, _) = self
             .write_and_report(
-                move |db| sessions::open(db, token, &name, ttl),
-                |(_, expired), sink| {
-                    if let Some(expired) = expired {
-                        sink.session_ended(*expired);
-                    }
-                },
+                move |db| sessions::open(db, clock, token, &name, ttl),
+                |(_, expired), sink| expired.iter().for_each(|expired| sink.session_ended(*expired)),
             )
             .await?;
-        session.ok_or(OpenError::Taken)
+        session
     }
 
     async fn session(&self, token: TokenHash) -> Result<Option<Session>, StoreError> {
-        let ttl = self.session_ttl;
-        match self.read(move |db| sessions::find(db, token, ttl)).await? {
+        let (clock, ttl) = (self.clock, self.session_ttl);
+        match self.read(move |db| sessions::find(db, clock, token, ttl)).await? {
             Some((session, true)) => {
-                let lives = self.write(move |db| sessions::touch(db, token, ttl)).await?;
+                let lives = self.write(move |db| sessions::touch(db, clock, token, ttl)).await?;
                 Ok(lives.then_some(session))
             }
             found => Ok(found.map(|(session, _)| session)),
@@ -260,17 +278,18 @@ impl Directory for Embedded {
                 sink.session_ended(token);
             }
         };
-        self.write_and_report(move |db| sessions::close(db, token), report).await.map(|_| ())
+        let clock = self.clock;
+        self.write_and_report(move |db| sessions::close(db, clock, token), report).await.map(|_| ())
     }
 
     async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Vec<TokenHash>, StoreError> {
-        let (tokens, ttl) = (tokens.to_vec(), self.session_ttl);
-        self.read(move |db| sessions::ended(db, &tokens, ttl)).await
+        let (tokens, since) = (tokens.to_vec(), self.clock.before(self.session_ttl));
+        self.read(move |db| sessions::ended(db, &tokens, since)).await
     }
 
     async fn name_is_free(&self, key: &NameKey) -> Result<bool, StoreError> {
-        let (key, ttl) = (key.clone(), self.session_ttl);
-        self.read(move |db| sessions::name_is_free(db, &key, ttl)).await
+        let (key, since) = (key.clone(), self.clock.before(self.session_ttl));
+        self.read(move |db| sessions::name_is_free(db, &key, since)).await
     }
 
     async fn add_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError> {
@@ -278,9 +297,14 @@ impl Directory for Embedded {
         self.write(move |db| sessions::add_member(db, user, &room)).await
     }
 
-    async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError> {
+    async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<Option<ReadMark>, StoreError> {
         let room = room.clone();
         self.write(move |db| sessions::remove_member(db, user, &room)).await
+    }
+
+    async fn restore_member(&self, user: UserId, room: &RoomKey, read: ReadMark) -> Result<(), StoreError> {
+        let room = room.clone();
+        self.write(move |db| sessions::restore_member(db, user, &room, read)).await
     }
 
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomRef>, StoreError> {
@@ -334,12 +358,19 @@ impl Live for Embedded {
         false
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        // Through the writer: a store that can only be read is of no use.
-        self.write(|db| db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))).await
+    async fn writable(&self) -> Result<(), Unwritable> {
+        match self.health.proof() {
+            Proof::Known(outcome) => outcome,
+            Proof::Needed => match self.write(health::probe).await {
+                // The writer took down why.
+                Err(error) => self.health.outcome().and(Err(error.into())),
+                Ok(()) => Ok(()),
+            },
+        }
     }
 
     async fn shutdown(&self) {
+        self.health.close();
         self.reports.clear();
         // The last connection to close folds the write-ahead log into the database, and a reader's could not.
         finish(self.readers.close()).await;

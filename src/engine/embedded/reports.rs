@@ -1,6 +1,6 @@
 //! Where to report, about which rooms, and who is in them.
 
-use crate::engine::{LiveSink, Record};
+use crate::engine::{LiveSink, Record, in_order};
 use app::{
     domain::{RoomKey, UserId},
     protocol::Person,
@@ -94,16 +94,12 @@ impl Reports {
         }
     }
 
-    /// By name and id.
+    /// In the natural order of names, then by id.
     pub fn people(&self, room: &RoomKey) -> Vec<Person> {
         let mut people: Vec<Person> = self
             .with_people(|rooms| rooms.get(room).map(|people| people.values().cloned().collect()).unwrap_or_default());
-        people.sort_unstable_by(|a, b| (a.name.as_str(), a.id).cmp(&(b.name.as_str(), b.id)));
+        people.sort_unstable_by(in_order);
         people
-    }
-
-    pub fn count(&self, room: &RoomKey) -> usize {
-        self.with_people(|rooms| rooms.get(room).map_or(0, HashMap::len))
     }
 
     /// Everyone has left every room, and nobody is told.

@@ -1,9 +1,10 @@
 //! Rooms and their logs, as they are read.
 
-use crate::engine::{After, Record, RecordPage, random_id};
+use super::health::corrupt;
+use crate::engine::{After, CreateError, Listed, Record, RecordPage, excerpt, random_id};
 use app::{
-    domain::{Cursor, EntryId, Epoch, RoomKey},
-    page::{RoomLine, RoomRef},
+    domain::{Cursor, Entry, EntryId, Epoch, NameKey, RoomKey},
+    page::{LastMessage, RoomRef},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use serde::de::{
@@ -13,25 +14,76 @@ use serde::de::{
 
 /// A new room with an empty log; its row and epoch.
 pub(super) fn create_room(db: &Connection, room: &RoomRef, now: i64) -> rusqlite::Result<(i64, Epoch)> {
-    let epoch = Epoch(random_id());
+    let (epoch, looks) = (Epoch(random_id()), room.name.looks());
     let id = db
-        .prepare_cached("INSERT INTO rooms (key, name, epoch, seq, top_id, active_at) VALUES (?1, ?2, ?3, 0, 0, ?4)")?
-        .insert(params![room.key.as_str(), room.name.as_str(), epoch.0.cast_signed(), now])?;
+        .prepare_cached(
+            "INSERT INTO rooms (key, name, epoch, seq, top_id, active_at, listed_at, folded, drawn)
+             VALUES (?1, ?2, ?3, 0, 0, ?4, ?4, ?5, ?6)",
+        )?
+        .insert(params![
+            room.key.as_str(),
+            room.name.as_str(),
+            epoch.0.cast_signed(),
+            now,
+            looks.folded(),
+            looks.drawn()
+        ])?;
     Ok((id, epoch))
+}
+
+/// The room of that name, made if there is none, or why it may not be.
+pub(super) fn find_or_create(
+    db: &Connection,
+    new: &RoomRef,
+    now: i64,
+) -> rusqlite::Result<Result<RoomRef, CreateError>> {
+    if let Some(room) = room(db, &new.key)? {
+        return Ok(Ok(room));
+    }
+    if let Some(twin) = look_alike(db, &new.name.looks())? {
+        return Ok(Err(CreateError::LooksLike(twin)));
+    }
+    if new.name.mixes_scripts() {
+        return Ok(Err(CreateError::MixedScripts));
+    }
+    create_room(db, new, now)?;
+    Ok(Ok(new.clone()))
+}
+
+/// The first room that readers may take one that looks like this for.
+fn look_alike(db: &Connection, looks: &NameKey) -> rusqlite::Result<Option<RoomRef>> {
+    db.prepare_cached("SELECT key, name FROM rooms WHERE folded = ?1 OR drawn = ?2 ORDER BY id LIMIT 1")?
+        .query_row([looks.folded(), looks.drawn()], room_ref)
+        .optional()
 }
 
 pub(super) fn room(db: &Connection, key: &RoomKey) -> rusqlite::Result<Option<RoomRef>> {
     db.prepare_cached("SELECT key, name FROM rooms WHERE key = ?1")?.query_row([key.as_str()], room_ref).optional()
 }
 
+/// By how many milliseconds `listed_at`, which has an index, and `active_at`, which has none, may differ.
+pub(super) const LISTED_WITHIN: i64 = 10_000;
+
 /// The most recently active first, with nobody in them yet.
-pub(super) fn rooms(db: &Connection, limit: usize) -> rusqlite::Result<Vec<RoomLine>> {
+pub(super) fn rooms(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Listed>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    db.prepare_cached("SELECT key, name, active_at FROM rooms ORDER BY active_at DESC, seq DESC, id DESC LIMIT ?1")?
-        .query_map([limit], |row| {
-            Ok(RoomLine { room: room_ref(row)?, people: 0, active_at: row.get::<_, i64>(2)?.cast_unsigned() })
-        })?
-        .collect()
+    // No room further behind than the two times may differ can be one of them.
+    db.prepare_cached(
+        "SELECT key, name, active_at, (SELECT json FROM entries WHERE room = rooms.id AND seq = rooms.seq) FROM rooms
+         WHERE listed_at >= ifnull((SELECT listed_at FROM rooms ORDER BY listed_at DESC LIMIT 1 OFFSET ?1 - 1), 0) - ?2
+         ORDER BY active_at DESC, seq DESC, id DESC LIMIT ?1",
+    )?
+    .query_map([limit, 2 * LISTED_WITHIN], |row| {
+        let last = row.get_ref(3)?.as_str_or_null()?.and_then(last_message);
+        let active_at = row.get::<_, i64>(2)?.cast_unsigned();
+        Ok(Listed { room: room_ref(row)?, people: Vec::new(), active_at, last })
+    })?
+    .collect()
+}
+
+fn last_message(entry: &str) -> Option<LastMessage> {
+    let entry: Entry = serde_json::from_str(entry).ok()?;
+    entry.text().map(|text| excerpt(entry.name.clone(), text))
 }
 
 /// From the columns `key, name`.
@@ -63,8 +115,14 @@ fn load_top(db: &Connection, key: &RoomKey) -> rusqlite::Result<Option<Top>> {
         .optional()
 }
 
+/// Makes sure that the entry is there: a room goes live where its log ends.
 pub(super) fn top(db: &Connection, key: &RoomKey) -> rusqlite::Result<Option<Cursor>> {
-    Ok(load_top(db, key)?.map(|top| top.at))
+    let Some(Top { room, at }) = load_top(db, key)? else { return Ok(None) };
+    let mut last = db.prepare_cached("SELECT 1 FROM entries WHERE room = ?1 AND seq = ?2 AND id = ?3")?;
+    if at.seq > 0 && !last.exists([room, at.seq.cast_signed(), at.id.0.cast_signed()])? {
+        return Err(corrupt(format!("the log of room {room} does not end with entry {}", at.seq)));
+    }
+    Ok(Some(at))
 }
 
 pub(super) fn read_after(db: &Connection, key: &RoomKey, cursor: Cursor, limit: usize) -> rusqlite::Result<After> {
@@ -102,8 +160,8 @@ fn page(db: &Connection, top: &Top, end: u64, limit: usize) -> rusqlite::Result<
     Ok(RecordPage { cursor: records.last().map_or(before, Record::cursor), records, older: start > 0 })
 }
 
-/// The id of the entry at seq `start`, and the records after it up to seq `end`: each entry's predecessor is in the row
-/// before its own.
+/// The id of the entry at seq `start`, and the records after it up to seq `end`, all of them: each entry's predecessor is in
+/// the row before its own.
 fn span(db: &Connection, room: i64, epoch: Epoch, start: u64, end: u64) -> rusqlite::Result<(EntryId, Vec<Record>)> {
     let mut statement =
         db.prepare_cached("SELECT seq, id, json FROM entries WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq")?;
@@ -119,6 +177,9 @@ fn span(db: &Connection, room: i64, epoch: Epoch, start: u64, end: u64) -> rusql
             records.push(Record { epoch, seq, id, prev, json: row.get_ref(2)?.as_str()?.into() });
         }
         prev = id;
+    }
+    if records.len() as u64 != end.saturating_sub(start) || (first == EntryId(0)) != (start == 0) {
+        return Err(corrupt(format!("the log of room {room} has a hole between {start} and {end}")));
     }
     Ok((first, records))
 }

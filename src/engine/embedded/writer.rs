@@ -2,17 +2,21 @@
 //! disk. After the commit come the reports, then the answers.
 
 use super::{
-    DAY,
-    now::{before, now},
+    clock::Clock,
+    health::Health,
+    prune::{self, prune},
     reports::Reports,
+    stamp::Stamper,
     worker::{Queue, Worker},
 };
 use crate::engine::{LiveSink, StoreError};
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig, hooks::Wal};
 use std::{
-    fs::File,
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
@@ -20,8 +24,8 @@ use tokio::sync::oneshot;
 /// Bounds how long the first of a group waits for the last.
 const GROUP_MAX: usize = 512;
 const QUEUE_MAX: usize = 16_384;
-/// Longer than clients are told to go on sending the same message again (7 days).
-const PRODUCER_IDLE_MAX: Duration = Duration::from_hours(30 * 24);
+/// How often it is made sure that the database is still the one that was opened.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A change to the store.
 pub(super) trait Job: Send {
@@ -44,24 +48,60 @@ pub(super) enum Fate {
 
 pub(super) type Writer = Worker<Box<dyn Job>>;
 
-/// `lock` is let go of after the connection was closed.
-pub(super) fn start(db: Connection, lock: File, reports: Arc<Reports>, session_ttl: Duration) -> io::Result<Writer> {
+/// What the writer works with.
+pub(super) struct Store {
+    pub db: Connection,
+    /// Dropped after the connection, and the directory's lock with it.
+    pub stamper: Stamper,
+    pub clock: Clock,
+    pub session_ttl: Duration,
+    pub health: Arc<Health>,
+}
+
+pub(super) fn start(mut store: Store, reports: Arc<Reports>) -> io::Result<Writer> {
     let work = move |queue| {
-        write(&db, &queue, &reports, session_ttl);
-        if let Err(error) = db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
-            tracing::warn!(%error, "the database was left with its write-ahead log: {error}");
+        write(&mut store, &queue, &reports);
+        let Store { db, mut stamper, clock, health, .. } = store;
+        if health.corrupt().is_some() {
+            // What is there is left as it is, for whoever looks at it.
+            let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        } else {
+            if let Err(error) = clock.save(&db) {
+                tracing::warn!(%error, "the store's clock could not be saved: {error}");
+            }
+            stamper.checkpoint(&db);
         }
         drop(db);
-        drop(lock);
+        drop(stamper);
     };
     Worker::start("hubbub-writer", QUEUE_MAX, [work])
 }
 
-fn write(db: &Connection, queue: &Queue<Box<dyn Job>>, reports: &Reports, session_ttl: Duration) {
+fn write(store: &mut Store, queue: &Queue<Box<dyn Job>>, reports: &Reports) {
+    let log_pages = Arc::new(AtomicI32::new(0));
+    let count = Arc::clone(&log_pages);
+    let counting = store.db.wal_hook(Some(move |_: &mut Wal, pages| {
+        count.store(pages, Ordering::Relaxed);
+        Ok(())
+    }));
+    if let Err(error) = counting {
+        tracing::error!(%error, "the write-ahead log will grow until the next start: {error}");
+    }
     let mut group = Vec::new();
-    let mut pruned = None::<Instant>;
+    let (mut pruned, mut looked) = (None::<(u32, Instant)>, Instant::now());
     while queue.take_many(&mut group, GROUP_MAX) {
-        let fate = commit(db, &mut group);
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            if let Some(why) = store.stamper.replaced() {
+                store.health.set_corrupt(why.to_owned());
+            }
+        }
+        if let Some(why) = store.health.corrupt() {
+            let fate = Fate::RolledBack(format!("the database is damaged: {why}"));
+            group.drain(..).for_each(|job| job.answer(&fate));
+            continue;
+        }
+        let fate = commit(&store.db, &mut group, &store.health);
         match &fate {
             Fate::Committed => group.iter_mut().for_each(|job| job.report(reports)),
             Fate::RolledBack(error) | Fate::Unclear(error) => {
@@ -69,24 +109,26 @@ fn write(db: &Connection, queue: &Queue<Box<dyn Job>>, reports: &Reports, sessio
             }
         }
         group.drain(..).for_each(|job| job.answer(&fate));
-        if pruned.is_none_or(|at| at.elapsed() > DAY) {
-            pruned = Some(Instant::now());
-            if let Err(error) = prune(db, session_ttl) {
+        if pruned.is_none_or(|(_, at)| at.elapsed() > prune::EVERY) {
+            let nth = pruned.map_or(0, |(nth, _)| nth + 1);
+            pruned = Some((nth, Instant::now()));
+            if let Err(error) = prune(&store.db, store.clock, store.session_ttl, nth) {
                 tracing::warn!(%error, "old records could not be removed: {error}");
             }
         }
+        store.stamper.checkpoint_if_long(&store.db, log_pages.load(Ordering::Relaxed));
     }
 }
 
-fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> Fate {
+fn commit(db: &Connection, group: &mut [Box<dyn Job>], health: &Health) -> Fate {
     let ran = db.execute_batch("BEGIN IMMEDIATE").and_then(|()| group.iter_mut().try_for_each(|job| job.run(db)));
-    let fate = match ran {
-        Err(error) => Fate::RolledBack(error.to_string()),
-        Ok(()) => match db.execute_batch("COMMIT") {
-            Ok(()) => return Fate::Committed,
-            Err(error) => Fate::Unclear(error.to_string()),
-        },
+    let ran = ran.map_err(|error| (Fate::RolledBack(error.to_string()), error));
+    let done = ran.and_then(|()| db.execute_batch("COMMIT").map_err(|error| (Fate::Unclear(error.to_string()), error)));
+    let Err((fate, error)) = done else {
+        health.wrote();
+        return Fate::Committed;
     };
+    health.failed(&error);
     // Some errors have rolled back already.
     if !db.is_autocommit()
         && let Err(error) = db.execute_batch("ROLLBACK")
@@ -94,15 +136,6 @@ fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> Fate {
         tracing::error!(%error, "a failed transaction could not be rolled back: {error}");
     }
     fate
-}
-
-/// Forgets producers nobody will hear of again, sessions that ran out, and whose members those were.
-fn prune(db: &Connection, session_ttl: Duration) -> rusqlite::Result<()> {
-    let now = now();
-    db.execute("DELETE FROM producers WHERE seen_at < ?1", [before(now, PRODUCER_IDLE_MAX)])?;
-    db.execute("DELETE FROM sessions WHERE seen_at <= ?1", [before(now, session_ttl)])?;
-    db.execute("DELETE FROM members WHERE user NOT IN (SELECT user FROM sessions)", [])?;
-    Ok(())
 }
 
 /// Any change but an append: `run` does it, `report` tells of what it returned.
@@ -144,7 +177,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{AppendError, Appended, Content, Draft, RoomLog, embedded::Embedded};
+    use crate::engine::{AppendError, Appended, Content, Directory, Draft, RoomLog, embedded::Embedded};
     use app::{
         domain::{MessageText, ProducerId, RoomName, UserId, UserName},
         page::RoomRef,
@@ -152,6 +185,8 @@ mod tests {
     };
     use std::sync::mpsc;
     use tempfile::TempDir;
+
+    const DAY: Duration = Duration::from_hours(24);
 
     fn draft(n: u64) -> Draft {
         let name = RoomName::parse("Design").unwrap();
@@ -247,22 +282,67 @@ mod tests {
         engine.append(draft(n)).await.unwrap();
     }
 
+    /// Makes what the producers' records hold so many days and minutes older, and prunes.
+    async fn age(engine: &Embedded, days: u32, minutes: u64) {
+        let (clock, by) = (engine.clock, DAY * days + Duration::from_mins(minutes));
+        let aged = engine.write(move |db| {
+            db.execute("UPDATE producers SET seen_at = ?1", [clock.before(by)])?;
+            db.execute("UPDATE ended SET at = ?1", [clock.before(by)])
+        });
+        aged.await.unwrap();
+        prune_now(engine).await;
+    }
+
+    /// Prunes where nothing else is under way.
+    async fn prune_now(engine: &Embedded) {
+        let clock = engine.clock;
+        engine.write(move |db| prune::forget(db, clock, DAY, true)).await.unwrap();
+    }
+
     #[tokio::test]
     async fn only_what_nobody_will_ask_for_is_pruned() {
         let dir = TempDir::new().unwrap();
         let engine = engine(&dir);
         engine.append(draft(1)).await.unwrap();
-        let age = |days: u32| {
-            engine.write(move |db| {
-                db.execute("UPDATE producers SET seen_at = ?1", [before(now(), DAY * days)])?;
-                prune(db, DAY)
-            })
-        };
-        age(29).await.unwrap();
+        age(&engine, 29, 0).await;
         engine.append(draft(2)).await.unwrap();
-        age(31).await.unwrap();
+        age(&engine, 31, 0).await;
         assert_eq!(engine.append(draft(3)).await, Err(AppendError::OutOfOrder { last: 0 }));
         let again = engine.append(draft(1)).await;
         assert!(matches!(again, Ok(Appended::Entry(at)) if at.seq == 3), "{again:?}");
+    }
+
+    #[tokio::test]
+    async fn voids_alone_are_remembered_for_as_long_as_a_message_may_be_late() {
+        let dir = TempDir::new().unwrap();
+        let engine = engine(&dir);
+        let void = |n| Draft { content: Content::Void, ..draft(n) };
+        engine.append(void(1)).await.unwrap();
+        age(&engine, 0, 14).await;
+        assert_eq!(engine.append(draft(1)).await, Err(AppendError::Conflict), "it is voided");
+        engine.append(void(2)).await.unwrap();
+        age(&engine, 0, 16).await;
+        assert_eq!(engine.append(draft(3)).await, Err(AppendError::OutOfOrder { last: 0 }));
+        engine.append(void(1)).await.unwrap();
+        engine.append(draft(2)).await.unwrap();
+        age(&engine, 29, 0).await;
+        assert_eq!(engine.append(void(1)).await, Ok(Appended::Voided), "a message stands beside it");
+    }
+
+    #[tokio::test]
+    async fn numbers_are_forgotten_with_the_session_they_belong_to() {
+        let dir = TempDir::new().unwrap();
+        let engine = engine(&dir);
+        let token = crate::engine::TokenHash([7; 32]);
+        let session = engine.open_session(token, &UserName::parse("지우").unwrap()).await.unwrap();
+        let mine = |n| Draft { by: session.person.clone(), ..draft(n) };
+        engine.append(mine(1)).await.unwrap();
+        engine.append(draft(1)).await.unwrap();
+        engine.close_session(token).await.unwrap();
+        age(&engine, 0, 9).await;
+        engine.append(mine(2)).await.unwrap();
+        age(&engine, 0, 11).await;
+        assert_eq!(engine.append(mine(3)).await, Err(AppendError::OutOfOrder { last: 0 }));
+        engine.append(draft(2)).await.unwrap();
     }
 }

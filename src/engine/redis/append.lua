@@ -1,17 +1,22 @@
 #!lua
 -- Appends one message, or uses up its number. Refused before anything was written where memory is full or the server
--- is a replica (a script without flags is).
+-- is a replica (a script without flags is). Any single command may fail all the same, as for a user who lacks a right, and
+-- Redis does not undo what came before: so the number is used up first, which the right to write it back undoes, and an
+-- entry that could not be published stands.
 --
 -- KEYS: meta, log, the producer's record, the room's channel, the record of each earlier number's producer
 -- ARGV: n, digest, id for a new epoch, id for the entry, the entry's JSON from "by" on ("" for a void), room key,
---       room name, seconds to keep the producer's record, the last millisecond at which this may be done ("" for none),
---       each earlier number
+--       room name, seconds to keep a record with an entry, seconds to keep one of voids alone, the last millisecond at which
+--       this may be done ("" for none), milliseconds that an entry's time may be ahead, why a void may make no record
+--       ("" if it may), each earlier number
 -- Answers one of
---   "entry", epoch, seq, id, at (at only if the entry is new)
+--   "entry", epoch, seq, id, at, why nobody was told ("" if they were); the last two only if the entry is new
 --   "void"
 --   "conflict"
 --   "gap", last
 --   "late", the server's time in milliseconds
+--   "refused", why: nothing was written
+--   "misfit": nothing was written, because meta says something else than the log
 local meta, log, producer, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local n, digest = tonumber(ARGV[1]), ARGV[2]
 
@@ -19,16 +24,35 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+local function is_error(answer)
+  return type(answer) == 'table' and answer.err
+end
+
 local top = redis.call('HMGET', meta, 'epoch', 'seq', 'id', 'at')
 local epoch, seq, prev, at = top[1], tonumber(top[2] or 0), top[3] or '0000000000000000', tonumber(top[4] or 0)
 
+-- Whether the log has this entry at this place.
+local function stands(where, id)
+  local found = redis.call('XRANGE', log, where .. '-0', where .. '-0')[1]
+  local head = '{"epoch":"' .. (epoch or '') .. '","seq":' .. where .. ',"id":"' .. id .. '"'
+  return found and string.sub(found[2][2], 1, #head) == head
+end
+
+-- A log that somebody trimmed at its beginning is shorter, and still ends where meta says.
+if redis.call('XLEN', log) ~= seq then
+  local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  if not last or last[1] ~= text(seq) .. '-0' or not stands(text(seq), prev) then
+    return { 'misfit' }
+  end
+end
+
 -- A slot of the record says what became of a number: "<n> <digest> <seq> <id>", for a void "<n> void".
 local slot = text(n % 64)
-local last, before = 0, false
-local record = redis.call('HMGET', producer, 'epoch', 'last', slot)
+local last, before, known, only_voids = 0, false, false, false
+local record = redis.call('HMGET', producer, 'epoch', 'last', slot, 'voids')
 -- A record of another incarnation of the log answers for entries that are gone.
 if epoch and record[1] == epoch then
-  last, before = tonumber(record[2]), record[3]
+  last, before, known, only_voids = tonumber(record[2]), record[3], true, record[4] == '1'
 elseif record[1] then
   redis.call('UNLINK', producer)
 end
@@ -38,11 +62,16 @@ if n ~= last + 1 then
   if was ~= ARGV[1] or n > last or last - n >= 64 then
     return { 'gap', text(last) }
   end
+  if as ~= 'void' and not stands(where, id) then
+    -- The log lost it: its number stays used up.
+    redis.call('HSET', producer, slot, ARGV[1] .. ' void')
+    as = 'void'
+  end
   if as == 'void' and digest == 'void' then
     return { 'void' }
   end
   -- A void that came too late learns of the entry.
-  if as == digest or (digest == 'void' and as ~= 'void') then
+  if as ~= 'void' and (as == digest or digest == 'void') then
     return { 'entry', epoch, where, id }
   end
   return { 'conflict' }
@@ -51,27 +80,60 @@ end
 local now = redis.call('TIME')
 now = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 -- It lay somewhere for too long: who sent it may not any more.
-if ARGV[9] ~= '' and now > tonumber(ARGV[9]) then
+if ARGV[10] ~= '' and now > tonumber(ARGV[10]) then
   return { 'late', text(now) }
 end
 
-local function keep(done)
-  redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
-  redis.call('EXPIRE', producer, ARGV[8])
+-- Uses up the number; answers why not, if it could not be done in full. A record of voids alone shows nowhere, so it is
+-- not kept for long; its last void is younger than anything that may still be on its way.
+local function keep(done, is_void)
+  if is_void and (only_voids or not known) then
+    redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'voids', '1')
+    return is_error(redis.pcall('EXPIRE', producer, ARGV[9]))
+  end
+  if only_voids then
+    redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'voids', '')
+  else
+    redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
+  end
+  return is_error(redis.pcall('EXPIRE', producer, ARGV[8]))
+end
+
+-- Gives the number back.
+local function undo()
+  if not known and not is_error(redis.pcall('UNLINK', producer)) then
+    return
+  end
+  redis.call('HSET', producer, 'last', text(last), slot, before or '')
+  if only_voids then
+    redis.call('HSET', producer, 'voids', '1')
+    redis.pcall('EXPIRE', producer, ARGV[9])
+  end
 end
 
 -- The same message, which its sender was told was lost: another server than this one had lost it.
 for i = 5, #KEYS do
-  local earlier = ARGV[i + 5]
+  local earlier = ARGV[i + 8]
   local kept = redis.call('HMGET', KEYS[i], 'epoch', text(tonumber(earlier) % 64))
   local was, as, where, id = string.match(kept[2] or '', '^(%d+) (%w+) (%d+) (%w+)$')
-  if epoch and kept[1] == epoch and was == earlier and as == digest then
-    keep(ARGV[1] .. ' ' .. digest .. ' ' .. where .. ' ' .. id)
+  if epoch and kept[1] == epoch and was == earlier and as == digest and stands(where, id) then
+    local failed = keep(ARGV[1] .. ' ' .. digest .. ' ' .. where .. ' ' .. id)
+    if failed then
+      undo()
+      return { 'refused', failed }
+    end
     return { 'entry', epoch, where, id }
   end
 end
 
-at = math.max(at, now)
+if digest == 'void' and not known and ARGV[12] ~= '' then
+  return { 'refused', ARGV[12] }
+end
+
+-- A clock that was wrong once does not mark what comes after it.
+if at < now or at > now + tonumber(ARGV[11]) then
+  at = now
+end
 
 if not epoch then
   epoch, seq, prev = ARGV[3], 0, '0000000000000000'
@@ -80,18 +142,25 @@ if not epoch then
     'key', ARGV[6], 'name', ARGV[7])
 end
 
-local answer, done
 if digest == 'void' then
-  answer, done = { 'void' }, ARGV[1] .. ' void'
-else
-  seq = seq + 1
-  local id, place, time = ARGV[4], text(seq), text(at)
-  local json = '{"epoch":"' .. epoch .. '","seq":' .. place .. ',"id":"' .. id .. '","prev":"' .. prev
-    .. '","at":' .. time .. ',' .. ARGV[5]
-  redis.call('XADD', log, place .. '-0', 'e', json)
-  redis.call('HSET', meta, 'seq', place, 'id', id, 'at', time)
-  redis.call('SPUBLISH', channel, json)
-  answer, done = { 'entry', epoch, place, id, time }, ARGV[1] .. ' ' .. digest .. ' ' .. place .. ' ' .. id
+  local failed = keep(ARGV[1] .. ' void', true)
+  if failed then
+    undo()
+    return { 'refused', failed }
+  end
+  return { 'void' }
 end
-keep(done)
-return answer
+
+seq = seq + 1
+local id, place, time = ARGV[4], text(seq), text(at)
+local json = '{"epoch":"' .. epoch .. '","seq":' .. place .. ',"id":"' .. id .. '","prev":"' .. prev
+  .. '","at":' .. time .. ',' .. ARGV[5]
+local failed = keep(ARGV[1] .. ' ' .. digest .. ' ' .. place .. ' ' .. id)
+  or is_error(redis.pcall('XADD', log, place .. '-0', 'e', json))
+if failed then
+  undo()
+  return string.find(failed, 'equal or smaller', 1, true) and { 'misfit' } or { 'refused', failed }
+end
+redis.call('HSET', meta, 'seq', place, 'id', id, 'at', time)
+-- Whoever does not hear of it finds it in the log.
+return { 'entry', epoch, place, id, time, is_error(redis.pcall('SPUBLISH', channel, json)) or '' }

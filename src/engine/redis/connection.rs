@@ -1,5 +1,9 @@
 //! Connecting to Redis, with every default of the client that would lose or double something replaced.
 
+use super::{
+    condition::{Condition, Link, is_about_rights},
+    health::{find_the_master, warn_of_eviction, watch_memory},
+};
 use crate::engine::StoreError;
 use fred::{
     clients::SubscriberClient,
@@ -7,9 +11,9 @@ use fred::{
         Builder, Client, ClientLike, Config, ConnectionConfig, Error, ErrorKind, Options, PerformanceConfig,
         ReconnectPolicy, TcpConfig,
     },
-    types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, config::UnresponsiveConfig},
+    types::{ConnectHandle, RespVersion, config::UnresponsiveConfig},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -43,8 +47,34 @@ pub enum ConnectError {
     Refused { server: String, why: String },
     #[error("Redis at {server} is version {version}; Hubbub needs 7.0 or later")]
     TooOld { server: String, version: String },
+    #[error("the user at {server} lacks a right in Redis that Hubbub needs: {missing}")]
+    Rights { server: String, missing: String },
     #[error("Redis does not do what Hubbub needs: {0}")]
     Unusable(StoreError),
+}
+
+impl ConnectError {
+    /// Whether it stays so until somebody changes something here or there. Anything else may pass: a server that starts,
+    /// loads its data, fails over or is not found yet.
+    pub fn is_lasting(&self) -> bool {
+        let passes = |why: &str| {
+            ["LOADING", "BUSY", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MISCONF", "OOM", "NOREPLICAS"]
+                .iter()
+                .any(|code| why.contains(code))
+        };
+        match self {
+            Self::Url(_) | Self::Refused { .. } | Self::TooOld { .. } | Self::Rights { .. } => true,
+            // A server that speaks another language than Redis 7, or has no such database.
+            Self::Unreachable { why, .. } => {
+                why.to_ascii_lowercase().contains("certificate")
+                    || why.starts_with("ERR ")
+                    || why.starts_with("NOPROTO")
+            }
+            Self::Unusable(StoreError(why)) => {
+                !passes(why) && !why.contains("timed out") && !why.contains("closed") && !why.contains("IO Error")
+            }
+        }
+    }
 }
 
 impl From<Error> for StoreError {
@@ -54,24 +84,52 @@ impl From<Error> for StoreError {
 }
 
 /// The connections of one instance.
+#[derive(Clone)]
 pub struct Clients {
     /// Appends alone, so that a long page of history is never in front of one. One connection (to each node) keeps
     /// their order.
-    pub appends: Client,
-    pub client: Client,
+    pub appends: Link,
+    pub client: Link,
     pub subscriber: SubscriberClient,
 }
 
-/// Connects; the connections last until `closed`.
-pub async fn connect(url: &str, closed: &CancellationToken) -> Result<Clients, ConnectError> {
-    let mut config = Config::from_url(url).map_err(|error| ConnectError::Url(what_is_wrong(&error)))?;
-    // Confirmations and messages on one connection with replies.
-    config.version = RespVersion::RESP3;
-    // A server that is not there when the instance starts is an error to show; later it is waited for.
-    config.fail_fast = true;
-    let server = config.server.hosts().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+/// Where the store is.
+pub struct Place {
+    config: Config,
+    /// As it is named to people, without a password.
+    pub server: String,
+}
 
-    let mut builder = Builder::from_config(config);
+impl Place {
+    pub fn parse(url: &str) -> Result<Self, ConnectError> {
+        let mut config = Config::from_url(url).map_err(|error| ConnectError::Url(what_is_wrong(&error)))?;
+        // Confirmations and messages on one connection with replies.
+        config.version = RespVersion::RESP3;
+        // A server that is not there when the instance starts is an error to show; later it is waited for.
+        config.fail_fast = true;
+        let server = config.server.hosts().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Ok(Self { config, server })
+    }
+
+    /// Channels know nothing of it.
+    pub fn database(&self) -> u8 {
+        self.config.database.unwrap_or(0)
+    }
+
+    /// An error that came after the connections were made.
+    pub fn unusable(&self, error: StoreError) -> ConnectError {
+        if is_about_rights(&error.0) {
+            let missing = error.0.trim_start_matches("Unknown Error: ").to_owned();
+            return ConnectError::Rights { server: self.server.clone(), missing };
+        }
+        ConnectError::Unusable(error)
+    }
+}
+
+/// Connects; the connections last until `closed`.
+pub async fn connect(place: &Place, closed: &CancellationToken) -> Result<Clients, ConnectError> {
+    let server = place.server.clone();
+    let mut builder = Builder::from_config(place.config.clone());
     let mut policy = ReconnectPolicy::new_constant(0, RECONNECT_MS);
     policy.set_jitter(RECONNECT_JITTER_MS);
     builder.set_policy(policy);
@@ -96,7 +154,12 @@ pub async fn connect(url: &str, closed: &CancellationToken) -> Result<Clients, C
     warn_of_eviction(&client).await;
     tokio::spawn(watch(appends.clone(), closed.clone()));
     tokio::spawn(watch(client.clone(), closed.clone()));
-    Ok(Clients { appends, client, subscriber })
+    let condition = Arc::new(Condition::new());
+    let (appends, client) = (Link::new(appends, condition.clone()), Link::new(client, condition));
+    tokio::spawn(watch_memory(client.clone(), closed.clone()));
+    let clients = Clients { appends, client, subscriber };
+    tokio::spawn(find_the_master(clients.clone(), closed.clone()));
+    Ok(clients)
 }
 
 fn connection_config(max_command_attempts: u32) -> ConnectionConfig {
@@ -176,11 +239,12 @@ pub async fn ping_all(client: &Client) -> Result<(), Error> {
     futures_util::future::try_join_all(servers.into_iter().map(ping)).await.map(drop)
 }
 
-/// Gives up connections from which nothing comes: a peer that vanished without a word ends none by itself.
+/// Gives up connections from which nothing comes, or nothing of use: a peer that vanished without a word ends none by
+/// itself.
 pub async fn make_anew<C: ClientLike>(client: &C) {
     // Otherwise it is being made already.
     if client.is_connected() {
-        warn!("Redis does not answer; making the connection anew");
+        warn!("making a connection to Redis anew");
         // It goes on until it works, whether it is waited for or not.
         let _ = tokio::time::timeout(PING_LATE, client.force_reconnection()).await;
     }
@@ -206,14 +270,39 @@ fn what_is_wrong(error: &Error) -> String {
     }
 }
 
-/// Evicted keys would be lost messages.
-async fn warn_of_eviction(client: &Client) {
-    let command = CustomCommand::new_static("CONFIG", ClusterHash::Random, false);
-    // Managed servers refuse CONFIG: nothing is known, nothing is said.
-    let Ok(answer) = client.custom::<Vec<String>, _>(command, vec!["GET", "maxmemory-policy"]).await else { return };
-    if let [_, policy] = answer.as_slice()
-        && policy != "noeviction"
-    {
-        warn!(policy, "Redis may delete messages when its memory is full: set maxmemory-policy to noeviction");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_somebody_has_to_mend_is_lasting() {
+        let server = || "r:6379".to_owned();
+        let unreachable = |why: &str| ConnectError::Unreachable { server: server(), why: why.to_owned() };
+        let unusable = |why: &str| ConnectError::Unusable(StoreError(why.to_owned()));
+        for passing in [
+            unreachable("Connection refused"),
+            unreachable("Request timed out."),
+            unreachable("failed to lookup address information: Temporary failure in name resolution"),
+            unreachable("LOADING Redis is loading the dataset in memory"),
+            unreachable("CLUSTERDOWN Hash slot not served"),
+            unusable("Unknown Error: READONLY You can't write against a read only replica."),
+            unusable("Unknown Error: BUSY Redis is busy running a script."),
+            unusable("Unknown Error: MISCONF Errors writing to the AOF file"),
+            unusable("IO Error: Connection closed."),
+            unusable("Timeout Error: Request timed out."),
+        ] {
+            assert!(!passing.is_lasting(), "{passing}");
+        }
+        for lasting in [
+            ConnectError::Url("EmptyHost".to_owned()),
+            ConnectError::Refused { server: server(), why: "WRONGPASS invalid username-password pair".to_owned() },
+            ConnectError::TooOld { server: server(), version: "6.2.0".to_owned() },
+            ConnectError::Rights { server: server(), missing: "XADD".to_owned() },
+            unreachable("invalid peer certificate: UnknownIssuer"),
+            unreachable("ERR unknown command `HELLO`"),
+            unreachable("ERR DB index is out of range"),
+        ] {
+            assert!(lasting.is_lasting(), "{lasting}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What instances tell each other of people rather than of rooms, on the control channel.
 
-use super::{Redis, keys::CONTROL_CHANNEL};
+use super::Redis;
 use crate::engine::TokenHash;
 use app::{
     domain::{RoomKey, UserId},
@@ -22,7 +22,7 @@ impl Redis {
     /// Tells the other instances. What they do not hear of they find out by asking.
     pub(super) async fn tell_others(&self, word: &Word) {
         let text = word.written(self.subscriptions.origin());
-        if let Err(error) = self.client.spublish::<(), _, _>(CONTROL_CHANNEL, text).await {
+        if let Err(error) = self.client.spublish::<(), _, _>(self.keys.control_channel(), text).await {
             warn!(%error, "the other instances were not told what happened to somebody");
         }
     }

@@ -1,19 +1,25 @@
-//! Rooms and their members; sessions are in [`super::sessions`].
+//! Rooms and their members; how rooms are made is in [`super::making`], sessions are in [`super::sessions`].
 
 use super::{
     Redis,
-    keys::{self, ACTIVE_ROOMS, ROOM_NAMES, RoomKeys},
-    script::{ADD_MEMBER, CREATE_ROOM, LIST_ROOMS, REMOVE_MEMBER, TOUCH_ROOM},
+    condition::Link,
+    keys::RoomKeys,
+    marks::stored_mark,
+    script::{ADD_MEMBER, GLANCE, LIST_ROOMS, REMOVE_MEMBER, TOUCH_ROOM},
 };
-use crate::engine::{Directory, OpenError, Session, StoreError, TokenHash, random_id};
+use crate::engine::{
+    CreateError, Directory, EXCERPT_MAX, Listed, OpenError, ROOMS_LISTED, Session, StoreError, TIME_AHEAD_MAX,
+    TokenHash, excerpt,
+};
 use app::{
-    domain::{Epoch, NameKey, RoomKey, RoomName, UserId, UserName},
-    page::{RoomLine, RoomRef},
+    domain::{NameKey, RoomKey, RoomName, UserId, UserName},
+    page::RoomRef,
+    protocol::ReadMark,
 };
 use async_trait::async_trait;
 use fred::{
     bytes_utils::Str,
-    prelude::{Client, ClientLike, HashesInterface, KeysInterface, SortedSetsInterface},
+    prelude::{ClientLike, HashesInterface, KeysInterface, SortedSetsInterface},
 };
 use futures_util::future::{join_all, try_join_all};
 use serde::{
@@ -35,48 +41,52 @@ const COUNTED: usize = 128;
 /// A list of rooms, with its marks, outlives the session it belongs to, but not for ever.
 pub(super) const MEMBERS_KEPT: Duration = Duration::from_hours(30 * 24);
 
-/// When this instance last told the directory of each room.
+/// When this instance last told the directory of each room, by its tag.
 #[derive(Default)]
-pub struct Touches(Mutex<HashMap<RoomKeys, Instant>>);
+pub struct Touches(Mutex<HashMap<String, Instant>>);
 
 impl Touches {
-    fn is_due(&self, room: &RoomKeys) -> bool {
+    fn is_due(&self, tag: &str) -> bool {
         let mut touched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if touched.get(room).is_some_and(|at| at.elapsed() < TOUCH_EVERY) {
+        if touched.get(tag).is_some_and(|at| at.elapsed() < TOUCH_EVERY) {
             return false;
         }
         if touched.len() >= 10_000 {
             touched.retain(|_, at| at.elapsed() < TOUCH_EVERY);
         }
-        touched.insert(room.clone(), Instant::now());
+        touched.insert(tag.to_owned(), Instant::now());
         true
     }
 }
 
 #[async_trait]
 impl Directory for Redis {
-    async fn create_room(&self, name: &RoomName) -> Result<RoomRef, StoreError> {
-        let key = name.key();
-        let keys = RoomKeys::of(&key);
-        let args = vec![Epoch(random_id()).to_string().into(), key.as_str().into(), name.as_str().into()];
-        let (name, at): (String, u64) = CREATE_ROOM.run(&self.client, vec![keys.meta(), keys.log()], args).await?;
-        let room = RoomRef { key, name: stored(name)? };
-        // Also for a room that exists, in case its creator died before this.
-        write_touch(self.client.clone(), keys, room.clone(), at).await?;
-        Ok(room)
+    async fn create_room(&self, name: &RoomName) -> Result<RoomRef, CreateError> {
+        self.find_or_create(name).await
+    }
+
+    async fn restore_room(&self, room: &RoomRef) -> Result<(), StoreError> {
+        self.make_again(room).await
     }
 
     async fn room(&self, key: &RoomKey) -> Result<Option<RoomRef>, StoreError> {
-        let name: Option<String> = self.client.hget(RoomKeys::of(key).meta(), "name").await?;
-        name.map(|name| Ok(RoomRef { key: key.clone(), name: stored(name)? })).transpose()
+        let keys = self.keys.room(key);
+        let name: Option<String> = self.client.hget(keys.meta(), "name").await?;
+        if let Some(name) = name {
+            return Ok(Some(RoomRef { key: key.clone(), name: stored(name)? }));
+        }
+        // Its meta may be lost, while its log is there and the directory knows how it is called.
+        let listed: Option<String> = self.client.hget(self.keys.room_names(), keys.tag()).await?;
+        let Some(room) = listed.and_then(|json| serde_json::from_str::<RoomRef>(&json).ok()) else { return Ok(None) };
+        Ok(self.mend(key, Some(&room.name)).await?.then_some(room))
     }
 
-    async fn rooms(&self, limit: usize) -> Result<Vec<RoomLine>, StoreError> {
-        let keys = vec![ACTIVE_ROOMS.to_owned(), ROOM_NAMES.to_owned()];
+    async fn rooms(&self, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let keys = vec![self.keys.active_rooms(), self.keys.room_names()];
         let listed: Vec<Str> = LIST_ROOMS.run(&self.client, keys, vec![limit.to_string().into()]).await?;
         let rooms = listed.as_chunks::<3>().0.iter().filter_map(|[tag, _, room]| {
             let room: RoomRef = serde_json::from_str(room).ok()?;
-            Some(self.room_line(RoomKeys::with_tag(tag.to_string()), room))
+            Some(self.glance(self.keys.room_with_tag(tag.to_string()), room))
         });
         let lines = join_all(rooms).await;
         let mut lines = lines.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
@@ -101,7 +111,7 @@ impl Directory for Redis {
         // In a Cluster each may be on another node; elsewhere one command counts many. Together they take one round trip.
         if !self.client.is_clustered() {
             let counted = tokens.chunks(COUNTED).map(|some| async move {
-                let keys: Vec<_> = some.iter().map(|&token| keys::session(token)).collect();
+                let keys: Vec<_> = some.iter().map(|&token| self.keys.session(token)).collect();
                 let there: usize = self.client.exists(keys).await?;
                 Ok::<_, StoreError>(there == some.len())
             });
@@ -110,37 +120,38 @@ impl Directory for Redis {
             }
         }
         let asked = tokens.iter().map(|&token| async move {
-            let there: bool = self.client.exists(keys::session(token)).await?;
+            let there: bool = self.client.exists(self.keys.session(token)).await?;
             Ok::<_, StoreError>((!there).then_some(token))
         });
         Ok(try_join_all(asked).await?.into_iter().flatten().collect())
     }
 
     async fn name_is_free(&self, key: &NameKey) -> Result<bool, StoreError> {
-        let held: bool = self.client.exists(keys::name(&keys::name_hash(key))).await?;
-        Ok(!held)
+        self.no_one_has(key).await
     }
 
     async fn add_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError> {
-        let mark = self.mark_at_the_end(room).await?;
-        let kept = MEMBERS_KEPT.as_secs().to_string();
-        let args = vec![RoomKeys::of(room).into_tag().into(), kept.into(), mark.into()];
-        ADD_MEMBER.run::<()>(&self.client, keys::of_member(user), args).await?;
-        Ok(())
+        self.add_member_with_mark(user, room, self.mark_at_the_end(room).await?).await
     }
 
-    async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<(), StoreError> {
-        let args = vec![RoomKeys::of(room).into_tag().into()];
-        REMOVE_MEMBER.run::<()>(&self.client, keys::of_member(user), args).await?;
-        Ok(())
+    async fn remove_member(&self, user: UserId, room: &RoomKey) -> Result<Option<ReadMark>, StoreError> {
+        let args = vec![self.keys.room(room).into_tag().into()];
+        let mark: String = REMOVE_MEMBER.run(&self.client, self.keys.of_member(user), args).await?;
+        Ok(stored_mark(&mark))
+    }
+
+    async fn restore_member(&self, user: UserId, room: &RoomKey, read: ReadMark) -> Result<(), StoreError> {
+        self.add_member_with_mark(user, room, self.mark_not_after(room, read).await?).await
     }
 
     async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomRef>, StoreError> {
-        let tags: Vec<String> = self.client.zrange(keys::rooms_of(user), 0, -1, None, false, None, false).await?;
+        let first = -i64::try_from(ROOMS_LISTED).unwrap_or(i64::MAX);
+        let tags: Vec<String> =
+            self.client.zrange(self.keys.rooms_of(user), first, -1, None, false, None, false).await?;
         let rooms = tags.into_iter().map(|tag| async move {
             // The room itself, not the directory, which may not have heard of it yet.
             let known: Vec<Option<String>> =
-                self.client.hmget(RoomKeys::with_tag(tag).meta(), vec!["key", "name"]).await?;
+                self.client.hmget(self.keys.room_with_tag(tag).meta(), vec!["key", "name"]).await?;
             let [Some(key), Some(name)] = known.as_slice() else { return Ok(None) };
             Ok::<_, StoreError>(Some(RoomRef { key: stored(key.clone())?, name: stored(name.clone())? }))
         });
@@ -149,19 +160,35 @@ impl Directory for Redis {
 }
 
 impl Redis {
-    async fn room_line(&self, keys: RoomKeys, room: RoomRef) -> Result<Option<RoomLine>, StoreError> {
-        let (active_at, people) = tokio::join!(
-            async { self.client.hget::<Option<u64>, _, _>(keys.meta(), "at").await.map_err(StoreError::from) },
+    async fn glance(&self, keys: RoomKeys, room: RoomRef) -> Result<Option<Listed>, StoreError> {
+        let (seen, people) = tokio::join!(
+            GLANCE.run::<Vec<String>>(
+                &self.client,
+                vec![keys.meta(), keys.log()],
+                vec![EXCERPT_MAX.saturating_add(1).to_string().into()]
+            ),
             self.here.people(&keys),
         );
-        let people = people?.len();
-        Ok(active_at?.map(|active_at| RoomLine { room, people, active_at }))
+        let (mut seen, people) = (seen?.into_iter(), people?);
+        let Some(active_at) = seen.next().and_then(|at| at.parse().ok()) else { return Ok(None) };
+        let last = match (seen.next(), seen.next()) {
+            (Some(name), Some(text)) => Some(excerpt(stored(name)?, &text)),
+            _ => None,
+        };
+        Ok(Some(Listed { room, people, active_at, last }))
+    }
+
+    async fn add_member_with_mark(&self, user: UserId, room: &RoomKey, mark: String) -> Result<(), StoreError> {
+        let kept = MEMBERS_KEPT.as_secs().to_string();
+        let args = vec![self.keys.room(room).into_tag().into(), kept.into(), mark.into()];
+        ADD_MEMBER.run::<()>(&self.client, self.keys.of_member(user), args).await?;
+        Ok(())
     }
 
     /// Tells the directory, in the background, that a room was active at `at`.
     pub(super) fn touch(&self, room: &RoomRef, at: u64) {
-        let keys = RoomKeys::of(&room.key);
-        if !self.touches.is_due(&keys) {
+        let keys = self.keys.room(&room.key);
+        if !self.touches.is_due(keys.tag()) {
             return;
         }
         let write = {
@@ -187,10 +214,12 @@ impl Redis {
     }
 }
 
-async fn write_touch(client: Client, keys: RoomKeys, room: RoomRef, at: u64) -> Result<(), StoreError> {
+pub(super) async fn write_touch(client: Link, keys: RoomKeys, room: RoomRef, at: u64) -> Result<(), StoreError> {
     let json = serde_json::to_string(&room).map_err(|error| StoreError(error.to_string()))?;
-    let args = vec![keys.into_tag().into(), at.to_string().into(), json.into()];
-    TOUCH_ROOM.run::<()>(&client, vec![ACTIVE_ROOMS.to_owned(), ROOM_NAMES.to_owned()], args).await?;
+    let directory = vec![keys.all().active_rooms(), keys.all().room_names()];
+    let ahead = TIME_AHEAD_MAX.as_millis().to_string();
+    let args = vec![keys.into_tag().into(), at.to_string().into(), json.into(), ahead.into()];
+    TOUCH_ROOM.run::<()>(&client, directory, args).await?;
     Ok(())
 }
 

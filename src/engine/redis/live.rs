@@ -1,10 +1,7 @@
 //! What happens elsewhere, and the engine's end.
 
-use super::{
-    APPENDS_MAX, Redis,
-    keys::{RoomKeys, TYPING},
-};
-use crate::engine::{Live, LiveSink, StoreError};
+use super::{APPENDS_MAX, Redis, keys::TYPING};
+use crate::engine::{Live, LiveSink, StoreError, Unwritable};
 use app::{domain::RoomKey, protocol::Person};
 use async_trait::async_trait;
 use fred::prelude::{ClientLike, PubsubInterface};
@@ -38,16 +35,15 @@ impl Live for Redis {
             return Err(StoreError("not connected to Redis".to_owned()));
         }
         let json = serde_json::to_string(person).map_err(|error| StoreError(error.to_string()))?;
-        Ok(self.client.spublish(RoomKeys::of(room).channel(), format!("{TYPING}{json}")).await?)
+        Ok(self.client.spublish(self.keys.room(room).channel(), format!("{TYPING}{json}")).await?)
     }
 
     fn may_miss(&self) -> bool {
         true
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        tokio::try_join!(self.client.ping::<()>(None), self.appends.ping::<()>(None))?;
-        Ok(())
+    async fn writable(&self) -> Result<(), Unwritable> {
+        self.can_write().await
     }
 
     async fn shutdown(&self) {

@@ -1,13 +1,7 @@
 //! How far members have read. A person's marks are in one hash beside the list of their rooms; a room's log may be on
 //! another node of a Cluster, so what a mark is checked against is read before.
 
-use super::{
-    Redis,
-    control::Word,
-    directory::MEMBERS_KEPT,
-    keys::{self, RoomKeys},
-    script::{RAISE_MARK, READ},
-};
+use super::{Redis, control::Word, directory::MEMBERS_KEPT, script::RAISE_MARK};
 use crate::engine::{
     Reads, RoomLog, StoreError,
     reads::{UNREAD_SCAN, Unread, standing},
@@ -30,10 +24,10 @@ impl Reads for Redis {
     async fn raise_mark(&self, user: UserId, room: &RoomKey, mark: ReadMark) -> Result<Option<ReadMark>, StoreError> {
         let Some(top) = self.end_of(room).await?.filter(|top| top.epoch == mark.epoch) else { return Ok(None) };
         let mark = ReadMark { epoch: mark.epoch, seq: mark.seq.min(top.seq) };
-        let tag = RoomKeys::of(room).into_tag();
+        let tag = self.keys.room(room).into_tag();
         let kept = MEMBERS_KEPT.as_secs().to_string();
         let args = vec![tag.into(), mark.epoch.to_string().into(), mark.seq.to_string().into(), kept.into()];
-        let rose: bool = RAISE_MARK.run(&self.client, keys::of_member(user), args).await?;
+        let rose: bool = RAISE_MARK.run(&self.client, self.keys.of_member(user), args).await?;
         if !rose {
             return Ok(None);
         }
@@ -66,6 +60,13 @@ impl Redis {
         Ok(top.map(|Cursor { epoch, seq, .. }| format!("{epoch} {seq}")).unwrap_or_default())
     }
 
+    /// The same for a mark that says less of the log as it is now.
+    pub(super) async fn mark_not_after(&self, room: &RoomKey, read: ReadMark) -> Result<String, StoreError> {
+        let top = self.end_of(room).await?;
+        let seq = |top: Cursor| if read.epoch == top.epoch { read.seq.min(top.seq) } else { top.seq };
+        Ok(top.map(|top| format!("{} {}", top.epoch, seq(top))).unwrap_or_default())
+    }
+
     async fn end_of(&self, room: &RoomKey) -> Result<Option<Cursor>, StoreError> {
         Ok(self.tops(slice::from_ref(room)).await?.pop().flatten())
     }
@@ -79,15 +80,15 @@ impl Redis {
         if rooms.is_empty() {
             return Ok(Vec::new());
         }
-        let tags: Vec<String> = rooms.iter().map(|room| RoomKeys::of(room).into_tag()).collect();
+        let tags: Vec<String> = rooms.iter().map(|room| self.keys.room(room).into_tag()).collect();
         let marks = async {
-            let marks: Vec<Option<Str>> = self.client.hmget(keys::marks(user), tags).await?;
+            let marks: Vec<Option<Str>> = self.client.hmget(self.keys.marks(user), tags).await?;
             Ok(marks)
         };
         let (marks, tops) = tokio::try_join!(marks, self.tops(rooms))?;
         let place = |(mark, top): (Option<Str>, Option<Cursor>)| {
             let top = top?;
-            Some((standing(stored(&mark?)?, top), top))
+            Some((standing(stored_mark(&mark?)?, top), top))
         };
         Ok(marks.into_iter().zip(tops).map(place).collect())
     }
@@ -121,17 +122,16 @@ impl Redis {
 
     /// Not checked to be a run: it is only counted.
     async fn entries(&self, room: &RoomKey, from: u64, to: u64) -> Result<Vec<Str>, StoreError> {
-        let keys = RoomKeys::of(room);
         let args =
             vec!["XRANGE".into(), format!("{from}-0").into(), format!("{to}-0").into(), CHUNK.to_string().into()];
-        let mut answer: Vec<Str> = READ.run(&self.client, vec![keys.meta(), keys.log()], args).await?;
+        let mut answer = self.read_log(room, args).await?;
         answer.drain(..answer.len().min(3));
         Ok(answer)
     }
 }
 
 /// A mark as it stands in a hash: its epoch and seq.
-fn stored(text: &str) -> Option<ReadMark> {
+pub(super) fn stored_mark(text: &str) -> Option<ReadMark> {
     let (epoch, seq) = text.split_once(' ')?;
     Some(ReadMark { epoch: epoch.parse().ok()?, seq: seq.parse().ok()? })
 }

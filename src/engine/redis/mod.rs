@@ -4,37 +4,49 @@
 //! |---|---|
 //! | `clock` | what time it is there |
 //! | `connection` | the clients, and what must be set for them to be safe |
+//! | `condition`, `health` | whether the servers take messages, and what to do when they do not |
 //! | `keys` | the name of everything |
 //! | `script` | the Lua scripts beside these files |
-//! | `log` | appending and reading: [`RoomLog`](super::RoomLog) |
-//! | `directory`, `sessions` | rooms, members, sessions, names: [`Directory`](super::Directory) |
+//! | `append`, `log` | appending and reading: [`RoomLog`](super::RoomLog) |
+//! | `directory`, `making`, `sessions` | rooms, members, sessions, names: [`Directory`](super::Directory) |
 //! | `marks` | how far people have read: [`Reads`](super::Reads) |
+//! | `quotas` | buckets of tokens: [`Quotas`](super::Quotas) |
 //! | `presence` | who is where, leased by instance: [`Presence`](super::Presence) |
 //! | `live`, `subscriptions`, `control` | what happens elsewhere: [`Live`](super::Live) |
 
+mod append;
 mod clock;
+mod condition;
 mod connection;
 mod control;
 mod directory;
+mod health;
 mod keys;
 mod live;
 mod log;
+mod making;
 mod marks;
 mod presence;
+mod quotas;
 mod script;
 mod sessions;
 mod subscriptions;
 
 pub use connection::ConnectError;
+pub use keys::{PREFIX, parse_prefix};
 
+use super::StoreError;
 use clock::ServerClock;
+use condition::Link;
+use connection::Place;
 use directory::Touches;
-use fred::prelude::Client;
+use health::Probed;
+use keys::Keys;
 use presence::Here;
 use script::Reloading;
 use std::{sync::Arc, time::Duration};
 use subscriptions::Subscriptions;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Appends that may be under way at once in one instance; more are refused before anything is sent.
@@ -43,14 +55,18 @@ const APPENDS_MAX: u32 = 16_384;
 /// One instance's view of the store. Dropping it without [`shutdown`](super::Live::shutdown) is a crash as far as the
 /// others are concerned: its presence ends with its lease.
 pub struct Redis {
-    appends: Client,
-    client: Client,
+    appends: Link,
+    client: Link,
+    keys: Keys,
+    probed: Probed,
     under_way: Semaphore,
     reloading: Reloading,
     session_ttl: Duration,
     touches: Touches,
     subscriptions: Arc<Subscriptions>,
     here: Arc<Here>,
+    /// What names of buckets are hidden with.
+    secret: OnceCell<String>,
     clock: Arc<ServerClock>,
     tasks: TaskTracker,
     /// Ends the background tasks; the connections stay.
@@ -82,27 +98,39 @@ impl Redis {
     }
 
     pub async fn connect_with(url: &str, times: Times) -> Result<Arc<Self>, ConnectError> {
+        Self::connect_as(url, PREFIX, times).await
+    }
+
+    /// With names of keys and channels that begin with `prefix` and a colon, so that another deployment may use the same server.
+    pub async fn connect_as(url: &str, prefix: &str, times: Times) -> Result<Arc<Self>, ConnectError> {
+        let place = Place::parse(url)?;
+        let keys = Keys::new(prefix, place.database());
         let tasks = TaskTracker::new();
         // From here on, leaving early ends the tasks and closes the connections.
         let closed = CancellationToken::new();
         let guard = closed.clone().drop_guard();
         let stop = closed.child_token();
-        let clients = connection::connect(url, &closed).await?;
-        script::load_all(&clients.client).await.map_err(|error| ConnectError::Unusable(error.into()))?;
-        let subscriptions = Arc::new(Subscriptions::new(clients.subscriber));
-        subscriptions.start(&tasks, &stop).await.map_err(ConnectError::Unusable)?;
+        let clients = connection::connect(&place, &closed).await?;
+        let unusable = |error: StoreError| place.unusable(error);
+        script::load_all(&clients.client).await.map_err(|error| unusable(error.into()))?;
+        health::check_rights(&clients, &keys, &place).await?;
+        let subscriptions = Arc::new(Subscriptions::new(clients.subscriber, keys.clone()));
+        subscriptions.start(&tasks, &stop).await.map_err(unusable)?;
         let clock = Arc::new(ServerClock::new());
-        let here = Arc::new(Here::new(clients.client.clone(), times.lease, clock.clone()));
-        here.start(subscriptions.clone(), &tasks, &stop).await.map_err(ConnectError::Unusable)?;
+        let here = Arc::new(Here::new(clients.client.clone(), keys.clone(), times.lease, clock.clone()));
+        here.start(subscriptions.clone(), &tasks, &stop).await.map_err(unusable)?;
         Ok(Arc::new(Self {
             appends: clients.appends,
             client: clients.client,
+            keys,
+            probed: Probed::default(),
             under_way: Semaphore::new(APPENDS_MAX as usize),
             reloading: Reloading::default(),
             session_ttl: times.session_ttl,
             touches: Touches::default(),
             subscriptions,
             here,
+            secret: OnceCell::new(),
             clock,
             tasks,
             stop,

@@ -6,19 +6,20 @@
 use super::{
     Redis,
     clock::ServerClock,
-    keys::{INSTANCES, PRESENCE_CHANGED, RoomKeys},
+    condition::Link,
+    keys::{Keys, PRESENCE_CHANGED, RoomKeys},
     script::{ENTER, LEAVE, LIVE_INSTANCES, RENEW_LEASE},
     subscriptions::Subscriptions,
 };
-use crate::engine::{Presence, StoreError, random_id};
+use crate::engine::{Presence, StoreError, in_order, random_id};
 use app::{
     domain::{RoomKey, UserId, UserName},
     protocol::Person,
 };
 use async_trait::async_trait;
-use fred::prelude::{Client, HashesInterface, Value};
+use fred::prelude::{HashesInterface, Value};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -45,7 +46,7 @@ impl Presence for Redis {
     }
 
     async fn people(&self, room: &RoomKey) -> Result<Vec<Person>, StoreError> {
-        self.here.people(&RoomKeys::of(room)).await
+        self.here.people(&self.keys.room(room)).await
     }
 }
 
@@ -53,7 +54,8 @@ type Rooms = HashMap<RoomKey, HashMap<UserId, UserName>>;
 
 /// The presence of this instance.
 pub struct Here {
-    client: Client,
+    client: Link,
+    keys: Keys,
     lease: Duration,
     clock: Arc<ServerClock>,
     /// Written only while everyone is entered anew under it.
@@ -78,9 +80,10 @@ impl Instance {
 }
 
 impl Here {
-    pub fn new(client: Client, lease: Duration, clock: Arc<ServerClock>) -> Self {
+    pub fn new(client: Link, keys: Keys, lease: Duration, clock: Arc<ServerClock>) -> Self {
         Self {
             client,
+            keys,
             lease,
             clock,
             instance: RwLock::new(Instance::new()),
@@ -170,7 +173,7 @@ impl Here {
             if first { "first" } else { "again" }.into(),
             old.map_or("", |old| &old.0).into(),
         ];
-        let answer: Vec<String> = RENEW_LEASE.run(&self.client, vec![INSTANCES.to_owned()], args).await?;
+        let answer: Vec<String> = RENEW_LEASE.run(&self.client, vec![self.keys.instances()], args).await?;
         let mut answer = answer.into_iter();
         let held = answer.next().as_deref() == Some("held");
         if let Some(now) = answer.next().and_then(|now| now.parse().ok()) {
@@ -197,7 +200,7 @@ impl Here {
                 }
             }
         }
-        let keys = RoomKeys::of(room);
+        let keys = self.keys.room(room);
         let args = vec![PRESENCE_CHANGED.into(), instance.field(user).into()];
         let written = LEAVE.run::<()>(&self.client, vec![keys.people(), keys.channel()], args).await;
         self.doubt_if_failed(written.map_err(StoreError::from))
@@ -209,7 +212,7 @@ impl Here {
         room: &RoomKey,
         people: &[(UserId, UserName)],
     ) -> Result<(), StoreError> {
-        let keys = RoomKeys::of(room);
+        let keys = self.keys.room(room);
         let mut args: Vec<Value> = vec![PRESENCE_CHANGED.into()];
         for (user, name) in people {
             args.extend([instance.field(*user).into(), name.as_str().into()]);
@@ -231,7 +234,7 @@ impl Here {
         let mut alive = HashSet::from([own]);
         if fields.keys().any(|field| !is_of(field, &alive)) {
             // Asked after the fields were read: an instance has its lease before it writes its first field.
-            let others: Vec<String> = LIVE_INSTANCES.run(&self.client, vec![INSTANCES.to_owned()], vec![]).await?;
+            let others: Vec<String> = LIVE_INSTANCES.run(&self.client, vec![self.keys.instances()], vec![]).await?;
             alive.extend(others);
         }
         let (live, dead): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(field, _)| is_of(field, &alive));
@@ -241,14 +244,16 @@ impl Here {
                 warn!(%error, "the presence of a dead instance was not removed");
             }
         }
-        let mut people = BTreeMap::new();
+        let mut people = Vec::with_capacity(live.len());
         for (field, name) in live {
             let user = field.split_once(':').and_then(|(_, user)| user.parse::<UserId>().ok());
             if let Some(id) = user {
-                people.insert((name.clone(), id), Person { id, name: stored(name)? });
+                people.push(Person { id, name: stored(name)? });
             }
         }
-        Ok(people.into_values().collect())
+        people.sort_unstable_by(in_order);
+        people.dedup();
+        Ok(people)
     }
 
     /// Takes this instance and its people away.
@@ -256,7 +261,7 @@ impl Here {
         let instance = self.instance.write().await;
         let rooms = std::mem::take(&mut *self.rooms());
         for (room, people) in rooms {
-            let keys = RoomKeys::of(&room);
+            let keys = self.keys.room(&room);
             let fields: Vec<Value> = people.into_keys().map(|user| instance.field(user).into()).collect();
             for some in fields.chunks(BATCH) {
                 let args = [&[PRESENCE_CHANGED.into()], some].concat();

@@ -12,5 +12,10 @@ if epoch == ARGV[2] and tonumber(seq) >= tonumber(ARGV[3]) then
   return 0
 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[4])
+local kept = redis.pcall('EXPIRE', KEYS[2], ARGV[4])
+if type(kept) == 'table' and kept.err and not epoch then
+  -- It may be the first here, and would stay for ever. Where there were marks before, their time goes on.
+  redis.pcall('HDEL', KEYS[2], ARGV[1])
+  return kept
+end
 return 1

@@ -1,5 +1,6 @@
 //! Lua scripts, called by hash and sent whole when the server does not have them.
 
+use super::condition::Link;
 use fred::{
     bytes_utils::Str,
     prelude::{Client, Error, FromValue, LuaInterface, Value},
@@ -13,35 +14,48 @@ use std::{
 pub struct Script {
     source: Str,
     sha1: Str,
+    writes: bool,
 }
 
 impl Script {
     fn new(source: &'static str) -> Self {
-        Self { source: Str::from_static(source), sha1: sha1_hash(source).into() }
+        let writes = !source.starts_with("#!lua flags=no-writes");
+        Self { source: Str::from_static(source), sha1: sha1_hash(source).into(), writes }
     }
 
     /// Runs the script. The command is queued when the future is first polled.
-    pub async fn run<R: FromValue>(&self, client: &Client, keys: Vec<String>, args: Vec<Value>) -> Result<R, Error> {
+    pub async fn run<R: FromValue>(&self, client: &Link, keys: Vec<String>, args: Vec<Value>) -> Result<R, Error> {
         self.run_or_reload(client, keys, args, || ()).await
+    }
+
+    /// Runs the script as where the server does not have it.
+    pub async fn run_whole(&self, client: &Link, key: String) -> Result<(), Error> {
+        client.eval(self.source.clone(), vec![key], Vec::<Value>::new()).await
     }
 
     /// Runs the script, and says so first if the server turned out not to have it: then the call is queued anew, behind
     /// others that were made after it.
     pub async fn run_or_reload<R: FromValue>(
         &self,
-        client: &Client,
+        client: &Link,
         keys: Vec<String>,
         args: Vec<Value>,
         reloading: impl FnOnce() + Send,
     ) -> Result<R, Error> {
-        match client.evalsha(self.sha1.clone(), keys.clone(), args.clone()).await {
+        let result = match client.evalsha(self.sha1.clone(), keys.clone(), args.clone()).await {
             // EVAL, unlike SCRIPT LOAD and EVALSHA, is one command: nothing can come between and flush again.
             Err(error) if error.details().starts_with("NOSCRIPT") => {
                 reloading();
                 client.eval(self.source.clone(), keys, args).await
             }
             result => result,
+        };
+        if self.writes
+            && let Err(error) = &result
+        {
+            client.condition().refused(error.details());
         }
+        result
     }
 }
 
@@ -81,7 +95,11 @@ scripts! {
     CREATE_ROOM = "create_room.lua";
     TOUCH_ROOM = "touch_room.lua";
     LIST_ROOMS = "list_rooms.lua";
+    GLANCE = "glance.lua";
     OPEN_SESSION = "open_session.lua";
+    CLAIM_LOOK = "claim_look.lua";
+    KEEP_LOOK = "keep_look.lua";
+    FREE_LOOK = "free_look.lua";
     EXTEND_NAME = "extend_name.lua";
     RELEASE_NAME = "release_name.lua";
     ADD_MEMBER = "add_member.lua";
@@ -91,4 +109,10 @@ scripts! {
     LIVE_INSTANCES = "live_instances.lua";
     ENTER = "enter.lua";
     LEAVE = "leave.lua";
+    TAKE = "quota.lua";
+    HELD = "held.lua";
+    HOLD = "hold.lua";
+    MEND = "mend.lua";
+    PROBE = "probe.lua";
+    RIGHTS = "rights.lua";
 }

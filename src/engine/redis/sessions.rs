@@ -2,7 +2,8 @@
 //!
 //! In a Cluster a session and its name live on different nodes, so no script can write both. Instead the name is claimed
 //! for a short time, the session is written, and the name is kept for as long as the session; whatever breaks in between
-//! undoes itself. A session's time to live is always renewed before its name's, so that the name never goes first.
+//! undoes itself. A session's time to live is always renewed before its name's, so that the name never goes first. A name is two
+//! keys, which are claimed one after the other and let go in the reverse order: of two names that clash one is refused.
 
 use super::{
     Redis,
@@ -13,10 +14,11 @@ use super::{
 };
 use crate::engine::{OpenError, Session, StoreError, TokenHash, random_id};
 use app::{
-    domain::{UserId, UserName},
+    domain::{NameKey, UserId, UserName},
     protocol::Person,
 };
 use fred::prelude::{Expiration, HashesInterface, KeysInterface, SetOptions};
+use futures_util::future::try_join_all;
 use std::time::Duration;
 use tracing::warn;
 
@@ -25,15 +27,24 @@ const CLAIM: Duration = Duration::from_secs(10);
 
 impl Redis {
     pub(super) async fn claim_and_open(&self, token: TokenHash, name: &UserName) -> Result<Session, OpenError> {
-        let held = keys::name_hash(&name.key());
+        let key = name.key();
+        if name.mixes_scripts() {
+            let is_free = self.no_one_has(&key).await?;
+            return Err(if is_free { OpenError::MixedScripts } else { OpenError::Taken });
+        }
+        let held = keys::held(&key);
         let person = Person { id: UserId(random_id()), name: name.clone() };
-        self.claim(token, &held).await?;
+        if let Err(error) = self.claim(token, &held).await {
+            // What was claimed before the other half turned out to be taken. It would end by itself, but later.
+            self.release(token, &held).await.ok();
+            return Err(error);
+        }
         match self.write_session(token, &person, &held).await {
             Ok(()) => Ok(Session { token, person }),
             Err(error) => {
                 // What cannot be undone now, because the store is away, ends with the claim.
-                let undone = tokio::try_join!(self.release(token, &held), self.delete_session(token));
-                if let Err(undoing) = undone {
+                let (released, deleted) = tokio::join!(self.release(token, &held), self.delete_session(token));
+                if let Err(undoing) = released.and(deleted) {
                     warn!(%undoing, "a session that could not be opened was not removed");
                 }
                 Err(error.into())
@@ -41,8 +52,19 @@ impl Redis {
         }
     }
 
+    pub(super) async fn no_one_has(&self, name: &NameKey) -> Result<bool, StoreError> {
+        let held = self.keys.names(&keys::held(name)).into_iter().map(|key| self.client.exists::<bool, _>(key));
+        Ok(!try_join_all(held).await?.contains(&true))
+    }
+
     async fn claim(&self, token: TokenHash, held: &str) -> Result<(), OpenError> {
-        let key = keys::name(held);
+        for key in self.keys.names(held) {
+            self.claim_one(token, key).await?;
+        }
+        Ok(())
+    }
+
+    async fn claim_one(&self, token: TokenHash, key: String) -> Result<(), OpenError> {
         let expire = Some(Expiration::PX(millis(CLAIM)));
         let set: Option<String> = self
             .client
@@ -64,7 +86,7 @@ impl Redis {
             held.into(),
             millis(self.session_ttl).into(),
         ];
-        OPEN_SESSION.run::<()>(&self.client, vec![keys::session(token)], args).await?;
+        OPEN_SESSION.run::<()>(&self.client, vec![self.keys.session(token)], args).await?;
         if self.extend(token, held).await? {
             return Ok(());
         }
@@ -72,7 +94,7 @@ impl Redis {
     }
 
     pub(super) async fn use_session(&self, token: TokenHash) -> Result<Option<Session>, StoreError> {
-        let key = keys::session(token);
+        let key = self.keys.session(token);
         let (fields, left): (Vec<Option<String>>, i64) =
             tokio::try_join!(self.client.hmget(&key, vec!["user", "name", "held"]), self.client.pttl(&key))?;
         let [Some(user), Some(name), Some(held)] = fields.as_slice() else { return Ok(None) };
@@ -86,13 +108,28 @@ impl Redis {
         if !there {
             return Ok(None);
         }
-        if !self.extend(token, held).await? {
-            // Signed out meanwhile, or the name was lost: either way there is no session without its name.
-            self.delete_session(token).await?;
-            return Ok(None);
+        match self.extend(token, held).await {
+            Ok(true) => {}
+            Ok(false) => {
+                // Signed out meanwhile, or the name was lost: either way there is no session without its name, nor half of a
+                // name without its session.
+                self.release(token, held).await?;
+                self.delete_session(token).await?;
+                return Ok(None);
+            }
+            Err(error) => {
+                // Or the session would outlive its name.
+                if let Err(error) = self.client.pexpire::<(), _>(&key, left, None).await {
+                    warn!(%error, "a session was renewed, and its name was not");
+                }
+                return Err(error);
+            }
+        }
+        if let Err(error) = self.hold_on(token).await {
+            warn!(%error, "a name that goes on being held is not counted");
         }
         let kept = MEMBERS_KEPT.as_secs().try_into().unwrap_or(i64::MAX);
-        for key in keys::of_member(id) {
+        for key in self.keys.of_member(id) {
             self.client.expire::<(), _>(key, kept, None).await?;
         }
         Ok(Some(session))
@@ -100,11 +137,14 @@ impl Redis {
 
     pub(super) async fn end_session(&self, token: TokenHash) -> Result<(), StoreError> {
         // The name first: while the session is there, a second try finds out which name it is.
-        let held: Option<String> = self.client.hget(keys::session(token), "held").await?;
+        let held: Option<String> = self.client.hget(self.keys.session(token), "held").await?;
         if let Some(held) = held {
             self.release(token, &held).await?;
         }
         self.delete_session(token).await?;
+        if let Err(error) = self.let_go(token).await {
+            warn!(%error, "a name that was let go is still counted");
+        }
         self.subscriptions.report_ended(token);
         // The session is gone; an instance that does not hear of it asks for ended sessions by itself.
         self.tell_others(&Word::Ended(token)).await;
@@ -113,19 +153,23 @@ impl Redis {
 
     async fn extend(&self, token: TokenHash, held: &str) -> Result<bool, StoreError> {
         let args = vec![token.to_hex().into(), millis(self.session_ttl).into()];
-        Ok(EXTEND_NAME.run(&self.client, vec![keys::name(held)], args).await?)
+        let extended =
+            self.keys.names(held).into_iter().map(|key| EXTEND_NAME.run(&self.client, vec![key], args.clone()));
+        Ok(try_join_all(extended).await?.into_iter().all(|held: bool| held))
     }
 
     async fn release(&self, token: TokenHash, held: &str) -> Result<(), StoreError> {
-        let args = vec![token.to_hex().into()];
-        Ok(RELEASE_NAME.run(&self.client, vec![keys::name(held)], args).await?)
+        for key in self.keys.names(held).into_iter().rev() {
+            RELEASE_NAME.run::<()>(&self.client, vec![key], vec![token.to_hex().into()]).await?;
+        }
+        Ok(())
     }
 
     async fn delete_session(&self, token: TokenHash) -> Result<(), StoreError> {
-        Ok(self.client.del(keys::session(token)).await?)
+        Ok(self.client.del(self.keys.session(token)).await?)
     }
 }
 
-fn millis(time: Duration) -> i64 {
+pub(super) fn millis(time: Duration) -> i64 {
     time.as_millis().try_into().unwrap_or(i64::MAX)
 }

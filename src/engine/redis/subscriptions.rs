@@ -7,7 +7,7 @@
 use super::{
     connection::{PING_EVERY, PING_LATE, make_anew},
     control::Word,
-    keys::{CONTROL_CHANNEL, PRESENCE_CHANGED, RoomKeys, TYPING},
+    keys::{Keys, PRESENCE_CHANGED, TYPING},
     log::record,
 };
 use crate::engine::{LiveSink, StoreError, TokenHash, random_id};
@@ -28,7 +28,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast::error::RecvError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -39,9 +39,12 @@ use tracing::{debug, info, warn};
 const SWEEP: Duration = Duration::from_secs(10);
 const RESUBSCRIBE_AT_ONCE: usize = 64;
 const RETRY: Duration = Duration::from_millis(100);
+const UNTOLD_EVERY: Duration = Duration::from_mins(1);
 
 pub struct Subscriptions {
     client: SubscriberClient,
+    keys: Keys,
+    control: String,
     /// Marks what this instance said itself on the control channel.
     origin: String,
     sink: OnceLock<Arc<dyn LiveSink>>,
@@ -53,6 +56,8 @@ pub struct Subscriptions {
     making: AtomicBool,
     /// Whether the server says how many subscriptions it has: it may forbid the question.
     counted: AtomicBool,
+    /// When it was last said that nobody is told.
+    untold: Mutex<Option<Instant>>,
 }
 
 struct Followed {
@@ -66,9 +71,11 @@ struct Followed {
 }
 
 impl Subscriptions {
-    pub fn new(client: SubscriberClient) -> Self {
+    pub fn new(client: SubscriberClient, keys: Keys) -> Self {
         Self {
             client,
+            control: keys.control_channel(),
+            keys,
             origin: format!("{:016x}", random_id()),
             sink: OnceLock::new(),
             followed: Mutex::default(),
@@ -76,6 +83,7 @@ impl Subscriptions {
             made_again: AtomicU64::new(0),
             making: AtomicBool::new(false),
             counted: AtomicBool::new(true),
+            untold: Mutex::default(),
         }
     }
 
@@ -91,11 +99,11 @@ impl Subscriptions {
         tasks.spawn(self.clone().hear(stop()));
         tasks.spawn(self.clone().make_again(stop()));
         tasks.spawn(self.clone().ping(stop()));
-        Ok(self.client.ssubscribe(CONTROL_CHANNEL).await?)
+        Ok(self.client.ssubscribe(self.control.as_str()).await?)
     }
 
     pub async fn follow(&self, room: &RoomKey) -> Result<(), StoreError> {
-        let channel = RoomKeys::of(room).channel();
+        let channel = self.keys.room(room).channel();
         let followed = {
             let new = || Arc::new(Followed::new(room.clone()));
             self.followed().entry(channel.clone()).or_insert_with(new).clone()
@@ -116,7 +124,7 @@ impl Subscriptions {
     }
 
     pub async fn follow_again(&self, room: &RoomKey) -> Result<(), StoreError> {
-        let channel = RoomKeys::of(room).channel();
+        let channel = self.keys.room(room).channel();
         let Some(followed) = self.followed().get(&channel).cloned() else { return Ok(()) };
         Ok(self.subscribe_again(&channel, &followed).await?)
     }
@@ -130,7 +138,7 @@ impl Subscriptions {
     }
 
     pub async fn unfollow(&self, room: &RoomKey) {
-        let channel = RoomKeys::of(room).channel();
+        let channel = self.keys.room(room).channel();
         let Some(followed) = self.followed().get(&channel).cloned() else { return };
         let _turn = followed.gate.lock().await;
         self.give_up(&channel, &followed);
@@ -162,6 +170,22 @@ impl Subscriptions {
 
     pub fn report_read(&self, user: UserId, room: &RoomKey, mark: ReadMark) {
         self.report(|sink| sink.read(user, room, mark));
+    }
+
+    /// Commits to a room may have been missed.
+    pub fn report_doubt(&self, room: &RoomKey) {
+        self.report(|sink| sink.doubt(Some(room)));
+    }
+
+    /// An entry was written, and nobody could be told. The other instances find it when they compare.
+    pub fn report_untold(&self, room: &RoomKey, why: &str) {
+        let mut told = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|at| at.elapsed() >= UNTOLD_EVERY) {
+            *told = Some(Instant::now());
+            warn!(why, "messages are written, but the instances cannot be told of them: they find them by comparing");
+        }
+        drop(told);
+        self.report_doubt(room);
     }
 
     /// Presence may have changed in any room: an instance died.
@@ -216,7 +240,7 @@ impl Subscriptions {
 
     fn pass_on(&self, message: &Message) {
         let Some(text) = message.value.as_str() else { return };
-        if &*message.channel == CONTROL_CHANNEL {
+        if *message.channel == *self.control {
             match Word::from_elsewhere(&text, &self.origin) {
                 Some(Word::Ended(token)) => self.report_ended(token),
                 Some(Word::Read(user, room, mark)) => self.report_read(user, &room, mark),
@@ -272,7 +296,7 @@ impl Subscriptions {
     }
 
     async fn subscribe_all(&self) -> bool {
-        let control = self.client.ssubscribe(CONTROL_CHANNEL).await;
+        let control = self.client.ssubscribe(self.control.as_str()).await;
         let rooms = stream::iter(self.all_followed())
             .map(|(channel, followed)| async move { self.subscribe_again(&channel, &followed).await })
             .buffer_unordered(RESUBSCRIBE_AT_ONCE)

@@ -10,36 +10,37 @@ mod requests;
 mod writing;
 
 use super::{
-    Sockets,
+    Admitted, HANDSHAKE, Sockets, WebSocket,
     clock::{Due, Pulse, Stay},
+    close,
     end::End,
     joined::Joined,
-    reply,
+    reply::{self, Frame},
     request::{self, Done},
     signals::{self, Marks},
+    throttle::{Throttle, Turn},
 };
 use crate::{
     engine::Session,
+    http::Wire,
     hub::{Hub, lease::Admission, wake::Wake},
 };
 use app::{
     domain::RoomKey,
-    protocol::{CloseCode, ErrorCode, FRAME_MAX, IN_FLIGHT_MAX, ServerFrame},
+    protocol::{ClientFrame, CloseCode, ErrorCode, FRAME_MAX, IN_FLIGHT_MAX, ServerFrame},
 };
-use axum::{
-    body::Bytes,
-    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
-};
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
-/// How long the client's close frame is waited for, and how long when the server ends.
-const HANDSHAKE: Duration = Duration::from_secs(2);
+/// How long the client's close frame is waited for when the server ends.
 const STOP_HANDSHAKE: Duration = Duration::from_millis(500);
+/// What is still read, unseen, of a client that broke a rule: the rest of the largest message, and its close frame.
+const DISCARDED_MAX: usize = FRAME_MAX + 1024;
 /// Requests for pages of entries under way at a time.
 const PAGES_MAX: usize = 4;
 /// Requests read before their answers are written.
@@ -65,12 +66,15 @@ struct Conn {
     marks: Marks,
     pulse: Pulse,
     stay: Stay,
+    throttle: Throttle,
+    wire: Wire,
 }
 
-pub async fn run(ws: WebSocket, sockets: Sockets, session: Session, asked: std::time::Instant) {
+pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
+    let Admitted { session, asked, place, wire } = admitted;
     let mut conn = Conn {
         ws,
-        wake: Arc::default(),
+        wake: place.wake.clone(),
         rooms: Vec::new(),
         joining: Vec::new(),
         next_token: 1,
@@ -81,6 +85,8 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session, asked: std::
         marks: Marks::new(),
         pulse: Pulse::new(),
         stay: Stay::new(sockets.lifetime),
+        throttle: Throttle::new(sockets.limits.allowance(session.token)),
+        wire,
         sockets,
         session,
         admission: Admission { asked, registered: asked },
@@ -103,11 +109,14 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session, asked: std::
     if !matches!(end, Err(End::Gone)) {
         let closing = async {
             if let Err(End::Close(code, reason)) = end {
-                let frame = CloseFrame { code: code.code(), reason: Utf8Bytes::from_static(reason) };
-                conn.ws.send(Message::Close(Some(frame))).await.ok();
+                conn.ws.send(close(code, reason)).await.ok();
+                if code.is_for_bad_input() {
+                    conn.wire.discard(DISCARDED_MAX).await;
+                    return;
+                }
             }
             // Reading on sends or awaits the close frame that ends the handshake.
-            while let Some(Ok(_)) = conn.ws.recv().await {}
+            while let Some(Ok(_)) = conn.ws.next().await {}
         };
         let patience = if hub.stopped() { STOP_HANDSHAKE } else { HANDSHAKE };
         let _ = timeout(patience, closing).await;
@@ -124,6 +133,7 @@ pub async fn run(ws: WebSocket, sockets: Sockets, session: Session, asked: std::
         }
     }
     hub.remove_socket(&conn.session, &conn.wake);
+    drop(place);
 }
 
 /// The client was not heard of for long: the socket counts for nobody's presence, for the time being.
@@ -144,12 +154,17 @@ impl Conn {
             self.run_errand();
             let more = self.write().await?;
             let wake = self.wake.clone();
-            let (deadline, busy) = (self.deadline(), self.is_busy());
+            let turn = self.turn();
+            if matches!(turn, Turn::Wait(_)) && self.wire.is_read_closed() {
+                // What lies unread before its end is sent again on the next socket.
+                return Err(End::Gone);
+            }
+            let deadline = self.deadline(turn);
             tokio::select! {
-                message = self.ws.next(), if !busy => {
+                message = self.ws.next(), if turn == Turn::Any || turn == Turn::One => {
                     self.read(message).await?;
                     for _ in 1..READ_BATCH {
-                        if self.is_busy() { break }
+                        if self.turn() != Turn::Any { break }
                         let Some(message) = self.ws.next().now_or_never() else { break };
                         self.read(message).await?;
                     }
@@ -171,10 +186,20 @@ impl Conn {
         self.work.len() >= IN_FLIGHT_MAX || self.pages >= PAGES_MAX
     }
 
+    /// What may be read now.
+    fn turn(&self) -> Turn {
+        // Work that is done wakes the task by itself.
+        if self.is_busy() { Turn::Busy } else { self.throttle.turn() }
+    }
+
     /// When the clock alone makes something happen next.
-    fn deadline(&self) -> Instant {
+    fn deadline(&self, turn: Turn) -> Instant {
         let errand = self.marks.next_at(&self.wake);
-        errand.into_iter().fold(self.pulse.next().min(self.stay.next()), Instant::min)
+        let reads = match turn {
+            Turn::Wait(at) => Some(Throttle::look_at(at).into()),
+            Turn::Any | Turn::One | Turn::Busy => None,
+        };
+        errand.into_iter().chain(reads).fold(self.pulse.next().min(self.stay.next()), Instant::min)
     }
 
     async fn on_time(&mut self) -> Result<(), End> {
@@ -194,6 +219,7 @@ impl Conn {
         }
         match self.stay.due() {
             Some(Due::Move(within)) => {
+                self.wake.told_to_move();
                 let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
                 self.say(&ServerFrame::Move { within_ms }).await
             }
@@ -202,9 +228,12 @@ impl Conn {
         }
     }
 
-    /// Whether the session has ended.
+    /// Whether the session has ended, or has another socket in this one's place.
     fn alive(&self) -> Result<(), End> {
-        if self.wake.ended.load(Ordering::Acquire) { Err(End::SIGNED_OUT) } else { Ok(()) }
+        if self.wake.ended.load(Ordering::Acquire) {
+            return Err(End::SIGNED_OUT);
+        }
+        if self.wake.is_evicted() { Err(End::EVICTED) } else { Ok(()) }
     }
 
     /// Whether the session or the server has ended.
@@ -213,9 +242,10 @@ impl Conn {
         if self.stay.is_over(&self.sockets.hub, self.appends > 0) { Err(End::STOPPING) } else { Ok(()) }
     }
 
-    async fn read(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    async fn read(&mut self, message: Option<tungstenite::Result<Message>>) -> Result<(), End> {
         self.alive()?;
         let message = message.ok_or(End::Gone)??;
+        self.wake.hears(std::time::Instant::now());
         if self.pulse.heard() {
             for joined in self.rooms.iter_mut().filter(|joined| !joined.present) {
                 joined.present = true;
@@ -223,17 +253,35 @@ impl Conn {
             }
         }
         match message {
-            Message::Text(text) if text.len() > FRAME_MAX => {
-                Err(End::Close(CloseCode::TooBig, "frame larger than 64 KiB"))
+            Message::Text(text) => {
+                let parsed = request::parse(&text);
+                self.throttle.charge(parsed.as_ref().ok(), text.len());
+                match parsed {
+                    Ok(frame) => self.request(frame).await,
+                    Err(error) => self.bad_frame(&error).await,
+                }
             }
-            Message::Text(text) => match request::parse(&text) {
-                Ok(frame) => self.request(frame).await,
-                Err(error) => self.say(&error).await,
-            },
-            Message::Binary(_) => self.say(&reply::error(ErrorCode::NotText, "frames are JSON text", None)).await,
+            Message::Binary(bytes) => {
+                self.throttle.charge(None, bytes.len());
+                self.bad_frame(&reply::error(ErrorCode::NotText, "frames are JSON text", None)).await
+            }
             Message::Close(_) => Err(End::Closed),
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Ping(_) | Message::Pong(_) => {
+                self.throttle.charge(Some(&ClientFrame::Ping), 0);
+                Ok(())
+            }
+            Message::Frame(_) => Ok(()),
         }
+    }
+
+    /// Answers a frame that could not be made out, unless there were too many of them.
+    async fn bad_frame(&mut self, error: &Frame) -> Result<(), End> {
+        // A kind that a later version knows is no fault of the client's.
+        let is_bad = !matches!(error, ServerFrame::Error { code: ErrorCode::UnknownFrame, .. });
+        if is_bad && self.throttle.is_enough() {
+            return Err(End::Close(CloseCode::Policy, "more than 10 bad frames in a minute"));
+        }
+        self.say(error).await
     }
 
     /// Takes the socket out of a room.

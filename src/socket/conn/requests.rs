@@ -15,9 +15,9 @@ use app::{
     domain::RoomKey,
     protocol::{ClientFrame, ErrorCode, JoinedHow, Page, ROOMS_MAX, ServerFrame},
 };
-use axum::extract::ws::Message;
 use futures_util::FutureExt;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
 
 impl Conn {
     pub(super) async fn request(&mut self, frame: ClientFrame) -> Result<(), End> {
@@ -25,6 +25,9 @@ impl Conn {
             && let Some(later) = request::later(&frame)
         {
             return self.say(&later).await;
+        }
+        if !matches!(frame, ClientFrame::Ping | ClientFrame::Join { .. }) {
+            self.wake.acts();
         }
         let hub = self.sockets.hub.clone();
         let me = self.session.person.clone();
@@ -56,9 +59,13 @@ impl Conn {
                 self.next_token += 1;
                 self.joining.push((key.clone(), token));
                 self.pages += 1;
-                self.begin(request::join(hub, me, self.wake.clone(), key, cursor, token)).await
+                let allowance = self.throttle.allowance();
+                self.begin(request::join(hub, allowance, me, self.wake.clone(), key, cursor, token)).await
             }
             ClientFrame::Leave { room: key } => {
+                if let Some(reply) = is_no_key(&key) {
+                    return self.say(&reply).await;
+                }
                 if let Some(at) = self.rooms.iter().position(|joined| *joined.room.key() == key) {
                     let joined = self.rooms.swap_remove(at);
                     hub.exit(&joined.room, me.id, &self.wake, true);
@@ -68,13 +75,16 @@ impl Conn {
                 self.marks.forget(&key);
                 self.begin(request::leave(hub, me, key)).await
             }
-            ClientFrame::History { room: key, epoch, before } => match self.joined(&key) {
-                Some(_) => {
-                    self.pages += 1;
-                    self.begin(request::history(hub, key, epoch, before)).await
+            ClientFrame::History { room: key, epoch, before } => {
+                if self.joined(&key).is_none() {
+                    let not_joined = |key| reply::error(ErrorCode::NotJoined, "join the room first", Some(key));
+                    let reply = is_no_key(&key).unwrap_or_else(|| not_joined(key));
+                    return self.say(&reply).await;
                 }
-                None => self.say(&reply::error(ErrorCode::NotJoined, "join the room first", Some(key))).await,
-            },
+                self.pages += 1;
+                let allowance = self.throttle.allowance();
+                self.begin(request::history(hub, allowance, key, epoch, before)).await
+            }
             ClientFrame::Send { room, p, n, text, earlier } => {
                 self.append(Number { room, p, n }, Asked { text: Some(text), earlier }).await
             }
@@ -83,16 +93,11 @@ impl Conn {
     }
 
     fn cannot_join(&self, key: &RoomKey) -> Option<Frame> {
-        let room = Some(key.clone());
-        match RoomKey::parse(key.as_str()) {
-            Err(problem) => {
-                return Some(reply::error(ErrorCode::for_room_name(problem), "that is no name of a room", room));
-            }
-            Ok(parsed) if parsed != *key => {
-                return Some(reply::error(ErrorCode::RoomInvalid, "rooms are joined by their normalised name", room));
-            }
-            Ok(_) => {}
+        let no_key = is_no_key(key);
+        if no_key.is_some() {
+            return no_key;
         }
+        let room = Some(key.clone());
         if self.is_joining(key) {
             return Some(reply::error(ErrorCode::BadFrame, "a join of this room is under way", room));
         }
@@ -141,13 +146,16 @@ impl Conn {
                 let reply = if self.counts() { reply } else { reply::unavailable(room) };
                 self.say(&reply).await
             }
-            Done::Joined { joined, reply } => {
+            Done::Joined { joined, reply, is_anew } => {
                 self.pages -= 1;
                 let Some(at) = self.joining.iter().position(|(_, token)| *token == joined.token) else {
                     self.unwanted(&joined);
                     return Ok(());
                 };
                 self.joining.swap_remove(at);
+                if is_anew {
+                    self.throttle.charge_join();
+                }
                 if !self.counts() {
                     let hub = self.sockets.hub.clone();
                     hub.exit(&joined.room, self.session.person.id, &self.wake, false);
@@ -249,4 +257,14 @@ impl Conn {
     fn by_token(&mut self, token: u64) -> Option<&mut Joined> {
         self.rooms.iter_mut().find(|joined| joined.token == token)
     }
+}
+
+/// What to answer to the key of a room that is none.
+fn is_no_key(key: &RoomKey) -> Option<Frame> {
+    let (code, detail) = match RoomKey::parse(key.as_str()) {
+        Err(problem) => (ErrorCode::for_room_name(problem), "that is no name of a room"),
+        Ok(parsed) if parsed != *key => (ErrorCode::RoomInvalid, "a room goes by its normalised name"),
+        Ok(_) => return None,
+    };
+    Some(reply::error(code, detail, Some(key.clone())))
 }

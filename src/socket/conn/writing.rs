@@ -12,8 +12,8 @@ use crate::{
     },
 };
 use app::domain::RoomKey;
-use axum::extract::ws::Message;
 use futures_util::{FutureExt, SinkExt};
+use tokio_tungstenite::tungstenite::Message;
 
 /// Bytes of entries taken for one write, over all rooms.
 const TAKE_BYTES: usize = 32 * 1024;

@@ -26,6 +26,13 @@ fn out_of_order(last: u64) -> Refusal {
     refusal(ErrorCode::OutOfOrder, Some(last))
 }
 
+impl Outbox {
+    /// Where the moment does not matter.
+    fn next_to_send(&mut self) -> Vec<Outgoing> {
+        self.send_at(Moment::default(), usize::MAX)
+    }
+}
+
 fn with(messages: usize) -> Outbox {
     let mut outbox = Outbox::new(P);
     for i in 1..=messages {

@@ -72,12 +72,16 @@ struct World {
     pushed: Vec<String>,
     acked: Vec<String>,
     producers: u64,
+    /// Days since a message was first written.
+    days: u64,
 }
 
 #[derive(Debug, Clone)]
 enum Event {
     Push(bool),
     Send,
+    /// As many as may be under way beside those of other rooms.
+    SendAtMost(usize),
     Serve,
     /// The store is down: nothing is done.
     RefuseLater,
@@ -91,6 +95,7 @@ enum Event {
     Disconnect,
     Resume,
     Retry,
+    DaysPass(u64),
     RollBack(usize),
 }
 
@@ -104,6 +109,7 @@ impl World {
             pushed: vec![],
             acked: vec![],
             producers: 1,
+            days: 0,
         }
     }
 
@@ -114,7 +120,8 @@ impl World {
                 self.outbox.push(text(&message));
                 self.pushed.push(message);
             }
-            Event::Send => self.requests.extend(self.outbox.next_to_send()),
+            Event::Send => self.send(usize::MAX),
+            Event::SendAtMost(most) => self.send(*most),
             Event::Serve => {
                 if let Some(out) = self.requests.pop_front() {
                     let answer = self.store.handle(&out);
@@ -144,12 +151,26 @@ impl World {
                     self.outbox.retry(row.n);
                 }
             }
+            Event::DaysPass(days) => {
+                self.days += days;
+                self.outbox.expire(self.date());
+            }
             // A store that goes back takes its sockets with it.
             Event::RollBack(len) => {
                 self.store.roll_back(*len);
                 self.step(&Event::Disconnect);
             }
         }
+    }
+
+    fn date(&self) -> u64 {
+        self.days * 24 * 60 * 60 * 1_000
+    }
+
+    fn send(&mut self, most: usize) {
+        let sent = self.outbox.send_at(Moment { now: 0, date: Some(self.date()) }, most);
+        assert!(sent.len() <= most);
+        self.requests.extend(sent);
     }
 
     fn refuse(&mut self, code: ErrorCode) {
@@ -213,6 +234,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => prop::bool::weighted(0.1).prop_map(Event::Push),
         6 => Just(Event::Send),
+        2 => (0..4usize).prop_map(Event::SendAtMost),
         12 => Just(Event::Serve),
         1 => Just(Event::RefuseLater),
         1 => Just(Event::UnknownOutcome),
@@ -225,7 +247,12 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn with_refusals() -> impl Strategy<Value = Event> {
-    prop_oneof![20 => event(), 1 => Just(Event::RefuseForGood), 1 => Just(Event::Retry)]
+    prop_oneof![
+        20 => event(),
+        1 => Just(Event::RefuseForGood),
+        1 => Just(Event::Retry),
+        1 => (1..9u64).prop_map(Event::DaysPass),
+    ]
 }
 
 fn with_roll_backs() -> impl Strategy<Value = Event> {
@@ -246,7 +273,8 @@ proptest! {
         prop_assert_eq!(world.producers, 1, "no producer was lost");
     }
 
-    /// A message refused for good and tried again is still one entry, even if it had been committed before the refusal.
+    /// A message refused for good, or given up after a week, and tried again is still one entry, even if it had been committed
+    /// before that.
     #[test]
     fn trying_a_refused_message_again_never_doubles_it(events in prop::collection::vec(with_refusals(), 0..300)) {
         let mut world = World::new();

@@ -296,7 +296,7 @@ impl World {
                 ServerFrame::Refused { room: room.key, p, n, code, retry, last: None }
             }
             ClientFrame::Join { .. } | ClientFrame::History { .. } if down => {
-                ServerFrame::Error { code, detail: String::new(), room: Some(room.key), retry }
+                ServerFrame::Error { code, detail: String::new(), room: Some(room.key), p: None, n: None, retry }
             }
             ClientFrame::Join { cursor, .. } => {
                 let (how, page) = self.store.after(cursor);

@@ -195,5 +195,5 @@ fn refused(n: u64, code: ErrorCode, retry: bool, last: Option<u64>) -> ServerFra
 }
 
 fn error(key: &str, code: ErrorCode, retry: bool) -> ServerFrame {
-    ServerFrame::Error { code, detail: String::new(), room: Some(room(key).key), retry }
+    ServerFrame::Error { code, detail: String::new(), room: Some(room(key).key), p: None, n: None, retry }
 }

@@ -111,3 +111,76 @@ fn the_end_of_the_session_ends_all_tries() {
         assert!(tab.sent.is_empty());
     }
 }
+
+const TOO_MANY: u16 = CloseCode::TooManySockets as u16;
+
+#[test]
+fn a_tab_whose_socket_went_for_a_busier_one_rests_until_somebody_comes_back_to_it() {
+    let wake_ups: [fn(&mut Session); 4] = [
+        Session::come_back,
+        |session| {
+            session.set_visible(true);
+            session.come_back();
+        },
+        Session::typing,
+        |session| session.send(text("하나")),
+    ];
+    for wake_up in wake_ups {
+        let mut tab = Tab::online();
+        tab.pass(20_000);
+        tab.closed(1, TOO_MANY);
+        assert_eq!(tab.session.link(), Link::Resting);
+        tab.pass(60 * 60 * 1_000);
+        // The network came back.
+        tab.act(Session::nudge);
+        assert_eq!((tab.open.len(), tab.session.link()), (0, Link::Resting), "by itself it never comes back");
+        tab.act(wake_up);
+        assert_eq!(tab.open, [2]);
+        tab.hello(2);
+        assert_eq!(tab.session.link(), Link::Online);
+    }
+}
+
+#[test]
+fn a_tab_with_something_unsent_does_not_rest() {
+    let mut tab = Tab::online();
+    tab.act(|session| session.send(text("하나")));
+    tab.closed(1, TOO_MANY);
+    tab.pass(250);
+    assert_eq!(tab.open, [2]);
+    // It is refused: then it waits longer and longer, and goes on.
+    tab.closed(2, CloseCode::Busy.code());
+    tab.pass(250);
+    assert_eq!(tab.open, [3]);
+
+    let mut other = Tab::online();
+    other.closed(1, TOO_MANY);
+    assert_eq!(other.session.link(), Link::Resting);
+    let saved = tab.saved();
+    other.act(|session| session.adopt(saved));
+    other.pass(250);
+    assert_eq!(other.open, [2], "it took over what another tab had not sent");
+}
+
+#[test]
+fn a_tab_that_rests_and_is_signed_out_meanwhile_says_so_when_it_comes_back() {
+    let mut tab = Tab::online();
+    tab.closed(1, TOO_MANY);
+    tab.act(Session::come_back);
+    tab.closed(2, 4001);
+    tab.pass(60_000);
+    tab.act(Session::come_back);
+    assert_eq!((tab.session.link(), tab.open.len()), (Link::SignedOut, 0));
+}
+
+#[test]
+fn a_successor_that_is_one_too_many_does_not_stop_the_tab() {
+    let mut tab = Tab::online();
+    tab.receive(1, ServerFrame::Move { within_ms: 5_000 });
+    tab.hello(2);
+    tab.closed(2, TOO_MANY);
+    assert_eq!(tab.session.link(), Link::Online);
+    tab.closed(1, 4004);
+    tab.pass(5_000);
+    assert_eq!(tab.open.len(), 1);
+}

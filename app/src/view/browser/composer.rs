@@ -8,7 +8,7 @@ use crate::{
     view::{
         chat::{Chat, Link},
         ime::{Ime, Verdict, breaks_line},
-        room::Handles,
+        room::{Handles, Length},
     },
 };
 use leptos::{prelude::*, tachys::dom::window};
@@ -134,6 +134,10 @@ impl Composer {
     /// As tall as its text, up to the stylesheet's `max-height`. Browsers with `field-sizing` do it by themselves.
     fn grow(self) {
         let Some(field) = self.field() else { return };
+        let length = Length::count(&field.value());
+        if length != self.handles.length.get_untracked() {
+            self.handles.length.set(length);
+        }
         let computed = window().get_computed_style(&field).ok().flatten();
         if computed.and_then(|style| style.get_property_value("field-sizing").ok()).is_some_and(|it| it == "content") {
             return;

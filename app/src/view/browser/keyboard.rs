@@ -1,35 +1,43 @@
 //! Keys that work anywhere on the page, and the room switcher.
 
-use super::{document, effect, on, settings};
-use crate::view::{
-    chat::Chat,
-    ime::{Ime, Verdict},
-    room::Handles,
+use super::{document, effect, on, settings, window};
+use crate::{
+    page::RoomRef,
+    view::{
+        chat::Chat,
+        ime::{Ime, Verdict},
+        keys::is_letter,
+        room::Handles,
+    },
 };
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 use std::time::Duration;
 use wasm_bindgen::JsCast;
-use web_sys::{CompositionEvent, Element, Event, KeyboardEvent};
+use web_sys::{CompositionEvent, Element, Event, KeyboardEvent, Response};
 
 /// Key code of a key that an input method has taken for itself.
 pub const TAKEN: u32 = 229;
 
 pub fn attach(chat: Chat, handles: Handles) {
-    // Keys are told by their place, so that they work in a Korean layout.
-    on(&document(), "keydown", move |ev: KeyboardEvent| match ev.code().as_str() {
-        "KeyK" if (ev.ctrl_key() || ev.meta_key()) && !ev.shift_key() && !ev.alt_key() => {
+    on(&document(), "keydown", move |ev: KeyboardEvent| {
+        if is_letter('k', &ev.key(), &ev.code()) && commands(&ev) && !ev.shift_key() && !ev.alt_key() {
             ev.prevent_default();
             if !something_is_open() {
                 handles.switching.set(true);
             }
-        }
-        _ if is_question(&ev) && !something_is_open() && settings::single_key() => {
+        } else if is_question(&ev) && !something_is_open() && settings::single_key() {
             ev.prevent_default();
             settings::show_keys(chat);
         }
-        _ => {}
     });
     switcher(chat, handles);
+}
+
+/// Whether this is a command and not text: with Cmd, or with Ctrl where that is not the system's. On a Mac, Ctrl and a letter move
+/// and cut in a field.
+fn commands(ev: &KeyboardEvent) -> bool {
+    let is_mac = || window().navigator().platform().is_ok_and(|it| it.starts_with("Mac"));
+    ev.meta_key() || (ev.ctrl_key() && !(is_field(ev) && is_mac()))
 }
 
 /// Whether a dialog or popover is in front of the page: Escape and other keys are its own then.
@@ -47,6 +55,13 @@ fn is_question(ev: &KeyboardEvent) -> bool {
 fn is_field(ev: &KeyboardEvent) -> bool {
     let target = ev.target().and_then(|target| target.dyn_into::<Element>().ok());
     target.is_some_and(|it| matches!(it.matches("input:not([type=checkbox]),textarea,select"), Ok(true)))
+}
+
+/// The rooms of the directory.
+async fn all_rooms() -> Option<Vec<RoomRef>> {
+    let answer: Response = window().fetch_with_str("/rooms.json").await.ok()?.unchecked_into();
+    let text = answer.text().ok()?.await.ok()?.as_string()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// The switcher's keyboard. As in the composer, one Enter is enough for Korean, and the one that chooses a candidate does
@@ -82,6 +97,12 @@ fn switcher(chat: Chat, handles: Handles) {
                 choice.at.set(0);
                 ime.set_value(Ime::default());
                 let _ = dialog.show_modal();
+                spawn_local(async move {
+                    // Who asks too often, or is offline, goes on with what was known, or with their own rooms.
+                    let known = || choice.others.get_untracked().unwrap_or_default();
+                    let rooms = all_rooms().await.unwrap_or_else(known);
+                    choice.others.set(Some(rooms));
+                });
             }
         }
     });

@@ -5,23 +5,32 @@
 //! |---|---|
 //! | `announce` | one polite voice for the whole page |
 //! | `composer` | Enter, drafts, the height of the field |
+//! | `counter` | how much may still be written |
+//! | `folds` | long messages, folded and unfolded |
 //! | `keyboard` | keys that work anywhere, and the room switcher |
-//! | `messages` | from message to message by the arrow keys, and copying an address |
+//! | `messages` | from message to message by the arrow keys |
 //! | `notices` | notifications by the browser |
+//! | `presence` | whether somebody is there |
 //! | `reading` | how far the reader has come |
 //! | `scroll` | the line being read does not move |
 //! | `settings` | what is set for this device |
+//! | `tools` | what can be done with one message |
 
 mod announce;
 mod composer;
+mod counter;
+mod folds;
 mod keyboard;
 mod messages;
 mod notices;
+mod presence;
 mod reading;
 mod scroll;
 mod settings;
+mod tools;
 
 use super::{
+    back::Back,
     chat::{Chat, Link, Older, SidebarRoom},
     room::Handles,
     strings,
@@ -39,42 +48,63 @@ use leptos::{
 };
 use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, convert::FromWasmAbi};
-use web_sys::{EventTarget, HtmlElement, KeyboardEvent, MouseEvent};
+use web_sys::{Element, EventTarget, HtmlElement, KeyboardEvent, MouseEvent};
 
 /// Brings the page to life once it is hydrated.
 pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, entries: Vec<Arc<Entry>>) {
     let mut once = Some((screen, page, entries));
     effect(move || {
-        let Some((screen, page, entries)) = once.take() else { return };
-        own_time_zone(chat, handles, &page, &entries);
+        let Some((screen, page, entries)) = once.take().filter(|_| crate::client::is_whole()) else { return };
+        clock::start(page.now);
+        own_time_zone(chat, &page, &entries);
         let announcer = Announcer::new(handles);
-        scroll::keep(chat, handles, announcer);
+        today(chat, handles);
+        if let Some(keeper) = scroll::keep(chat, handles, announcer) {
+            folds::attach(handles, &keeper);
+        }
         composer::take_over(chat, handles);
+        counter::attach(handles, announcer);
         drawer(chat, handles);
         copy_link(chat, handles, announcer);
-        messages::attach(chat, handles, announcer);
+        crowd(handles);
+        messages::attach(chat, handles);
+        tools::attach(chat, handles, announcer);
         reading::watch(chat, handles);
         keyboard::attach(chat, handles);
         settings::attach(chat);
         notices::watch(chat);
         title(chat, handles);
         interruptions(chat, announcer);
+        returns(chat, announcer);
         crate::client::attach(chat, screen, page.build);
-        if let Some(html) = document().document_element() {
-            let _ = html.set_attribute("data-script", "on");
-        }
     });
 }
 
 /// The page was rendered for the zone the server knew. When that is not where the browser is, it is laid out again.
-fn own_time_zone(chat: Chat, handles: Handles, page: &PageData, entries: &[Arc<Entry>]) {
+fn own_time_zone(chat: Chat, page: &PageData, entries: &[Arc<Entry>]) {
     let zone = clock::zone();
     if zone == page.zone {
         return;
     }
-    handles.today.set(clock::local(clock::now(), &zone).day);
     chat.rows.set(rows::layout(entries, chat.divider.get_untracked(), &[], &[], &zone, &chat.me.get_value()));
     chat.zone.set(zone.into());
+}
+
+/// What day it is by the server's clock: looked at with each message, and each minute, as midnights come and laptops sleep.
+fn today(chat: Chat, handles: Handles) {
+    let look = move || {
+        let day = clock::local(clock::servers(), &chat.zone.get_untracked()).day;
+        if handles.today.get_untracked() != day {
+            handles.today.set(day);
+        }
+    };
+    effect(move || {
+        chat.zone.track();
+        chat.rows.track();
+        look();
+    });
+    set_interval(look, std::time::Duration::from_mins(1));
+    on(&document(), "visibilitychange", move |_: web_sys::Event| look());
 }
 
 /// The sidebar on a narrow screen: Escape closes it, and so does choosing a room.
@@ -97,61 +127,125 @@ fn drawer(chat: Chat, handles: Handles) {
     });
 }
 
-/// Says once that the connection is lost; the seconds in the banner tick for the eye alone.
+/// Says once that the connection is lost or slow; the numbers in the banner change for the eye alone.
 fn interruptions(chat: Chat, announcer: Announcer) {
     let t = strings();
-    let mut before = false;
+    let mut before = 0;
     effect(move || {
-        let offline = matches!(chat.link.get(), Link::Offline { .. });
-        if offline && !before {
-            announcer.say((t.offline_banner)(0));
+        let (state, sentence) = match (chat.link.get(), chat.slow.get()) {
+            (Link::Offline { .. }, _) => (1, (t.offline_banner)(0)),
+            (Link::Resting, _) => (2, t.resting_banner.to_owned()),
+            (_, 0) => (0, String::new()),
+            (_, left) => (3, (t.slow)(left)),
+        };
+        if state > 0 && state != before {
+            announcer.say(sentence);
         }
-        before = offline;
+        before = state;
     });
 }
 
-fn copy_link(chat: Chat, handles: Handles, announcer: Announcer) {
-    let Some(button) = handles.copy.get_untracked() else { return };
-    let copied = button.clone();
-    on(&button, "click", move |_: MouseEvent| {
-        copy(&chat.room.with_untracked(|room| room.key.path()), &copied, announcer);
-    });
-}
-
-/// Copies the address of `path`, and shows on the button that it did.
-fn copy(path: &str, button: &web_sys::Element, announcer: Announcer) {
+/// Says that the connection is back, and for a moment shows it.
+fn returns(chat: Chat, announcer: Announcer) {
+    const SHOWN_MS: u64 = 3_000;
     let t = strings();
-    let link = window().location().origin().unwrap_or_default() + path;
+    let mut back = Back::default();
+    let mut hiding: Option<TimeoutHandle> = None;
+    effect(move || {
+        let link = chat.link.get();
+        let told = back.step(link, chat.unsent.get());
+        if told.is_some() || link != Link::Online {
+            if let Some(hiding) = hiding.take() {
+                hiding.clear();
+            }
+            chat.back.set(told);
+        }
+        if let Some(sent) = told {
+            announcer.say((t.back)(sent));
+            let hide = move || chat.back.set(None);
+            hiding = set_timeout_with_handle(hide, std::time::Duration::from_millis(SHOWN_MS)).ok();
+        }
+    });
+}
+
+/// By the button in the head, and by the one that invites to an empty room, which comes and goes.
+fn copy_link(chat: Chat, handles: Handles, announcer: Announcer) {
+    let copy_from = move |button: &Element| {
+        let link = origin() + &chat.room.with_untracked(|room| room.key.path());
+        copy(&link, strings().link_copied, button, announcer);
+    };
+    if let Some(button) = handles.copy.get_untracked() {
+        let copied = button.clone();
+        on(&button, "click", move |_: MouseEvent| copy_from(&copied));
+    }
+    if let Some(log) = handles.log.get_untracked() {
+        on(&log, "click", move |ev: MouseEvent| {
+            let target = ev.target().and_then(|target| target.dyn_into::<Element>().ok());
+            if let Some(button) = target.and_then(|target| target.closest("[data-copy]").ok().flatten()) {
+                copy_from(&button);
+            }
+        });
+    }
+}
+
+/// How many people are here, as a button: on a narrow screen it opens the drawer at the list of them, elsewhere the list stands
+/// beside the room, and goes and comes.
+fn crowd(handles: Handles) {
+    let Some(button) = handles.crowd.get_untracked() else { return };
+    let is_drawer = || matches_media("(max-width: 767px)");
+    if !is_drawer() {
+        let _ = button.set_attribute("aria-expanded", "true");
+    }
+    let pressed = button.clone();
+    on(&button, "click", move |_: MouseEvent| {
+        let list = document().get_element_by_id("people").and_then(|list| list.dyn_into::<HtmlElement>().ok());
+        let (Some(list), Some(drawer)) = (list, handles.drawer.get_untracked()) else { return };
+        if is_drawer() {
+            drawer.set_checked(true);
+            let _ = list.focus();
+        } else if let Ok(Some(app)) = list.closest(".app") {
+            let is_gone = app.class_list().toggle("alone").unwrap_or(false);
+            let _ = pressed.set_attribute("aria-expanded", if is_gone { "false" } else { "true" });
+        }
+    });
+}
+
+fn origin() -> String {
+    window().location().origin().unwrap_or_default()
+}
+
+/// Copies `text`, says `done`, and shows on the button that it did.
+fn copy(text: &str, done: &'static str, button: &Element, announcer: Announcer) {
     let navigator = window().navigator();
     // Pages served without TLS have no clipboard.
     let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|it| it.is_truthy());
     if has_clipboard {
         let marks = button.class_list();
         let copied = Closure::once(move |_: JsValue| {
-            announcer.say(t.link_copied.to_owned());
+            announcer.say(done.to_owned());
             let _ = marks.add_1("done");
             set_timeout(move || drop(marks.remove_1("done")), std::time::Duration::from_secs(2));
         });
-        let text = link.clone();
-        let refused = Closure::once(move |_: JsValue| offer(&text));
-        let _ = navigator.clipboard().write_text(&link).then2(&copied, &refused);
+        let kept = text.to_owned();
+        let refused = Closure::once(move |_: JsValue| offer(&kept));
+        let _ = navigator.clipboard().write_text(text).then2(&copied, &refused);
         // Only one of them is called: the other would free neither itself nor its twin.
         copied.forget();
         refused.forget();
     } else {
-        offer(&link);
+        offer(text);
     }
 }
 
-/// Shows a link to be copied by hand.
-fn offer(link: &str) {
-    let _ = window().prompt_with_message_and_default(strings().copy_link, link);
+/// Shows what is to be copied by hand.
+fn offer(text: &str) {
+    let _ = window().prompt_with_message_and_default(strings().copy_by_hand, text);
 }
 
 /// The number of unread messages and the room. What comes into view right now is about to be read and not worth a flicker.
 fn title(chat: Chat, handles: Handles) {
     effect(move || {
-        let seen = handles.shows_the_end(chat) && is_looked_at();
+        let seen = handles.shows_the_end(chat) && presence::is_looked_at();
         let here = chat.room.with(|room| room.key.clone());
         let counts = |line: &&SidebarRoom| !(seen && line.room.key == here);
         let unread: usize = chat.rooms.with(|rooms| rooms.iter().filter(counts).map(|line| line.unread).sum());
@@ -196,18 +290,13 @@ fn matches_media(query: &str) -> bool {
     window().match_media(query).ok().flatten().is_some_and(|list| list.matches())
 }
 
-/// Whether somebody looks at this page rather than at another one.
-fn is_looked_at() -> bool {
-    document().has_focus().unwrap_or(true) && !document().hidden()
-}
-
 /// Whether nothing on the page has the focus.
 fn focus_is_free() -> bool {
     document().active_element().is_none_or(|element| element.dyn_ref::<HtmlElement>() == document().body().as_ref())
 }
 
 /// Runs `f` whenever the size of one of `elements` changed, before the next paint.
-fn on_resize(elements: &[&web_sys::Element], mut f: impl FnMut() + 'static) {
+fn on_resize(elements: &[&Element], mut f: impl FnMut() + 'static) {
     let callback = Closure::<dyn FnMut(JsValue)>::new(move |_| f()).into_js_value();
     if let Ok(observer) = web_sys::ResizeObserver::new(callback.unchecked_ref()) {
         for element in elements {

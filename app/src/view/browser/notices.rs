@@ -50,7 +50,7 @@ pub fn watch(chat: Chat) {
                 // Somebody is reading there: what is still unread has as long again.
                 due.swap_remove(i).2.clear();
             }
-            let more = line.unread > had && waiting.is_none() && settings::notifies() && !settings::is_muted(key);
+            let more = line.unread > had && waiting.is_none() && settings::notifies() && !settings::is_muted(chat, key);
             if more || (again.is_some() && line.unread > 0) {
                 let room = line.room.clone();
                 if let Ok(timer) =
@@ -68,7 +68,7 @@ fn unread(chat: Chat, room: &RoomKey) -> usize {
 }
 
 fn tell(chat: Chat, room: &RoomRef) {
-    let looked_at = super::is_looked_at() && chat.room.with_untracked(|open| open.key == room.key);
+    let looked_at = super::presence::is_looked_at() && chat.room.with_untracked(|open| open.key == room.key);
     let unread = unread(chat, &room.key);
     if unread == 0 || looked_at || !allowed() {
         return;

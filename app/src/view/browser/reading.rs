@@ -1,6 +1,9 @@
 //! Tells how far the reader has come; `gaze` decides.
 
-use super::{effect, is_looked_at, on, on_resize};
+use super::{
+    effect, on, on_resize,
+    presence::{self, is_looked_at},
+};
 use crate::{
     clock,
     view::{
@@ -9,10 +12,7 @@ use crate::{
         room::Handles,
     },
 };
-use leptos::{
-    prelude::*,
-    tachys::dom::{document, window},
-};
+use leptos::{prelude::*, tachys::dom::window};
 use std::time::Duration;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlDivElement};
@@ -31,10 +31,8 @@ pub fn watch(chat: Chat, handles: Handles) {
     let reader = Reader { chat, handles, gaze, waiting: StoredValue::new(false) };
     let look = move |_: Event| reader.look();
     on(&log, "scroll", look);
-    for event in ["focus", "blur"] {
-        on(&window(), event, look);
-    }
-    on(&document(), "visibilitychange", look);
+    on(&window(), "blur", look);
+    presence::on_return(move || reader.look());
     let mut watched: Vec<&Element> = vec![&log];
     let column = log.first_element_child();
     watched.extend(&column);

@@ -20,7 +20,7 @@ const FOLLOWS: f64 = 100.0;
 const FETCHES: f64 = 600.0;
 
 #[derive(Clone, Copy)]
-struct Keeper {
+pub struct Keeper {
     chat: Chat,
     handles: Handles,
     anchor: StoredValue<Option<Anchor>>,
@@ -37,8 +37,8 @@ struct Anchor {
     below: f64,
 }
 
-pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
-    let Some(log) = handles.log.get_untracked() else { return };
+pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) -> Option<Keeper> {
+    let log = handles.log.get_untracked()?;
     let keeper = Keeper { chat, handles, anchor: StoredValue::new(None) };
     on(&log, "scroll", move |_: web_sys::Event| keeper.scrolled());
     let mut watched: Vec<&Element> = vec![&log];
@@ -56,7 +56,7 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
             }
         });
     }
-    news(chat, handles, announcer);
+    news(chat, announcer);
     effect(move || {
         if chat.opened.get() > 0 {
             to_end(chat, handles);
@@ -71,18 +71,16 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) {
     effect(move || shown = show_target(chat, handles, shown));
     effect(move || {
         let at_end = handles.at_end.get();
-        if at_end {
-            handles.fresh.set(0);
-        }
         if let Some(actions) = chat.actions() {
             actions.at_bottom(at_end);
         }
     });
     keeper.look(&log);
+    Some(keeper)
 }
 
-/// Counts and announces what others write.
-fn news(chat: Chat, handles: Handles, announcer: Announcer) {
+/// Announces what others write.
+fn news(chat: Chat, announcer: Announcer) {
     let me = chat.me.with_value(|me| me.id);
     let room = StoredValue::new(None);
     let seen = StoredValue::new(Seen::default());
@@ -92,22 +90,15 @@ fn news(chat: Chat, handles: Handles, announcer: Announcer) {
             room.set_value(Some(here));
             seen.update_value(Seen::forget);
         }
-        handles.today.set(crate::clock::local(crate::clock::now(), &chat.zone.get()).day);
-        // What is fetched below older messages is no news either.
+        // What is fetched below older messages is no news: the first look that finds the room's end among the rows finds nothing.
         if chat.newer.get() {
-            seen.update_value(Seen::forget);
+            return seen.update_value(Seen::forget);
         }
         chat.rows.with(|rows| {
             let mut moved = seen.get_value();
             let news = moved.advance(rows, me, chat.older.get_untracked() == Older::No);
             seen.set_value(moved);
-            if news.is_empty() {
-                return;
-            }
             announcer.messages(&news);
-            if !handles.at_end.get_untracked() {
-                handles.fresh.update(|fresh| *fresh += news.len());
-            }
         });
     });
 }
@@ -164,6 +155,21 @@ impl Keeper {
         } else {
             self.hold(&log);
         }
+        self.look(&log);
+    }
+
+    /// Makes `row` higher or lower: its beginning stays where it is, or its end where that is all that is in view, but for what
+    /// `change` has moved within it.
+    pub fn change(self, row: &Element, change: impl FnOnce() -> f64) {
+        let Some(log) = self.handles.log.get_untracked() else { return };
+        let place = || {
+            let (row, log) = (row.get_bounding_client_rect(), log.get_bounding_client_rect());
+            [row.top() - log.top(), row.bottom() - log.top()]
+        };
+        let before = place();
+        let held = usize::from(before[0] < 0.0);
+        let moved = change();
+        log.scroll_by_with_x_and_y(0.0, place()[held] - before[held] + moved);
         self.look(&log);
     }
 

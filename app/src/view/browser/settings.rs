@@ -1,12 +1,12 @@
-//! Settings of this device, in the browser's storage, and the panels that show them.
+//! Settings of this device, and a person's muted rooms, in the browser's storage; and the panels that show them.
 
 use super::{document, matches_media, notices, on, window};
-use crate::{domain::RoomKey, theme::Theme, view::chat::Chat};
+use crate::{domain::RoomKey, page::MUTED_KEYS, theme::Theme, view::chat::Chat};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlInputElement, MouseEvent};
 
-/// What the keys of all settings begin with.
+/// What the keys of the device's settings begin with.
 const PREFIX: &str = "hubbub.set.";
 
 /// Whether a plain Enter sends: where there is a keyboard, unless it was set otherwise.
@@ -23,33 +23,45 @@ pub fn notifies() -> bool {
     get("notify").is_some_and(|set| set == "on")
 }
 
-pub fn is_muted(room: &RoomKey) -> bool {
-    muted().lines().any(|line| line == room.as_str())
+pub fn is_muted(chat: Chat, room: &RoomKey) -> bool {
+    muted(&muted_key(chat)).lines().any(|line| line == room.as_str())
+}
+
+/// Which rooms somebody mutes is their own: it goes when they sign out, as drafts do.
+fn muted_key(chat: Chat) -> String {
+    chat.me.with_value(|me| [MUTED_KEYS, me.name.as_str()].concat())
 }
 
 /// Keys of rooms, one a line: a name has no line feed.
-fn muted() -> String {
-    get("muted").unwrap_or_default()
+fn muted(key: &str) -> String {
+    read(key).unwrap_or_default()
 }
 
-fn mute(room: &RoomKey, yes: bool) {
-    let mut lines: Vec<String> = muted().lines().filter(|line| *line != room.as_str()).map(str::to_owned).collect();
+fn mute(chat: Chat, yes: bool) {
+    let (key, room) = (muted_key(chat), chat.room.with_untracked(|room| room.key.as_str().to_owned()));
+    let mut lines: Vec<String> = muted(&key).lines().filter(|line| *line != room).map(str::to_owned).collect();
     if yes {
-        lines.push(room.as_str().to_owned());
+        lines.push(room);
     }
-    set("muted", &lines.join("\n"));
+    write(&key, &lines.join("\n"));
 }
 
 fn get(name: &str) -> Option<String> {
-    let key = [PREFIX, name].concat();
-    let refused = js_sys::Reflect::get(&window(), &key.as_str().into()).ok().and_then(|value| value.as_string());
-    refused.or_else(|| window().local_storage().ok()??.get_item(&key).ok()?)
+    read(&[PREFIX, name].concat())
 }
 
 fn set(name: &str, value: &str) {
-    let key = [PREFIX, name].concat();
+    write(&[PREFIX, name].concat(), value);
+}
+
+fn read(key: &str) -> Option<String> {
+    let refused = js_sys::Reflect::get(&window(), &key.into()).ok().and_then(|value| value.as_string());
+    refused.or_else(|| window().local_storage().ok()??.get_item(key).ok()?)
+}
+
+fn write(key: &str, value: &str) {
     let area = window().local_storage().ok().flatten();
-    let refused = area.is_none_or(|area| area.set_item(&key, value).is_err());
+    let refused = area.is_none_or(|area| area.set_item(key, value).is_err());
     // What cannot be stored lasts as long as the page.
     let kept = if refused { value.into() } else { JsValue::UNDEFINED };
     let _ = js_sys::Reflect::set(&window(), &key.into(), &kept);
@@ -57,11 +69,12 @@ fn set(name: &str, value: &str) {
 
 /// Brings the panels to life.
 pub fn attach(chat: Chat) {
-    let panel = panel();
-    if let Some(panel) = &panel {
-        on(panel, "beforetoggle", move |_: Event| show(chat));
+    let menu = document().get_element_by_id("room-menu").and_then(|menu| menu.dyn_into().ok());
+    let popovers: Vec<HtmlElement> = panel().into_iter().chain(menu).collect();
+    for popover in &popovers {
+        on(popover, "beforetoggle", move |_: Event| show(chat));
     }
-    for panel in panel.into_iter().chain(keys().map(HtmlElement::from)) {
+    for panel in popovers.into_iter().chain(keys().map(HtmlElement::from)) {
         on(&panel, "change", move |ev: Event| changed(chat, &ev));
         on(&panel, "click", move |ev: MouseEvent| clicked(&ev));
     }
@@ -83,10 +96,13 @@ pub fn show_keys(chat: Chat) {
     }
 }
 
-/// Ticks the boxes as things are set.
+/// Ticks the boxes as things are set, and has the room's menu be about the room on screen.
 fn show(chat: Chat) {
-    let muted = chat.room.with_untracked(|room| is_muted(&room.key));
-    for (name, on) in [("enter", enter_sends()), ("notify", notifies()), ("mute", muted), ("key", single_key())] {
+    if let Ok(Some(leave)) = document().query_selector("#room-menu form") {
+        let _ = leave.set_attribute("action", &(chat.room.with_untracked(|room| room.key.path()) + "/leave"));
+    }
+    let here = !chat.room.with_untracked(|room| is_muted(chat, &room.key));
+    for (name, on) in [("enter", enter_sends()), ("notify", notifies()), ("here", here), ("key", single_key())] {
         if let Some(box_) = checkbox(name) {
             box_.set_checked(on);
         }
@@ -101,7 +117,7 @@ fn changed(chat: Chat, ev: &Event) {
     let Some(box_) = ev.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
     let (name, on) = (box_.get_attribute("data-set").unwrap_or_default(), box_.checked());
     match name.as_str() {
-        "mute" => mute(&chat.room.with_untracked(|room| room.key.clone()), on),
+        "here" => mute(chat, !on),
         "notify" if on => notices::ask(move |granted| {
             set("notify", if granted { "on" } else { "off" });
             box_.set_checked(granted);
@@ -121,11 +137,11 @@ fn clicked(ev: &MouseEvent) {
         if let Some(keys) = keys() {
             let _ = keys.show_modal();
         }
-    } else if let Some(theme) = target.get_attribute("data-choose").and_then(|tag| Theme::from_tag(&tag)) {
+    } else if let Some(tag) = target.get_attribute("data-choose") {
         let plain = ev.button() == 0 && !(ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key());
         if plain {
             ev.prevent_default();
-            paint(theme, &target);
+            choose(&tag, &target);
         }
     } else if let Some(lang) = target.get_attribute("hreflang") {
         // The link leads to the room that this page was loaded with, which may be another one than is on screen.
@@ -141,21 +157,24 @@ fn remember(name: &str, tag: &str) {
     let _ = js_sys::Reflect::set(&document(), &"cookie".into(), &JsValue::from_str(&cookie));
 }
 
-/// Changes the theme in place, and for the pages to come.
-fn paint(theme: Theme, link: &Element) {
-    let tag = theme.tag();
-    remember("theme", tag);
+/// Changes the theme or the density in place, and for the pages to come.
+fn choose(tag: &str, link: &Element) {
+    let Some(choices) = link.parent_element() else { return };
+    let what = choices.get_attribute("data-what").unwrap_or_default();
+    remember(&what, tag);
     if let Some(html) = document().document_element() {
-        let _ = html.set_attribute("data-theme", tag);
+        let _ = html.set_attribute(&["data-", &what].concat(), tag);
     }
-    let [scheme, light, dark] = theme.paints();
-    let heads = [("[name=color-scheme]", scheme), ("[media$='light)']", light), ("[media$='dark)']", dark)];
-    for (meta, content) in heads {
-        if let Ok(Some(meta)) = document().query_selector(&["meta", meta].concat()) {
-            let _ = meta.set_attribute("content", content);
+    if let Some(theme) = Theme::from_tag(tag) {
+        let [scheme, light, dark] = theme.paints();
+        let heads = [("[name=color-scheme]", scheme), ("[media$='light)']", light), ("[media$='dark)']", dark)];
+        for (meta, content) in heads {
+            if let Ok(Some(meta)) = document().query_selector(&["meta", meta].concat()) {
+                let _ = meta.set_attribute("content", content);
+            }
         }
     }
-    let Some(links) = link.parent_element().map(|nav| nav.children()) else { return };
+    let links = choices.children();
     for i in 0..links.length() {
         if let Some(other) = links.item(i) {
             let _ = other.remove_attribute("aria-current");

@@ -1,13 +1,16 @@
 //! A room: sidebar, list of messages, composer.
 
 mod composer;
+mod invite;
+mod length;
 mod list;
+mod message;
 mod sidebar;
 mod switcher;
 
 use super::{
-    chat::{Chat, Link},
-    parts::{icon, icons},
+    chat::{Chat, Link, SidebarRoom},
+    parts::{icon, icons, rcdata, told},
     strings,
 };
 use crate::{
@@ -16,6 +19,7 @@ use crate::{
     protocol::Person,
     rows,
 };
+pub use length::Length;
 use leptos::{html, prelude::*};
 use std::sync::Arc;
 use switcher::Choice;
@@ -31,12 +35,14 @@ pub struct Handles {
     pub form: NodeRef<html::Form>,
     pub drawer: NodeRef<html::Input>,
     pub copy: NodeRef<html::Button>,
+    /// How many people are here: shows who.
+    pub crowd: NodeRef<html::Button>,
     pub jump: NodeRef<html::Button>,
     pub switcher: NodeRef<html::Dialog>,
     pub filter: NodeRef<html::Input>,
     pub problem: RwSignal<Option<crate::protocol::ErrorCode>>,
-    /// Others' messages below the part of the list that is in view.
-    pub fresh: RwSignal<usize>,
+    /// Characters in the field, once there are many.
+    pub length: RwSignal<usize>,
     /// Whether the end of the list is in view.
     pub at_end: RwSignal<bool>,
     /// The newest messages were asked for and are not on screen yet.
@@ -69,11 +75,12 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
         form: NodeRef::new(),
         drawer: NodeRef::new(),
         copy: NodeRef::new(),
+        crowd: NodeRef::new(),
         jump: NodeRef::new(),
         switcher: NodeRef::new(),
         filter: NodeRef::new(),
         problem: RwSignal::new(screen.post.error),
-        fresh: RwSignal::new(0),
+        length: RwSignal::new(Length::count(&screen.post.text)),
         at_end: RwSignal::new(true),
         leaping: RwSignal::new(false),
         today: RwSignal::new(clock::local(page.now, &page.zone).day),
@@ -87,19 +94,53 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
     #[cfg(feature = "hydrate")]
     super::browser::start(chat, handles, screen.clone(), page.clone(), entries);
 
-    let room_path = move || chat.room.with(|room| room.key.path());
+    // What is unread in other rooms: on a narrow screen nothing else tells.
+    let elsewhere = move || {
+        let here = chat.room.with(|room| room.key.clone());
+        let others = |rooms: &Vec<SidebarRoom>| -> usize {
+            rooms.iter().filter(|line| line.room.key != here).map(|line| line.unread).sum()
+        };
+        chat.rooms.with(others)
+    };
     view! {
         <div class="app">
             <a class="skip" href="#text">{t.skip_to_composer}</a>
-            <input class="drawer" id=DRAWER type="checkbox" autocomplete="off" aria-label=t.menu node_ref=handles.drawer/>
+            <input
+                class="drawer"
+                id=DRAWER
+                type="checkbox"
+                autocomplete="off"
+                aria-label=move || match elsewhere() {
+                    0 => t.menu.to_owned(),
+                    n => [t.menu, ", ", &(t.unread)(n)].concat(),
+                }
+                node_ref=handles.drawer
+            />
             {sidebar}
             <label class="scrim" for=DRAWER aria-hidden="true"></label>
             <main class="room">
-                <header class="head">
-                    <label class="icon menu" for=DRAWER aria-hidden="true" title=t.menu>{icon(icons::MENU)}</label>
-                    <h1><bdi>{move || chat.room.with(|room| room.name.as_str().to_owned())}</bdi></h1>
-                    <span class="meta">{move || (t.people)(chat.count.get())}</span>
+                <header class="head" translate="no">
+                    <label
+                        class="icon menu"
+                        class:unread=move || elsewhere() != 0
+                        for=DRAWER
+                        aria-hidden="true"
+                        title=t.menu
+                    >
+                        {icon(icons::MENU)}
+                    </label>
+                    <h1><bdi inner_html=told(move || chat.room.with(|room| room.name.as_str().to_owned()))></bdi></h1>
                     <div class="act">
+                        <button
+                            class="meta crowd"
+                            type="button"
+                            title=t.here_now
+                            aria-controls="people"
+                            node_ref=handles.crowd
+                        >
+                            {icon(icons::PEOPLE)}
+                            <span inner_html=told(move || (t.people)(chat.count.get()))></span>
+                        </button>
                         <button
                             class="icon scripted"
                             type="button"
@@ -109,18 +150,18 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
                         >
                             {icon(icons::LINK)}
                         </button>
-                        <form method="post" action=move || format!("{}/leave", room_path())>
-                            <button class="icon" title=t.leave aria-label=t.leave>{icon(icons::LEAVE)}</button>
-                        </form>
+                        <button class="icon" type="button" title=t.room_menu aria-label=t.room_menu popovertarget="room-menu">
+                            {icon(icons::DOTS)}
+                        </button>
                     </div>
                 </header>
                 <div class="mid">
                     {banner(chat).into_any()}
-                    {list::list(chat, handles).into_any()}
+                    {list::list(chat, handles, page.halves).into_any()}
                 </div>
                 {composer::composer(chat, handles, &screen.post).into_any()}
             </main>
-            <div class="vh" role="status" aria-live="polite" aria-relevant="additions">
+            <div class="vh" role="status" aria-live="polite" aria-relevant="additions" translate="no">
                 <For each=move || handles.said.get() key=|said| said.0 let:said>
                     <p>{said.1}</p>
                 </For>
@@ -151,6 +192,8 @@ fn banner(chat: Chat) -> impl IntoView {
     let state = Memo::new(move |_| match chat.link.get() {
         Link::Offline { .. } => 1,
         Link::SignedOut => 2,
+        Link::Resting => 4,
+        Link::Online if chat.back.with(Option::is_some) => 5,
         Link::Online if chat.outdated.get() => 3,
         Link::Connecting | Link::Online => 0,
     });
@@ -158,17 +201,18 @@ fn banner(chat: Chat) -> impl IntoView {
         Link::Offline { retry_in } => retry_in,
         _ => 0,
     };
+    let lost = move || if state.get() == 4 { t.resting_banner.to_owned() } else { (t.offline_banner)(seconds()) };
     view! {
         {move || match state.get() {
-            1 => view! {
-                <div class="banner">
-                    <span>{move || (t.offline_banner)(seconds())}</span>
+            1 | 4 => view! {
+                <div class="banner" translate="no">
+                    <span inner_html=told(lost)></span>
                     <button class="plain" type="button" on:click=reconnect>{t.connect_now}</button>
                 </div>
             }
             .into_any(),
             2 => view! {
-                <form class="banner" method="post" action="/signin" id="again">
+                <form class="banner" translate="no" method="post" action="/signin" id="again">
                     <span role="alert">{t.signed_out_banner}</span>
                     <input type="hidden" name="name" value=me()/>
                     <input type="hidden" name="room" value=move || chat.room.with(|room| room.name.as_str().to_owned())/>
@@ -176,9 +220,13 @@ fn banner(chat: Chat) -> impl IntoView {
                 </form>
             }
             .into_any(),
+            5 => {
+                let sent = chat.back.get_untracked().unwrap_or(0);
+                view! { <div class="banner good" translate="no" inner_html=rcdata(&(t.back)(sent))></div> }.into_any()
+            }
             // Going where one is already is a reload.
             3 => view! {
-                <div class="banner">
+                <div class="banner" translate="no">
                     <a href=move || chat.room.with(|room| room.key.path())>{t.outdated}</a>
                 </div>
             }
@@ -186,7 +234,11 @@ fn banner(chat: Chat) -> impl IntoView {
             _ => ().into_any(),
         }}
         {move || {
-            chat.trouble.get().map(|code| view! { <div class="banner bad" role="alert">{(t.error)(code)}</div> })
+            chat.trouble.get().map(|code| view! { <div class="banner bad" role="alert" translate="no" inner_html=rcdata((t.error)(code))></div> })
+        }}
+        {move || match chat.slow.get() {
+            0 => ().into_any(),
+            left => view! { <div class="banner" translate="no" inner_html=rcdata(&(t.slow)(left))></div> }.into_any(),
         }}
     }
 }

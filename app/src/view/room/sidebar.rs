@@ -6,7 +6,7 @@ use crate::{
     protocol::Person,
     view::{
         chat::{Chat, Link, SidebarRoom},
-        parts::{avatar, brand, icon, icons},
+        parts::{avatar, brand, icon, icons, rcdata, told},
         strings,
     },
 };
@@ -15,7 +15,7 @@ use leptos::{ev::MouseEvent, prelude::*};
 pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
     view! {
-        <nav class="side" class:here=move || handles.shows_the_end(chat) aria-label=t.menu>
+        <nav class="side" translate="no" class:here=move || handles.shows_the_end(chat) aria-label=t.menu>
             <div class="top">
                 {brand()}
                 <span class="act">
@@ -35,29 +35,56 @@ pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
                 <label class="icon close" for=DRAWER aria-hidden="true" title=t.close_menu>{icon(icons::CLOSE)}</label>
                 </span>
             </div>
-            <div class="scroll">
+            <section class="part">
                 <h2>{t.my_rooms} <a href="/rooms">{t.all_rooms}</a></h2>
-                <ul class="rooms">
+                <ul class="rooms scroll">
                     <For each=move || chat.rooms.get() key=|line| line.room.clone() let:line>
                         {room_line(chat, line)}
                     </For>
                 </ul>
-                <h2>{t.here_now} <span>{move || chat.count.get()}</span></h2>
-                <ul class="people">
-                    <For each=move || chat.people.get() key=Person::clone let:person>
-                        <li>
-                            {avatar(person.id, person.name.as_str(), true)}
-                            <bdi>{person.name.as_str().to_owned()}</bdi>
-                        </li>
-                    </For>
-                </ul>
-                {move || {
-                    let more = chat.count.get().saturating_sub(chat.people.with(Vec::len));
-                    (more > 0).then(|| view! { <p class="more">{(t.more_people)(more)}</p> })
-                }}
-            </div>
+            </section>
+            <section class="part present">
+                <h2>{t.here_now} <span inner_html=told(move || chat.count.get().to_string())></span></h2>
+                <div class="scroll" id="people" tabindex="0" role="group" aria-label=t.here_now>
+                    {people(chat)}
+                </div>
+            </section>
             {me(chat)}
         </nav>
+    }
+}
+
+/// Who is here: oneself first, then the others in the order that the server gave them.
+fn people(chat: Chat) -> impl IntoView {
+    let t = strings();
+    let me = chat.me.get_value();
+    let my_id = me.id;
+    let others = move || {
+        let mut people = chat.people.get();
+        people.retain(|person| person.id != my_id);
+        people
+    };
+    let person = |person: &Person| {
+        view! {
+            {avatar(person.id, person.name.as_str(), true)}
+            <bdi>{person.name.as_str().to_owned()}</bdi>
+        }
+    };
+    view! {
+        <ul class="people">
+            <li>{person(&me)} <span class="you">{t.you}</span></li>
+            <For each=others key=Person::clone let:other>
+                <li>{person(&other)}</li>
+            </For>
+        </ul>
+        {move || {
+            let more = chat.count.get().saturating_sub(others().len() + 1);
+            (more > 0)
+                .then(|| {
+                    let everyone = chat.room.with(|room| room.key.path()) + "/people";
+                    view! { <a class="more" href=everyone inner_html=rcdata(&(t.more_people)(more))></a> }
+                })
+        }}
     }
 }
 
@@ -96,8 +123,8 @@ fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
                         .then(|| {
                             view! {
                                 <span class="n">
-                                    <span aria-hidden="true">{Strings::badge(unread)}</span>
-                                    <span class="vh">{(t.unread)(unread)}</span>
+                                    <span aria-hidden="true" inner_html=Strings::badge(unread)></span>
+                                    <span class="vh" inner_html=(t.unread)(unread)></span>
                                 </span>
                             }
                         })
@@ -112,14 +139,14 @@ fn me(chat: Chat) -> impl IntoView {
     let me = chat.me.get_value();
     let (class, word) = (
         move || match chat.link.get() {
-            Link::Online => "state on scripted",
-            Link::Connecting => "state scripted",
-            Link::Offline { .. } | Link::SignedOut => "state off scripted",
+            Link::Online => "state on",
+            Link::Connecting => "state",
+            Link::Offline { .. } | Link::Resting | Link::SignedOut => "state off",
         },
         move || match chat.link.get() {
             Link::Online => t.online,
             Link::Connecting => t.connecting,
-            Link::Offline { .. } => t.offline,
+            Link::Offline { .. } | Link::Resting => t.offline,
             Link::SignedOut => t.signed_out,
         },
     );
@@ -128,7 +155,7 @@ fn me(chat: Chat) -> impl IntoView {
             {avatar(me.id, me.name.as_str(), false)}
             <div class="who">
                 <b><bdi>{me.name.as_str().to_owned()}</bdi></b>
-                <small class=class>{word}</small>
+                <small class=class inner_html=word></small>
             </div>
             <form method="post" action="/signout">
                 <button class="quiet">{t.sign_out}</button>

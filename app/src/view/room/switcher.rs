@@ -1,11 +1,15 @@
 //! Goes to a room by a few letters of its name.
 
 use super::Handles;
-use crate::view::{
-    chat::{Chat, SidebarRoom},
-    find,
-    parts::{icon, icons},
-    strings,
+use crate::{
+    i18n::Strings,
+    page::RoomRef,
+    view::{
+        chat::Chat,
+        find::{self, Found},
+        parts::{icon, icons},
+        strings,
+    },
 };
 use leptos::prelude::*;
 
@@ -14,28 +18,32 @@ use leptos::prelude::*;
 pub struct Choice {
     pub typed: RwSignal<String>,
     pub at: RwSignal<usize>,
-    pub rooms: Memo<Vec<SidebarRoom>>,
+    pub rooms: Memo<Vec<Found>>,
+    /// Rooms of the directory; `None` until they are there.
+    pub others: RwSignal<Option<Vec<RoomRef>>>,
 }
 
 impl Choice {
     /// The list is made when the switcher opens or something is typed, and stands still otherwise: whoever chooses must not
-    /// have another room slip under the finger.
+    /// have another room slip under the finger. Rooms of others come last.
     pub fn new(chat: Chat, switching: RwSignal<bool>) -> Self {
         let typed = RwSignal::new(String::new());
+        let others = RwSignal::new(None);
         let rooms = Memo::new(move |_| {
             switching.track();
             let open = chat.room.with_untracked(|room| room.key.clone());
-            typed.with(|typed| chat.rooms.with_untracked(|rooms| find::choices(rooms, &open, typed)))
+            let others: Vec<RoomRef> = others.get().unwrap_or_default();
+            typed.with(|typed| chat.rooms.with_untracked(|rooms| find::choices(rooms, &others, &open, typed)))
         });
-        Self { typed, at: RwSignal::new(0), rooms }
+        Self { typed, at: RwSignal::new(0), rooms, others }
     }
 
     /// Goes to the chosen room.
     pub fn take(self, chat: Chat, handles: Handles) {
         let chosen = self.rooms.with_untracked(|rooms| rooms.get(self.at.get_untracked()).cloned());
-        if let (Some(line), Some(actions)) = (chosen, chat.actions()) {
+        if let (Some(found), Some(actions)) = (chosen, chat.actions()) {
             handles.switching.set(false);
-            actions.open(&line.room);
+            actions.open(&found.room);
         }
     }
 }
@@ -57,12 +65,16 @@ pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
 
 fn choices(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
-    let Choice { typed, at, rooms } = handles.choice.get_value();
-    let option = move |(i, line): (usize, SidebarRoom)| {
-        let path = line.room.key.path();
+    let Choice { typed, at, rooms, others } = handles.choice.get_value();
+    let option = move |(i, found): (usize, Found)| {
+        let path = found.room.key.path();
         let chosen = move || if at.get() == i { "true" } else { "false" };
-        let unread =
-            (line.unread > 0).then(|| view! { <span class="n">{crate::i18n::Strings::badge(line.unread)}</span> });
+        let beside = match found.unread {
+            Some(0) => None,
+            Some(unread) => Some(("n", Strings::badge(unread))),
+            None => Some(("tag", t.not_joined.to_owned())),
+        };
+        let beside = beside.map(|(class, text)| view! { <span class=class>{text}</span> });
         let go = move |ev: leptos::ev::MouseEvent| {
             ev.prevent_default();
             at.set(i);
@@ -78,14 +90,15 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
                     tabindex="-1"
                     on:click=go
                 >
-                    <bdi>{line.room.name.as_str().to_owned()}</bdi>
-                    {unread}
+                    <bdi>{found.room.name.as_str().to_owned()}</bdi>
+                    {beside}
                 </a>
             </li>
         }
         .into_any()
     };
-    let none = move || rooms.with(Vec::is_empty);
+    // Not before it is known.
+    let none = move || rooms.with(Vec::is_empty) && others.with(Option::is_some);
     view! {
         <div class="find">
             {icon(icons::SEARCH)}

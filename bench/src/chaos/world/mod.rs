@@ -20,11 +20,14 @@ mod redis;
 #[cfg(test)]
 mod redis_tests;
 mod resp;
+mod rights;
+mod roles;
 
 pub use balancer::Balancer;
 pub use faults::Then;
 pub use instance::{Exit, Instance};
 pub use redis::{Clients, Redis};
+pub use rights::TAKEN;
 
 use crate::Result;
 use process::{Peers, free_port};
@@ -84,7 +87,7 @@ impl World {
         let mut instances = Vec::new();
         for index in 0..count {
             let port = free_port()?;
-            let mut args: Vec<OsString> = vec!["--port".into(), port.to_string().into()];
+            let mut args: Vec<OsString> = vec!["--port".into(), port.to_string().into(), "--limits".into(), "0".into()];
             args.extend(store.clone());
             if let Some(site) = &site {
                 args.extend(["--site-dir".into(), site.into()]);

@@ -1,10 +1,9 @@
-//! The processes: a Redis server, behind its proxy, and Sentinel.
+//! The processes: a Redis server and Sentinel.
 
 use super::{
     direct::{self, Value},
-    faults::Faults,
     process::{Peer, Peers, Process, free_port},
-    proxy::Proxy,
+    rights,
 };
 use crate::Result;
 use std::{
@@ -16,11 +15,11 @@ use std::{
 };
 use tokio::{sync::Mutex, time::sleep};
 
+const SETTINGS: &str = "redis.conf";
 const START_WITHIN: Duration = Duration::from_secs(20);
 
-/// A server and the way to it.
+/// A server at an address that nobody but the checker and a proxy connects to.
 pub struct Node {
-    pub proxy: Proxy,
     pub address: SocketAddr,
     pub dir: PathBuf,
     peers: Arc<Peers>,
@@ -28,22 +27,23 @@ pub struct Node {
 }
 
 impl Node {
-    pub async fn new(dir: PathBuf, peers: &Arc<Peers>, faults: &Arc<Faults>) -> Result<Self> {
+    pub fn new(dir: PathBuf, peers: &Arc<Peers>) -> Result<Self> {
         fs::create_dir_all(&dir)?;
+        fs::write(dir.join(SETTINGS), format!("user {}\n", rights::user()))?;
         let address = (Ipv4Addr::LOCALHOST, free_port()?).into();
-        let proxy = Proxy::start(free_port()?, address, peers.clone(), faults.clone()).await?;
-        Ok(Self { proxy, address, dir, peers: peers.clone(), process: Mutex::default() })
+        Ok(Self { address, dir, peers: peers.clone(), process: Mutex::default() })
     }
 
-    /// Answers when the first PONG came.
-    pub async fn start(&self, master: Option<SocketAddr>) -> Result<Instant> {
+    /// Starts it as one that others reach at `announced`. Answers when the first PONG came.
+    pub async fn start(&self, announced: SocketAddr, master: Option<SocketAddr>) -> Result<Instant> {
         let mut process = self.process.lock().await;
         if process.as_mut().is_some_and(|process| process.exited().is_none()) {
             return Err("Redis runs already".into());
         }
-        let (port, announced) = (self.address.port().to_string(), self.proxy.address.port().to_string());
+        let (port, announced) = (self.address.port().to_string(), announced.port().to_string());
         let started = Process::start("redis-server".as_ref(), |command| {
-            command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes"]);
+            command.arg(self.dir.join(SETTINGS)).args(["--bind", "127.0.0.1", "--port", &port]);
+            command.args(["--save", "", "--appendonly", "yes"]);
             command.args(["--appendfsync", "always", "--maxmemory-policy", "noeviction"]);
             command.args(["--logfile", "redis.log", "--dir"]).arg(&self.dir);
             command.args(["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", &announced]);

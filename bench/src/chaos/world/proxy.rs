@@ -1,4 +1,4 @@
-//! The way to one Redis server: everything that speaks to it comes through here, known by whose process it is.
+//! The way to one Redis server at a time: everything that speaks to it comes through here, known by whose process it is.
 
 use super::{
     faults::{Faults, OnAppend, Then},
@@ -40,7 +40,8 @@ pub struct Proxy {
 }
 
 struct Shared {
-    server: SocketAddr,
+    /// Where new connections go.
+    server: Mutex<SocketAddr>,
     peers: Arc<Peers>,
     faults: Arc<Faults>,
     links: Mutex<HashMap<u64, Arc<Link>>>,
@@ -68,7 +69,13 @@ impl Proxy {
     pub async fn start(port: u16, server: SocketAddr, peers: Arc<Peers>, faults: Arc<Faults>) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let shared = Shared { server, peers, faults, links: Mutex::default(), next_id: AtomicU64::default() };
+        let shared = Shared {
+            server: Mutex::new(server),
+            peers,
+            faults,
+            links: Mutex::default(),
+            next_id: AtomicU64::default(),
+        };
         let shared = Arc::new(shared);
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { address, shared, accepting })
@@ -85,9 +92,20 @@ impl Proxy {
 
     /// Resets what the instance has open; answers how many connections.
     pub fn reset(&self, instance: usize) -> usize {
+        self.reset_all(|peer| peer == Peer::Instance(instance))
+    }
+
+    /// New connections go to another server from now on. What instances have open stays as it is; servers and Sentinel
+    /// connect anew.
+    pub fn lead_to(&self, server: SocketAddr) {
+        *self.shared.server() = server;
+        self.reset_all(|peer| !matches!(peer, Peer::Instance(_)));
+    }
+
+    fn reset_all(&self, which: impl Fn(Peer) -> bool) -> usize {
         let links = self.shared.links();
         let mut count = 0;
-        for link in links.values().filter(|link| link.peer == Peer::Instance(instance)) {
+        for link in links.values().filter(|link| which(link.peer)) {
             link.reset.notify_one();
             count += 1;
         }
@@ -124,7 +142,8 @@ impl Shared {
             self.faults.until_not_cut(instance).await;
             return reset(&client);
         }
-        let Ok(mut server) = TcpStream::connect(self.server).await else { return reset(&client) };
+        let address = *self.server();
+        let Ok(mut server) = TcpStream::connect(address).await else { return reset(&client) };
         let _ = client.set_nodelay(true);
         let _ = server.set_nodelay(true);
         let (inject, injected) = mpsc::unbounded_channel();
@@ -260,6 +279,10 @@ impl Shared {
         }
         self.faults.until_not_cut(instance).await;
         Some(End::Reset)
+    }
+
+    fn server(&self) -> MutexGuard<'_, SocketAddr> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<u64, Arc<Link>>> {

@@ -1,14 +1,16 @@
 //! Two real Redis servers, a master that syncs every write and its replica, and a Sentinel that says which is which.
 //!
-//! Everybody but the checker reaches the servers through a [`Proxy`](super::proxy::Proxy) each, whose addresses are the
-//! ones that Sentinel and the servers tell. Sentinel fails over only when asked to: a killed or frozen master comes back
-//! as the master, unless it was gone for a minute.
+//! Everybody but the checker reaches the servers through a [`Proxy`] each, whose addresses are the ones that Sentinel and
+//! the servers tell. Sentinel fails over only when asked to: a killed or frozen master comes back as the master, unless it
+//! was gone for a minute. Who is the master, and behind which proxy, changes in [`roles`](super::roles).
 
 use super::{
     direct::{self, Value},
     faults::{Faults, Then},
     node::{Node, start_sentinel, until_it_answers},
     process::{Peer, Peers, Process, free_port},
+    proxy::Proxy,
+    rights,
 };
 use crate::Result;
 use app::domain::{Cursor, RoomKey};
@@ -20,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -31,12 +33,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-const SERVICE: &str = "hubbub";
+pub(super) const SERVICE: &str = "hubbub";
 const APPEND_ONLY: &str = "appendonlydir";
-const SETTLE_WITHIN: Duration = Duration::from_secs(20);
-/// For Sentinel to find the replica good again, of which it asks every half second.
-const REPLICA_WITHIN: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What `CLIENT KILL TYPE` calls them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,27 +52,33 @@ pub struct Snapshot(TempDir);
 pub struct Redis {
     /// Ends before the servers, so that it does not take their end for a fault.
     _sentinel: Process,
-    sentinel_address: SocketAddr,
-    nodes: [Node; 2],
-    master: AtomicUsize,
-    faults: Arc<Faults>,
-    dir: PathBuf,
+    pub(super) sentinel_address: SocketAddr,
+    pub(super) nodes: [Node; 2],
+    /// Where others than the checker reach the one node and the other.
+    pub(super) proxies: [Proxy; 2],
+    /// Whether the first proxy leads to the second node and the second to the first.
+    pub(super) crossed: AtomicBool,
+    /// The master among the nodes.
+    pub(super) master: AtomicUsize,
+    pub(super) faults: Arc<Faults>,
+    pub(super) dir: PathBuf,
     /// One change of roles or processes at a time.
-    changing: Mutex<()>,
+    pub(super) changing: Mutex<()>,
 }
 
 impl Redis {
     /// Starts everything in `dir`, where the logs stay too, and waits until a failover would be possible.
     pub async fn start(dir: &Path, peers: &Arc<Peers>) -> Result<Self> {
         let faults = Arc::new(Faults::default());
-        let nodes = [
-            Node::new(dir.join("redis-0"), peers, &faults).await?,
-            Node::new(dir.join("redis-1"), peers, &faults).await?,
+        let nodes = [Node::new(dir.join("redis-0"), peers)?, Node::new(dir.join("redis-1"), peers)?];
+        let proxies = [
+            Proxy::start(free_port()?, nodes[0].address, peers.clone(), faults.clone()).await?,
+            Proxy::start(free_port()?, nodes[1].address, peers.clone(), faults.clone()).await?,
         ];
-        nodes[0].start(None).await?;
-        nodes[1].start(Some(nodes[0].proxy.address)).await?;
+        nodes[0].start(proxies[0].address, None).await?;
+        nodes[1].start(proxies[1].address, Some(proxies[0].address)).await?;
         let sentinel_address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let mut sentinel = start_sentinel(&dir.join("sentinel"), SERVICE, sentinel_address, nodes[0].proxy.address)?;
+        let mut sentinel = start_sentinel(&dir.join("sentinel"), SERVICE, sentinel_address, proxies[0].address)?;
         peers.add(&sentinel, Peer::Sentinel);
         until_it_answers(sentinel_address, &mut sentinel).await?;
         // So that a failover takes a second and not twenty.
@@ -82,6 +88,8 @@ impl Redis {
             _sentinel: sentinel,
             sentinel_address,
             nodes,
+            proxies,
+            crossed: AtomicBool::new(false),
             master: AtomicUsize::new(0),
             faults,
             dir: dir.to_owned(),
@@ -93,13 +101,14 @@ impl Redis {
 
     /// What instances are given.
     pub fn url(&self) -> String {
-        format!("redis-sentinel://{}?sentinelServiceName={SERVICE}", self.sentinel_address)
+        let (name, password, sentinel) = (rights::NAME, rights::PASSWORD, self.sentinel_address);
+        format!("redis-sentinel://{name}:{password}@{sentinel}?sentinelServiceName={SERVICE}")
     }
 
     /// Where everybody but the checker reaches the master.
     #[cfg(test)]
     pub fn proxied_master(&self) -> SocketAddr {
-        self.master().proxy.address
+        self.way_to(self.master_index()).address
     }
 
     /// Runs a command on the master.
@@ -187,30 +196,6 @@ impl Redis {
         self.start_master().await
     }
 
-    /// From now on the replica hears of no further write; after a minute it would give its master up. Waits until it has
-    /// everything written before.
-    pub async fn hold_replication(&self) -> Result<()> {
-        self.settle().await?;
-        self.faults.hold_replication(true);
-        Ok(())
-    }
-
-    /// Has Sentinel make the replica the master and the master its replica, which takes some two seconds. What the replica
-    /// lacks is lost, and so is what the old master takes in the second between its successor's promotion and its own
-    /// demotion. Lets replication flow again, whatever comes of it.
-    ///
-    /// # Errors
-    /// One of the two does not answer, Sentinel refuses, or the roles do not change within 20 s.
-    pub async fn failover(&self) -> Result<()> {
-        let _turn = self.changing.lock().await;
-        let failed_over = self.fail_over().await;
-        self.faults.hold_replication(false);
-        if let Ok(master) = self.sentinels_master().await {
-            self.master.store(master, Ordering::Relaxed);
-        }
-        failed_over
-    }
-
     /// `CLIENT KILL TYPE` on the master; answers how many connections, of which one of each kind may be Sentinel's.
     pub async fn client_kill(&self, clients: Clients) -> Result<i64> {
         let kind = match clients {
@@ -245,6 +230,14 @@ impl Redis {
         result
     }
 
+    /// Changes what instances may do, by a rule as `ACL SETUSER` takes it. A restart gives them everything back.
+    pub async fn change_rights(&self, rule: &str) -> Result<()> {
+        for node in &self.nodes {
+            direct::command(node.address, &["ACL", "SETUSER", rights::NAME, rule]).await?;
+        }
+        Ok(())
+    }
+
     /// Lets the instance's next append be committed, and resets its connection in place of the answer. Returns after
     /// both. (Right after [`script_flush`](Self::script_flush) the answer that is lost says that there is no script.)
     ///
@@ -268,8 +261,8 @@ impl Redis {
     /// # Errors
     /// It has none.
     pub fn force_sunsubscribe(&self, instance: usize) -> Result<()> {
-        let inject = |node: &Node| node.proxy.inject_into_subscribers(instance, &["SUNSUBSCRIBE"]);
-        if self.nodes.iter().map(inject).sum::<usize>() == 0 {
+        let inject = |proxy: &Proxy| proxy.inject_into_subscribers(instance, &["SUNSUBSCRIBE"]);
+        if self.proxies.iter().map(inject).sum::<usize>() == 0 {
             return Err("the instance subscribes to nothing".into());
         }
         Ok(())
@@ -284,26 +277,7 @@ impl Redis {
 
     /// Resets the instance's connections; answers how many.
     pub fn reset(&self, instance: usize) -> usize {
-        self.nodes.iter().map(|node| node.proxy.reset(instance)).sum()
-    }
-
-    /// Waits until the replica has all that the master has now, and Sentinel knows of both.
-    ///
-    /// # Errors
-    /// That does not happen within 20 s.
-    pub async fn settle(&self) -> Result<()> {
-        let begin = Instant::now();
-        loop {
-            let settled = self.is_settled().await;
-            if matches!(settled, Ok(true)) {
-                return Ok(());
-            }
-            if begin.elapsed() > SETTLE_WITHIN {
-                let why = settled.err().map(|error| format!(": {error}")).unwrap_or_default();
-                return Err(format!("the replica does not follow{why}; see {}", self.dir.display()).into());
-            }
-            sleep(LOOK_EVERY * 4).await;
-        }
+        self.proxies.iter().map(|proxy| proxy.reset(instance)).sum()
     }
 
     async fn is_rewriting(&self) -> Result<bool> {
@@ -312,78 +286,30 @@ impl Redis {
         Ok(is("aof_rewrite_in_progress") || is("aof_rewrite_scheduled") || is("loading"))
     }
 
-    async fn is_settled(&self) -> Result<bool> {
-        let (master, replica) = (self.master(), self.replica());
-        let of_master = direct::command(master.address, &["INFO", "replication"]).await?;
-        let of_replica = direct::command(replica.address, &["INFO", "replication"]).await?;
-        let offset = |info: &Value, name| field(info, name).and_then(|offset| offset.parse::<u64>().ok());
-        let known = direct::command(self.sentinel_address, &["SENTINEL", "REPLICAS", SERVICE]).await?;
-        Ok(field(&of_master, "role") == Some("master")
-            && field(&of_replica, "master_link_status") == Some("up")
-            && offset(&of_replica, "slave_repl_offset") >= offset(&of_master, "master_repl_offset")
-            && known.list().iter().any(|known| is_good(known.list())))
-    }
-
-    async fn fail_over(&self) -> Result<()> {
-        let (old, new) = (self.master(), self.replica());
-        // An old master that cannot be told would stay one beside the new.
-        if !old.has_role("master").await || !new.has_role("slave").await {
-            return Err("a failover needs a master and a replica that answer".into());
-        }
-        let begin = Instant::now();
-        while let Err(error) = direct::command(self.sentinel_address, &["SENTINEL", "FAILOVER", SERVICE]).await {
-            if begin.elapsed() > REPLICA_WITHIN {
-                return Err(error);
-            }
-            sleep(LOOK_EVERY * 10).await;
-        }
-        let begin = Instant::now();
-        while self.sentinels_master().await.ok() != Some(1 - self.master.load(Ordering::Relaxed))
-            || !new.has_role("master").await
-            || !old.has_role("slave").await
-        {
-            if begin.elapsed() > SETTLE_WITHIN {
-                return Err(format!("the roles do not change; see {}", self.dir.display()).into());
-            }
-            sleep(LOOK_EVERY).await;
-        }
-        Ok(())
-    }
-
-    async fn sentinels_master(&self) -> Result<usize> {
-        let answer = direct::command(self.sentinel_address, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).await?;
-        let port = answer.list().get(1).and_then(Value::text).ok_or("Sentinel knows no master")?;
-        let port: u16 = port.parse()?;
-        Ok(self
-            .nodes
-            .iter()
-            .position(|node| node.proxy.address.port() == port)
-            .ok_or("Sentinel's master is unknown")?)
-    }
-
     async fn start_master(&self) -> Result<Instant> {
-        self.master().start(None).await
+        self.master().start(self.way_to(self.master_index()).address, None).await
     }
 
-    fn master(&self) -> &Node {
-        &self.nodes[self.master.load(Ordering::Relaxed)]
+    pub(super) fn master(&self) -> &Node {
+        &self.nodes[self.master_index()]
     }
 
-    fn replica(&self) -> &Node {
-        &self.nodes[1 - self.master.load(Ordering::Relaxed)]
+    pub(super) fn replica(&self) -> &Node {
+        &self.nodes[1 - self.master_index()]
     }
-}
 
-/// Whether Sentinel could promote a replica, of which it tells names and values in turn.
-fn is_good(replica: &[Value]) -> bool {
-    let is = |name: &str, value: &str| {
-        replica.chunks(2).any(|pair| pair[0].text() == Some(name) && pair.get(1).and_then(Value::text) == Some(value))
-    };
-    is("flags", "slave") && is("master-link-status", "ok")
+    pub(super) fn master_index(&self) -> usize {
+        self.master.load(Ordering::Relaxed)
+    }
+
+    /// The proxy behind which a node is now.
+    pub(super) fn way_to(&self, node: usize) -> &Proxy {
+        &self.proxies[node ^ usize::from(self.crossed.load(Ordering::Relaxed))]
+    }
 }
 
 /// A field of what INFO answers.
-fn field<'a>(info: &'a Value, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(info: &'a Value, name: &str) -> Option<&'a str> {
     info.text()?.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
 }
 

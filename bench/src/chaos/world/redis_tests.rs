@@ -83,6 +83,64 @@ async fn a_failover_loses_what_the_replica_was_not_told_and_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn a_demoted_master_keeps_its_connections_and_its_address_leads_to_another() {
+    let world = Fixture::start().await;
+    let front = world.redis.proxied_master();
+    for round in ["a", "b"] {
+        let (kept, lost, after) = (format!("kept-{round}"), format!("lost-{round}"), format!("after-{round}"));
+        let mut instance = world.instance().await;
+        instance.write_all(format!("SET {kept} 1\r\n").as_bytes()).await.unwrap();
+        assert_eq!(answer(&mut instance).await.unwrap(), "+OK\r\n");
+        world.redis.hold_replication().await.unwrap();
+        instance.write_all(format!("SET {lost} 1\r\n").as_bytes()).await.unwrap();
+        assert_eq!(answer(&mut instance).await.unwrap(), "+OK\r\n");
+        world.redis.demote().await.unwrap();
+        instance.write_all(format!("SET {after} 1\r\n").as_bytes()).await.unwrap();
+        assert!(answer(&mut instance).await.unwrap().starts_with("-READONLY "));
+        assert_eq!(world.redis.proxied_master(), front);
+        let mut anew = world.instance().await;
+        anew.write_all(format!("SET {after} 1\r\n").as_bytes()).await.unwrap();
+        assert_eq!(answer(&mut anew).await.unwrap(), "+OK\r\n");
+        assert_eq!(
+            [world.get(&kept).await, world.get(&lost).await, world.get(&after).await],
+            [one(), Value::Nil, one()]
+        );
+        world.redis.settle().await.unwrap();
+    }
+    // Sentinel takes it for what it is, and a server that starts again is the master at the same address.
+    world.redis.failover().await.unwrap();
+    assert_ne!(world.redis.proxied_master(), front);
+    world.redis.settle().await.unwrap();
+    world.redis.kill().await;
+    world.redis.restart().await.unwrap();
+    assert_eq!(world.get("after-b").await, one());
+    world.redis.settle().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_right_is_taken_away_and_given_back() {
+    let world = Fixture::start().await;
+    let mut instance = world.instance().await;
+    let login = format!("AUTH {} {}\r\n", rights::NAME, rights::PASSWORD);
+    instance.write_all(login.as_bytes()).await.unwrap();
+    assert_eq!(answer(&mut instance).await.unwrap(), "+OK\r\n");
+    let mut may = async |rule: &str| {
+        world.redis.change_rights(rule).await.unwrap();
+        instance.write_all(b"SET hubbub:x 1\r\n").await.unwrap();
+        answer(&mut instance).await.unwrap()
+    };
+    assert_eq!(may("on").await, "+OK\r\n");
+    for (take, give_back) in [("-set", "+set"), ("resetkeys", "~hubbub:*")] {
+        assert!(may(take).await.starts_with("-NOPERM "), "{take}");
+        assert_eq!(may(give_back).await, "+OK\r\n");
+    }
+    world.redis.change_rights("-set").await.unwrap();
+    world.redis.kill().await;
+    world.redis.restart().await.unwrap();
+    assert!(world.redis.command(&["ACL", "GETUSER", rights::NAME]).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_master_that_was_killed_frozen_or_restored_is_the_master_again() {
     let world = Fixture::start().await;
     world.set("old").await;

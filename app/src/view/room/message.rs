@@ -1,0 +1,157 @@
+//! One message of the list: in the log, or on its way there.
+
+use crate::{
+    clock::{self, Dial},
+    domain::{Entry, EntryId},
+    links::{self, Piece},
+    looks,
+    protocol::ErrorCode,
+    rows::Pending,
+    view::{chat::Chat, parts::avatar, strings},
+};
+use leptos::{either::Either, prelude::*};
+
+/// What a message looks like besides what it says.
+#[derive(Clone, Copy)]
+pub struct Looks {
+    pub head: bool,
+    pub own: bool,
+    /// Asked for by its address.
+    pub target: bool,
+    /// What stands before it, unless that is the row above.
+    pub prev: Option<EntryId>,
+}
+
+/// A message with everything of its entry that a page needs to go on from. Whoever hears the page is told of each one its sender,
+/// its text and its time, though the name stands once above a group: the row's own label, the text and the time name it together.
+pub fn message(entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl IntoView + use<> {
+    let Looks { head, own, target, prev } = looks;
+    let text = entry.text();
+    let class = match (text, head, target) {
+        (None, ..) => "void",
+        (_, true, false) => "m first",
+        (_, false, false) => "m",
+        (_, true, true) => "m first target",
+        (_, false, true) => "m target",
+    };
+    let seq = entry.seq.to_string();
+    let id = |kind: &str| [kind, &seq].concat();
+    let shown = text.map(|text| {
+        let at = clock::local(entry.at, dial.zone);
+        let t = strings();
+        // A stop for the Tab key at each of them would be a long way to the composer: the arrow keys lead there.
+        let time = view! {
+            <a class="at" id=id("a") href=[room, "/", &seq].concat() tabindex=cfg!(feature = "hydrate").then_some("-1")>
+                <time datetime=clock::machine(entry.at) title=t.full_time(at, dial)>{t.time(at, dial)}</time>
+            </a>
+        };
+        let lead = if head {
+            Either::Left(view! {
+                {avatar(entry.by, entry.name.as_str(), false)}
+                <p class="by" translate="no"><b><bdi>{entry.name.as_str().to_owned()}</bdi></b>" "{time}</p>
+            })
+        } else {
+            Either::Right(time)
+        };
+        view! { {lead} {body(text, Some(id("t")))} }
+    });
+    // What the browser reads back from the page it was sent, it knows of all other messages.
+    let sent = cfg!(feature = "ssr");
+    view! {
+        <article
+            class=class
+            hidden=text.is_none()
+            tabindex=target.then_some("-1")
+            autofocus=target
+            id=text.map(|_| id("m"))
+            aria-label=text.map(|_| entry.name.as_str().to_owned())
+            aria-labelledby=text.map(|_| ["m", &seq, " t", &seq, " a", &seq].concat())
+            data-seq=entry.seq
+            data-id=sent.then(|| entry.id.to_string())
+            data-prev=prev.filter(|_| sent).map(|prev| prev.to_string())
+            data-at=entry.at
+            data-by=sent.then(|| entry.by.to_string())
+            data-name=sent.then(|| entry.name.as_str().to_owned())
+            data-p=(sent && own).then(|| entry.p.to_string())
+            data-n=own.then_some(entry.n)
+        >
+            {shown}
+        </article>
+    }
+}
+
+/// What a message says. All of it is there, also of a long one that is folded, so that it is found and copied.
+fn body(text: &str, id: Option<String>) -> impl IntoView + use<> {
+    let fold = looks::is_long(text).then(|| {
+        let t = strings();
+        let summary = ["<summary><span>", t.show_more, "</span><span>", t.show_less, "</span></summary>"].concat();
+        view! { <details class="fold" translate="no" inner_html=summary></details> }
+    });
+    let class = if looks::is_emoji_alone(text) { "text big" } else { "text" };
+    view! { {fold} <p class=class id=id dir="auto">{linked(text)}</p> }
+}
+
+/// A text with its web addresses as links. What it shows is the text, to the letter. An address runs from left to right on its own,
+/// so that nothing around it makes it read as another.
+fn linked(text: &str) -> impl IntoView + use<> {
+    links::pieces(text)
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => Either::Left(text.to_owned()),
+            Piece::Link(link) => {
+                let (href, text) = (links::href(link), link.to_owned());
+                Either::Right(view! { <a href=href dir="ltr" target="_blank" rel="noopener noreferrer">{text}</a> })
+            }
+        })
+        .collect::<Vec<_>>()
+}
+
+/// A message of this tab that is not in the log yet.
+pub fn unsent(chat: Chat, n: u64, text: &str, head: bool, state: Pending) -> impl IntoView + use<> {
+    let t = strings();
+    let me = chat.me.get_value();
+    let lead = head.then(|| {
+        view! {
+            {avatar(me.id, me.name.as_str(), false)}
+            <p class="by" translate="no"><b><bdi>{me.name.as_str().to_owned()}</bdi></b></p>
+        }
+    });
+    let class = match (state, head) {
+        (Pending::Waiting, true) => "m first pending",
+        (Pending::Waiting, false) => "m pending",
+        (Pending::Failed(_), true) => "m first failed",
+        (Pending::Failed(_), false) => "m failed",
+    };
+    let fate = match state {
+        Pending::Waiting => Either::Left(view! { <span class="vh">{t.sending}</span> }),
+        Pending::Failed(code) => Either::Right(refused(chat, n, code)),
+    };
+    view! {
+        <article class=class data-n=n aria-label=me.name.as_str().to_owned()>
+            {lead}
+            {body(text, None)}
+            {fate}
+        </article>
+    }
+}
+
+fn refused(chat: Chat, n: u64, code: ErrorCode) -> impl IntoView {
+    let t = strings();
+    let retry = move |_| {
+        if let Some(actions) = chat.actions() {
+            actions.retry(n);
+        }
+    };
+    let discard = move |_| {
+        if let Some(actions) = chat.actions() {
+            actions.discard(n);
+        }
+    };
+    view! {
+        <p class="fate" translate="no">
+            <span>{(t.not_sent)(code)}</span>
+            <button class="plain" type="button" on:click=retry>{t.retry}</button>
+            <button class="plain" type="button" on:click=discard>{t.discard}</button>
+        </p>
+    }
+}

@@ -1,0 +1,186 @@
+//! Whether messages can be written, and what there is to do when they cannot.
+
+use super::{
+    Redis,
+    condition::{Link, field, fill, tags_of_masters},
+    connection::{Clients, ConnectError, Place, make_anew},
+    keys::Keys,
+    script::{PROBE, RIGHTS},
+};
+use crate::engine::{Reason, Unwritable};
+use fred::{
+    bytes_utils::Str,
+    prelude::{Client, ClientLike, Error, Options, PubsubInterface, Server},
+    types::{ClusterHash, CustomCommand},
+};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// For how long an answer holds.
+const HOLDS: Duration = Duration::from_secs(1);
+/// How often servers are asked how full they are.
+const ASK_MEMORY: Duration = Duration::from_secs(1);
+/// Pauses between two tries to find the master behind an address: the first, and the longest while there is none.
+const FIND_MASTER: Duration = Duration::from_secs(1);
+const FIND_MASTER_MAX: Duration = Duration::from_secs(10);
+
+/// The last answer, and when there was one. One asker at a time; the others get what it got.
+#[derive(Default)]
+pub struct Probed(Mutex<Option<(Instant, Result<(), Unwritable>)>>);
+
+impl Redis {
+    pub(super) async fn can_write(&self) -> Result<(), Unwritable> {
+        let condition = self.appends.condition();
+        if let Some(full) = condition.is_full() {
+            return Err(full);
+        }
+        let several = self.appends.is_clustered();
+        if !several && !self.appends.is_connected() {
+            let detail = "not connected to Redis".to_owned();
+            return Err(Unwritable { reason: Reason::Unreachable, detail });
+        }
+        if let Some(known) = condition.known(several) {
+            return known;
+        }
+        let mut probed = self.probed.0.lock().await;
+        if let Some((at, answer)) = &*probed
+            && at.elapsed() < HOLDS
+        {
+            return answer.clone();
+        }
+        let answer = self.probe().await;
+        *probed = Some((Instant::now(), answer.clone()));
+        answer
+    }
+
+    /// Whether any master takes messages.
+    async fn probe(&self) -> Result<(), Unwritable> {
+        let tags = tags_of_masters(&self.appends);
+        let mut probes: FuturesUnordered<_> = tags.iter().map(|tag| self.probe_master(tag)).collect();
+        let mut answer = Err(Unwritable { reason: Reason::Unreachable, detail: "no master is known".to_owned() });
+        while answer.is_err()
+            && let Some(next) = probes.next().await
+        {
+            answer = next;
+        }
+        answer
+    }
+
+    async fn probe_master(&self, tag: &str) -> Result<(), Unwritable> {
+        let condition = self.appends.condition();
+        if condition.lacks_rights()
+            && let Some(detail) = missing_right(&self.appends, &self.keys, tag).await?
+        {
+            condition.failed(Reason::Rights, &detail);
+            return Err(Unwritable { reason: Reason::Rights, detail });
+        }
+        // It writes nothing, and is refused where anything that may write is.
+        let [key, _] = self.keys.probe(tag);
+        Ok(PROBE.run::<()>(&self.appends, vec![key], vec![]).await?)
+    }
+}
+
+/// The first right that this user lacks on the server that holds `tag`, and what the server says about it.
+pub async fn missing_right(client: &Link, keys: &Keys, tag: &str) -> Result<Option<String>, Error> {
+    let answer: Vec<Str> = RIGHTS.run(client, keys.probe(tag).into(), vec![]).await?;
+    Ok(match answer.as_slice() {
+        [command, why] => Some(format!("{command} ({why})")),
+        _ => None,
+    })
+}
+
+/// Finds out at the start what would otherwise be found out by whoever writes first.
+pub async fn check_rights(clients: &Clients, keys: &Keys, place: &Place) -> Result<(), ConnectError> {
+    let unusable = |error: Error| place.unusable(error.into());
+    clients.client.ping::<()>(None).await.map_err(unusable)?;
+    for tag in tags_of_masters(&clients.client) {
+        let missing = missing_right(&clients.client, keys, &tag).await.map_err(unusable)?;
+        if let Some(missing) = missing {
+            return Err(ConnectError::Rights { server: place.server.clone(), missing });
+        }
+        // What scripts may not do, and what is only done where the server lost them.
+        let [_, channel] = keys.probe(&tag);
+        clients.subscriber.ssubscribe(channel.as_str()).await.map_err(unusable)?;
+        // Nobody hears what becomes of this one.
+        let _ = clients.subscriber.sunsubscribe(channel).await;
+        PROBE.run_whole(&clients.client, keys.probe(&tag)[0].clone()).await.map_err(unusable)?;
+    }
+    Ok(())
+}
+
+/// An `INFO` section of every server that the client is connected to.
+async fn info_of_all(client: &Client, section: &'static str) -> Result<Vec<(Server, Str)>, Error> {
+    let ask = |server: Server| async {
+        let cluster_node = client.is_clustered().then(|| server.clone());
+        let client = client.with_options(&Options { cluster_node, ..Options::default() });
+        let command = CustomCommand::new_static("INFO", ClusterHash::Random, false);
+        Ok((server, client.custom::<Str, _>(command, vec![section]).await?))
+    };
+    futures_util::future::try_join_all(client.active_connections().into_iter().map(ask)).await
+}
+
+/// Evicted keys would be lost messages.
+pub async fn warn_of_eviction(client: &Client) {
+    let infos = info_of_all(client, "memory").await.unwrap_or_default();
+    let policies: Vec<_> = infos.iter().map(|(_, info)| field(info, "maxmemory_policy")).collect();
+    if policies.is_empty() || policies.contains(&None) {
+        info!(
+            "Redis does not say whether it deletes messages when its memory is full: maxmemory-policy has to be noeviction"
+        );
+    }
+    if let Some(policy) = policies.into_iter().flatten().find(|policy| *policy != "noeviction") {
+        warn!(policy, "Redis may delete messages when its memory is full: set maxmemory-policy to noeviction");
+    }
+}
+
+/// Keeps an eye on how full the servers are. One that does not say is taken to have room: it refuses by itself.
+pub async fn watch_memory(client: Link, closed: CancellationToken) {
+    let mut was_full = false;
+    loop {
+        let infos = info_of_all(&client, "memory").await.unwrap_or_default();
+        let fills: HashMap<_, _> =
+            infos.into_iter().filter_map(|(server, info)| Some((server, fill(&info)?))).collect();
+        client.condition().set_fills(fills);
+        let full = client.condition().is_full();
+        if let Some(full) = full.as_ref().filter(|_| !was_full) {
+            warn!(why = full.detail, "no messages are taken until there is room again: raise maxmemory");
+        }
+        was_full = full.is_some();
+        tokio::select! {
+            () = closed.cancelled() => return,
+            () = tokio::time::sleep(ASK_MEMORY) => {}
+        }
+    }
+}
+
+/// A master that became a replica, behind an address that leads elsewhere by now, keeps its connections: they are given up.
+pub async fn find_the_master(clients: Clients, closed: CancellationToken) {
+    let mut pause = FIND_MASTER;
+    loop {
+        let asked = Instant::now();
+        tokio::select! {
+            () = closed.cancelled() => return,
+            () = clients.appends.condition().demoted() => {}
+        }
+        if asked.elapsed() > FIND_MASTER_MAX {
+            pause = FIND_MASTER;
+        }
+        // In a Cluster such a server names the one that took over by itself.
+        if !clients.appends.is_clustered() {
+            warn!("Redis takes no writes; making the connections anew, to where its address leads now");
+            let Clients { appends, client, subscriber } = &clients;
+            tokio::join!(make_anew(&**appends), make_anew(&**client), make_anew(subscriber));
+        }
+        tokio::select! {
+            () = closed.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(FIND_MASTER_MAX);
+    }
+}

@@ -1,0 +1,211 @@
+//! The directory of rooms, and everyone in one of them.
+
+use super::{
+    AppState,
+    directory::DirectoryCache,
+    pages::{self, Named, queried},
+    render,
+    visitor::{Reader, Visitor},
+};
+use crate::engine::{Listed, StoreError};
+use app::{
+    domain::{RoomKey, RoomName},
+    letters::Wanted,
+    page::{Door, LeftRoom, PeopleScreen, RoomLine, RoomRef, RoomsScreen, Screen},
+    protocol::{ErrorCode, Person, ReadMark},
+};
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+
+/// People of a room that are listed with it.
+const HERE_MAX: usize = 3;
+/// People that a page of its own lists.
+const PEOPLE_MAX: usize = 1_000;
+
+/// What somebody asks of the directory.
+#[derive(Default)]
+pub struct Asked {
+    /// Letters of the names that are wanted.
+    pub find: String,
+    /// The room they come from.
+    pub from: Option<RoomKey>,
+    pub left: Option<LeftRoom>,
+    /// What was typed into the "create" form, and why it was refused.
+    pub create: String,
+    pub error: Option<ErrorCode>,
+}
+
+/// Where leaving a room leads: to the directory, which offers to undo it.
+pub fn having_left(room: &RoomName, read: Option<ReadMark>) -> String {
+    let name = percent_encoding::utf8_percent_encode(room.as_str(), percent_encoding::NON_ALPHANUMERIC);
+    let read = read.map(|ReadMark { epoch, seq }| format!("&epoch={epoch}&seq={seq}")).unwrap_or_default();
+    format!("/rooms?left={name}{read}")
+}
+
+/// How far a room had been read, as [`having_left`] and the form that undoes it say.
+pub fn read_mark(field: impl Fn(&str) -> Option<String>) -> Option<ReadMark> {
+    Some(ReadMark { epoch: field("epoch")?.parse().ok()?, seq: field("seq")?.parse().ok()? })
+}
+
+pub async fn rooms(State(state): State<AppState>, Reader(visitor): Reader, headers: HeaderMap, uri: Uri) -> Response {
+    let named = |name: &str| queried(&uri, name).and_then(|name| RoomName::parse(&name).ok());
+    let left = named("left").map(|name| LeftRoom {
+        room: RoomRef { key: name.key(), name },
+        read: read_mark(|field| queried(&uri, field)),
+    });
+    let asked = Asked {
+        find: queried(&uri, "q").unwrap_or_default(),
+        from: named("from").map(|name| name.key()).or_else(|| came_from(&headers)),
+        left,
+        ..Asked::default()
+    };
+    show(&state, &visitor, StatusCode::OK, asked).await
+}
+
+/// The room whose page led here.
+fn came_from(headers: &HeaderMap) -> Option<RoomKey> {
+    let uri: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    match pages::named(&uri) {
+        Named::Room(name) if uri.path().starts_with("/r/") => Some(name.key()),
+        _ => None,
+    }
+}
+
+/// The directory, for a GET or for a form that was refused.
+pub async fn show(state: &AppState, visitor: &Visitor, status: StatusCode, asked: Asked) -> Response {
+    let me = match &visitor.session {
+        Ok(Some(session)) => &session.person,
+        Ok(None) => return render::screen(state, visitor, StatusCode::OK, Screen::Door(Door::default())).await,
+        Err(error) => return render::unavailable(state, visitor, error).await,
+    };
+    match load(state, me, asked).await {
+        Ok(screen) => render::screen(state, visitor, status, Screen::Rooms(screen)).await,
+        Err(error) => render::unavailable(state, visitor, &error).await,
+    }
+}
+
+async fn load(state: &AppState, me: &Person, asked: Asked) -> Result<RoomsScreen, StoreError> {
+    let engine = &*state.hub.engine;
+    let Asked { find, from, left, create, error } = asked;
+    let mine = engine.rooms_of(me.id).await?;
+    let is_mine = |key: &RoomKey| mine.iter().any(|room| room.key == *key);
+    // Whoever is in it again has undone it.
+    let left = left.filter(|left| !is_mine(&left.room.key));
+    let listed = state.directory.rooms(engine).await?;
+    let wanted = Wanted::new(&find);
+    let shown: Vec<&Listed> = listed.iter().filter(|listed| wanted.fits(listed.room.name.as_str())).collect();
+    let marked: Vec<_> = shown
+        .iter()
+        .map(|listed| &listed.room.key)
+        .filter(|key| is_mine(key))
+        .map(|key| (key.clone(), u64::MAX))
+        .collect();
+    let mut readings = engine.readings(me.id, &marked).await?.into_iter();
+    let line = |listed: &Listed| {
+        let here = || listed.people.iter().filter(|person| person.id != me.id);
+        RoomLine {
+            room: listed.room.clone(),
+            mine: is_mine(&listed.room.key).then(|| readings.next().map_or(0, |reading| reading.unread)),
+            people: here().count(),
+            here: here().take(HERE_MAX).cloned().collect(),
+            active_at: Some(listed.active_at),
+            last: listed.last.clone(),
+        }
+    };
+    let mut rooms: Vec<_> = shown.into_iter().map(line).collect();
+    let cut = DirectoryCache::is_full(&listed);
+    // A room that nobody was in lately is found by its whole name.
+    if cut
+        && let Ok(name) = RoomName::parse(&find)
+        && rooms.iter().all(|line| line.room.key != name.key())
+        && let Some(room) = engine.room(&name.key()).await?
+    {
+        let mine = is_mine(&room.key).then_some(0);
+        rooms.push(RoomLine { room, mine, people: 0, here: Vec::new(), active_at: None, last: None });
+    }
+    let back = from.and_then(|from| mine.iter().find(|room| room.key == from)).or_else(|| mine.last()).cloned();
+    Ok(RoomsScreen { rooms, find, cut, back, left, create, error })
+}
+
+/// The rooms that are listed, for a page that looks for one by its name: `[{"key": …, "name": …}, …]`.
+pub async fn names(State(state): State<AppState>, Reader(visitor): Reader) -> Response {
+    let code = match &visitor.session {
+        Ok(Some(_)) => match state.directory.rooms(&*state.hub.engine).await {
+            Ok(listed) => {
+                let rooms: Vec<&RoomRef> = listed.iter().map(|listed| &listed.room).collect();
+                return ([(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))], axum::Json(rooms))
+                    .into_response();
+            }
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        },
+        Ok(None) => StatusCode::UNAUTHORIZED,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    code.into_response()
+}
+
+/// Everyone in a room.
+pub async fn people(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
+    let name = match (&visitor.session, pages::named(&uri)) {
+        (Ok(Some(_)), Named::Room(name)) => name,
+        (Ok(Some(_)), Named::Wrong(_)) => return pages::not_found(State(state), Reader(visitor)).await,
+        (Ok(None), _) => {
+            return render::screen(&state, &visitor, StatusCode::OK, Screen::Door(Door::default())).await;
+        }
+        (Err(error), _) => return render::unavailable(&state, &visitor, error).await,
+    };
+    let engine = &*state.hub.engine;
+    let found = async {
+        let Some(room) = engine.room(&name.key()).await? else { return Ok(None) };
+        Ok::<_, StoreError>(Some((engine.people(&room.key).await?, room)))
+    };
+    match found.await {
+        Ok(Some((mut people, room))) => {
+            let count = people.len();
+            people.truncate(PEOPLE_MAX);
+            let screen = Screen::People(PeopleScreen { room, people, count });
+            render::screen(&state, &visitor, StatusCode::OK, screen).await
+        }
+        Ok(None) => {
+            let room = Some(name.as_str().to_owned());
+            render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await
+        }
+        Err(error) => render::unavailable(&state, &visitor, &error).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use app::domain::Epoch;
+
+    #[test]
+    fn the_room_that_led_here_is_read_from_its_address() {
+        let from = |referer: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::REFERER, HeaderValue::from_str(referer).unwrap());
+            came_from(&headers).map(|key| key.as_str().to_owned())
+        };
+        assert_eq!(from("http://127.0.0.1:3000/r/%EC%A0%90%EC%8B%AC"), Some("점심".to_owned()));
+        assert_eq!(from("https://chat.example/r/Lunch%20Talk/5?before=3"), Some("lunch talk".to_owned()));
+        for other in ["https://chat.example/rooms", "https://chat.example/r/", "https://chat.example/x/lunch", "/", "%"]
+        {
+            assert_eq!(from(other), None, "{other}");
+        }
+        assert_eq!(came_from(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn what_was_left_is_told_in_the_address_to_the_letter() {
+        let name = RoomName::parse("Q&A #1 점심").unwrap();
+        let read = ReadMark { epoch: Epoch(0xAB), seq: 7 };
+        let uri: Uri = having_left(&name, Some(read)).parse().unwrap();
+        assert_eq!(queried(&uri, "left").as_deref(), Some(name.as_str()));
+        assert_eq!(read_mark(|field| queried(&uri, field)), Some(read));
+        let uri: Uri = having_left(&name, None).parse().unwrap();
+        assert_eq!(read_mark(|field| queried(&uri, field)), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! The door: signing in and out. Like every form it works without JavaScript, and is shown again with what was typed.
+
+use super::{
+    AppState,
+    form::{Garbled, Posted, SMALL_FORM_MAX},
+    forms::{NoRoom, field, join, put_in, room_name},
+    render,
+    visitor::Visitor,
+};
+use crate::{
+    audit,
+    engine::{OpenError, StoreError, TokenHash},
+};
+use app::{
+    domain::{RoomName, USER_NAME_MAX, UserName},
+    page::{Door, SIGNED_OUT, Screen},
+    protocol::ErrorCode,
+};
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use std::time::Duration;
+
+/// Free names to offer instead of one that is taken.
+const SUGGESTIONS: usize = 3;
+
+fn user_name(typed: Result<String, Garbled>) -> (String, Result<UserName, ErrorCode>) {
+    field(typed, |text| UserName::parse(text).map_err(ErrorCode::for_user_name), ErrorCode::NameInvalid)
+}
+
+/// The door with `name`, which may be one of the suggested names whose button was pressed (`pick`), and `room`.
+/// `at` says where to go inside the room, if that is the room which is entered.
+pub async fn sign_in(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Posted(form): Posted<SMALL_FORM_MAX>,
+) -> Response {
+    let picked = form.text("pick");
+    let (name, parsed_name) = user_name(if picked == Ok(String::new()) { form.text("name") } else { picked });
+    // One press on a room that is offered instead of one that is typed.
+    let lively = form.text("lively");
+    let (room, parsed_room) = room_name(if lively == Ok(String::new()) { form.text("room") } else { lively });
+    let mut door = Door { name, room, at: form.some("at").unwrap_or_default(), ..Door::default() };
+    // Who has a session is bound by that.
+    if visitor.me().is_none()
+        && let Err(wait) = state.limits.sign_in(&visitor.asker)
+    {
+        return later(&state, &visitor, door, wait).await;
+    }
+    let (name, room) = match (parsed_name, parsed_room) {
+        (Ok(name), Ok(room)) => (name, room),
+        (name, room) => {
+            (door.name_error, door.room_error) = (name.err(), room.err());
+            return again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await;
+        }
+    };
+    let kept = Kept::guess(&visitor, &headers);
+    let (entered, opened) = enter(&state, &visitor, &name, &room, kept).await;
+    let mut response = match entered {
+        Ok(path) => {
+            let to = inside_of(&path, &door.at).unwrap_or(&path);
+            match &opened {
+                Some((token, _)) if kept == Kept::Unsure => {
+                    render::see_other(&format!("{to}?{}", state.unkept.watch(*token, name.as_str())))
+                }
+                _ => render::see_other(to),
+            }
+        }
+        Err(NoEntry::NoCookie) => {
+            door.error = Some(ErrorCode::NoCookie);
+            again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
+        }
+        Err(NoEntry::Later(wait)) => later(&state, &visitor, door, wait).await,
+        Err(NoEntry::Open(OpenError::Taken)) => {
+            audit::name_refused(&visitor.asker);
+            door.name_error = Some(ErrorCode::NameTaken);
+            door.suggestions = suggestions(&state, &name).await;
+            again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
+        }
+        Err(NoEntry::Open(OpenError::MixedScripts)) => {
+            door.name_error = Some(ErrorCode::NameMixed);
+            again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
+        }
+        Err(NoEntry::RoomMixed) => {
+            door.room_error = Some(ErrorCode::RoomMixed);
+            again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
+        }
+        Err(NoEntry::Open(OpenError::Store(error))) => {
+            tracing::warn!(%error, "the store did not answer a sign-in");
+            door.error = Some(ErrorCode::Unavailable);
+            again(&state, &visitor, StatusCode::SERVICE_UNAVAILABLE, door).await
+        }
+    };
+    if let Some((_, cookie)) = opened {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Whether the visitor's browser will keep a session's cookie, as far as the request tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Yes,
+    /// A Secure one, on a page that came over plain HTTP.
+    No,
+    Unsure,
+}
+
+impl Kept {
+    fn guess(visitor: &Visitor, headers: &HeaderMap) -> Self {
+        let is = |name: &str, value: &str| {
+            headers.get(name).is_some_and(|sent| sent.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+        };
+        match headers.get(header::ORIGIN).map(HeaderValue::as_bytes) {
+            _ if !visitor.jar.secure => Self::Yes,
+            Some([b'h' | b'H', b't' | b'T', b't' | b'T', b'p' | b'P', b':', ..]) => Self::No,
+            Some(_) => Self::Yes,
+            None if is("x-forwarded-proto", "https") => Self::Yes,
+            None => Self::Unsure,
+        }
+    }
+}
+
+enum NoEntry {
+    Open(OpenError),
+    /// The browser would not keep the session's cookie, and the name would be nobody's.
+    NoCookie,
+    /// The room is not there, and none of that name is made.
+    RoomMixed,
+    /// Too many sessions or rooms were asked for; this long until there may be more.
+    Later(Duration),
+}
+
+impl From<NoRoom> for NoEntry {
+    fn from(refused: NoRoom) -> Self {
+        match refused {
+            NoRoom::Store(error) => error.into(),
+            NoRoom::Mixed => Self::RoomMixed,
+            NoRoom::Later(wait) => Self::Later(wait),
+        }
+    }
+}
+
+impl From<StoreError> for NoEntry {
+    fn from(error: StoreError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+/// `at`, if it is the address of a message in the room at `path`.
+fn inside_of<'a>(path: &str, at: &'a str) -> Option<&'a str> {
+    at.strip_prefix(path)?.strip_prefix('/')?.parse::<u64>().is_ok().then_some(at)
+}
+
+async fn again(state: &AppState, visitor: &Visitor, status: StatusCode, door: Door) -> Response {
+    render::screen(state, visitor, status, Screen::Door(door)).await
+}
+
+async fn later(state: &AppState, visitor: &Visitor, mut door: Door, wait: Duration) -> Response {
+    door.error = Some(ErrorCode::TooMany);
+    render::come_back(again(state, visitor, StatusCode::TOO_MANY_REQUESTS, door).await, wait)
+}
+
+/// Opens a session, unless this browser has one under that name, and the room. Returns where to go, and what was opened
+/// with the cookie to set: also when only the room failed, so that trying again does not find the name taken by oneself.
+async fn enter(
+    state: &AppState,
+    visitor: &Visitor,
+    name: &UserName,
+    room: &RoomName,
+    kept: Kept,
+) -> (Result<String, NoEntry>, Option<(TokenHash, HeaderValue)>) {
+    let engine = &state.hub.engine;
+    let current = match &visitor.session {
+        Ok(current) => current.as_ref(),
+        Err(error) => return (Err(error.clone().into()), None),
+    };
+    if let Some(session) = current.filter(|session| session.person.name == *name) {
+        let joined = join(state, visitor, session, room).await;
+        return (joined.map(|room| room.key.path()).map_err(NoEntry::from), None);
+    }
+    if kept == Kept::No {
+        return (Err(NoEntry::NoCookie), None);
+    }
+    let is_new = match may_enter(state, visitor, room).await {
+        Ok(is_new) => is_new,
+        Err(refused) => return (Err(refused), None),
+    };
+    let (token, cookie) = visitor.jar.new_token();
+    let session = match engine.open_session(TokenHash::of(&token), name).await {
+        Ok(session) => session,
+        Err(error) => return (Err(NoEntry::Open(error)), None),
+    };
+    audit::signed_in(&visitor.asker, session.person.id);
+    state.limits.holds(&**engine, session.token, &visitor.asker).await;
+    if let Some(old) = current {
+        // One browser, one name: the other is free again. Should this fail, it lapses by itself.
+        engine.close_session(old.token).await.ok();
+    }
+    let joined = put_in(state, &session, room).await;
+    if is_new && joined.is_ok() {
+        audit::room_made(&visitor.asker, session.person.id);
+    }
+    (joined.map(|room| room.key.path()).map_err(NoEntry::from), Some((session.token, cookie)))
+}
+
+/// Whether one more session may be opened from where the visitor asks, to enter `room`. Says whether that room is new.
+async fn may_enter(state: &AppState, visitor: &Visitor, room: &RoomName) -> Result<bool, NoEntry> {
+    let engine = &*state.hub.engine;
+    let is_new = engine.room(&room.key()).await?.is_none();
+    if is_new {
+        state.limits.room(engine, None, &visitor.asker).await.map_err(NoEntry::Later)?;
+    }
+    state.limits.session(engine, &visitor.asker).await.map_err(NoEntry::Later)?;
+    Ok(is_new)
+}
+
+/// Names like the one that is taken and free.
+async fn suggestions(state: &AppState, taken: &UserName) -> Vec<String> {
+    let mut free = Vec::new();
+    let Some(taken) = taken.unmixed() else { return free };
+    let digits = 10 + crate::engine::random_id() % 90;
+    let endings = ["2", "3", "4", "5", "7"].map(str::to_owned).into_iter().chain([digits.to_string()]);
+    for ending in endings {
+        let room_left = USER_NAME_MAX - ending.chars().count() - 1;
+        let stem: String = taken.as_str().chars().take(room_left).collect();
+        let Ok(name) = UserName::parse(&format!("{} {ending}", stem.trim_end())) else { continue };
+        if state.hub.engine.name_is_free(&name.key()).await.unwrap_or(false) {
+            free.push(name.as_str().to_owned());
+        }
+        if free.len() == SUGGESTIONS {
+            break;
+        }
+    }
+    free
+}
+
+pub async fn sign_out(State(state): State<AppState>, mut visitor: Visitor) -> Response {
+    visitor.posts([]);
+    let mut response = match &visitor.session {
+        Ok(Some(session)) => match state.hub.engine.close_session(session.token).await {
+            Ok(()) => {
+                audit::signed_out(&visitor.asker, session.person.id);
+                render::see_other(SIGNED_OUT)
+            }
+            Err(error) => return render::unavailable(&state, &visitor, &error).await,
+        },
+        Ok(None) => render::see_other(SIGNED_OUT),
+        Err(error) => return render::unavailable(&state, &visitor, error).await,
+    };
+    for cookie in visitor.jar.forget(visitor.came_in.as_deref()) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}

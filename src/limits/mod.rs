@@ -1,0 +1,225 @@
+//! How much one person, one session and one address may ask of this server. `docs/security.md` has the table.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`address`] | from where a request came |
+//! | [`bucket`] | the arithmetic of rates |
+//! | [`places`] | who may open one more socket |
+//! | [`allowance`] | what a session has left, over all its sockets and requests on this instance |
+//!
+//! Limits by address bind only those who have no session: a crowd behind one address, or a proxy that nobody declared, costs
+//! newcomers time and members nothing. Sockets, of which an instance has only so many, are the exception.
+
+pub mod address;
+pub mod allowance;
+pub mod bucket;
+pub mod places;
+
+use crate::{
+    audit,
+    config::Config,
+    engine::{Engine, Quota, TokenHash},
+};
+use address::{Asker, Prefix, Way};
+use allowance::{Allowance, Allowances};
+use axum::http::HeaderMap;
+use bucket::{Buckets, Rate};
+use places::Places;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// Sign-ins of one address, refused ones among them: two school classes at the bell, then one each 2 s.
+const SIGN_INS: Rate = Rate::new(500.0, 0.5);
+/// Pages for one address without a session.
+const PAGES: Rate = Rate::new(600.0, 20.0);
+/// The same of those that were let in, by all instances and starts.
+const SESSIONS: Quota = Quota { burst: 500, every: Duration::from_secs(2) };
+/// Names held from one address at a time.
+const NAMES: u32 = 2_000;
+/// Rooms made by one session, and from one address.
+const ROOMS_OF_SESSION: Quota = Quota { burst: 40, every: Duration::from_secs(30) };
+const ROOMS_OF_ADDRESS: Quota = Quota { burst: 400, every: Duration::from_secs(5) };
+
+/// After which time it is worth another try where all names are held: somebody may have left.
+const FULL_FOR: Duration = Duration::from_mins(1);
+
+/// Buckets kept of each kind.
+const KEPT: usize = 65_536;
+
+/// How long a page waits for its turn before it is refused.
+const PAGE_PATIENCE: Duration = Duration::from_secs(2);
+
+pub struct Limits {
+    way: Way,
+    /// How many times the usual; 0 means that there are none.
+    factor: f64,
+    sign_ins: Buckets<Prefix>,
+    pages: Buckets<Prefix>,
+    allowances: Allowances,
+    pub places: Arc<Places>,
+    told_of_proxy: AtomicBool,
+}
+
+impl Limits {
+    pub fn new(config: &Config) -> Self {
+        let factor = config.limits;
+        let rate = |rate: Rate| if factor > 0.0 { rate.times(factor) } else { rate };
+        Self {
+            way: config.way(),
+            factor,
+            sign_ins: Buckets::new(rate(SIGN_INS), KEPT),
+            pages: Buckets::new(rate(PAGES), KEPT),
+            allowances: Allowances::new(factor),
+            places: Arc::new(Places::new(config.max_sockets as usize, factor)),
+            told_of_proxy: AtomicBool::new(false),
+        }
+    }
+
+    /// Who sent a request.
+    pub fn asker(&self, peer: SocketAddr, headers: &HeaderMap) -> Asker {
+        let asker = self.way.asker(peer, headers);
+        if asker.undeclared && !self.told_of_proxy.swap(true, Ordering::Relaxed) {
+            let address = asker.address;
+            tracing::warn!(
+                target: "audit", event = "undeclared_proxy", peer = %address,
+                "{address} names a client it forwards for: if it is your proxy, set HUBBUB_TRUSTED_PROXIES={address} (or none)"
+            );
+        }
+        asker
+    }
+
+    /// Who is at the other end of a connection, before anything was sent: the network, and whether it is a proxy or may be one.
+    pub fn peer(&self, peer: SocketAddr) -> (Prefix, bool) {
+        (self.way.asker(peer, &HeaderMap::new()).prefix(), self.way.is_proxy(peer))
+    }
+
+    /// As many of something as one may have.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a small number, and not negative
+    pub fn count(&self, usual: f64) -> usize {
+        if self.factor > 0.0 { (usual * self.factor).ceil() as usize } else { usize::MAX }
+    }
+
+    /// Whether this address may try to sign in now.
+    ///
+    /// # Errors
+    /// How long until it may.
+    pub fn sign_in(&self, asker: &Asker) -> Result<(), Duration> {
+        self.by_address(&self.sign_ins, asker).inspect_err(|_| audit::limited("sign-ins", asker.prefix()))
+    }
+
+    /// Whether one more session may be opened from this address, to hold one more name.
+    ///
+    /// # Errors
+    /// How long until it may.
+    pub async fn session(&self, engine: &dyn Engine, asker: &Asker) -> Result<(), Duration> {
+        if self.factor > 0.0 {
+            for (place, times) in places(asker) {
+                let most = Quota { burst: NAMES, every: Duration::ZERO }.times(self.factor * f64::from(times)).burst;
+                if engine.is_full(&place, most).await.unwrap_or(false) {
+                    audit::limited("names", asker.prefix());
+                    return Err(FULL_FOR);
+                }
+            }
+        }
+        self.of_address(engine, "sessions", SESSIONS, asker).await
+    }
+
+    /// Counts the name of a session that was opened from this address.
+    pub async fn holds(&self, engine: &dyn Engine, token: TokenHash, asker: &Asker) {
+        if self.factor > 0.0
+            && let Err(error) = engine.hold(token, &places(asker).map(|(place, _)| place)).await
+        {
+            tracing::warn!(%error, "a name that is held is not counted");
+        }
+    }
+
+    /// Waits for a page's turn.
+    ///
+    /// # Errors
+    /// It would be too long: how much too long.
+    pub async fn page(&self, session: Option<TokenHash>, asker: &Asker) -> Result<(), Duration> {
+        if self.factor == 0.0 {
+            return Ok(());
+        }
+        let wait = if let Some(token) = session {
+            self.allowances.of(token).page(PAGE_PATIENCE)?
+        } else {
+            let (wider, times) = asker.wider();
+            let first = self.pages.book(wider, f64::from(times), 1.0, PAGE_PATIENCE)?;
+            first.max(self.pages.book(asker.prefix(), f64::from(asker.times), 1.0, PAGE_PATIENCE)?)
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// Whether a room that there is not may be made.
+    ///
+    /// # Errors
+    /// How long until it may.
+    pub async fn room(&self, engine: &dyn Engine, session: Option<TokenHash>, asker: &Asker) -> Result<(), Duration> {
+        if let Some(token) = session {
+            let bucket = format!("rooms of {}", token.to_hex());
+            let taken = self.take(engine, &bucket, ROOMS_OF_SESSION, 1).await;
+            taken.inspect_err(|_| audit::limited("rooms", asker.prefix()))?;
+        }
+        self.of_address(engine, "rooms", ROOMS_OF_ADDRESS, asker).await
+    }
+
+    /// Takes from the buckets that the store keeps for an address.
+    async fn of_address(
+        &self,
+        engine: &dyn Engine,
+        what: &'static str,
+        quota: Quota,
+        asker: &Asker,
+    ) -> Result<(), Duration> {
+        let wider = asker.wider();
+        for (prefix, times) in [wider, (asker.prefix(), asker.times)] {
+            let taken = self.take(engine, &format!("{what} from {prefix}"), quota, times).await;
+            taken.inspect_err(|_| audit::limited(what, asker.prefix()))?;
+        }
+        Ok(())
+    }
+
+    async fn take(&self, engine: &dyn Engine, bucket: &str, quota: Quota, times: u32) -> Result<(), Duration> {
+        if self.factor == 0.0 {
+            return Ok(());
+        }
+        match engine.take(bucket, quota.times(self.factor * f64::from(times))).await {
+            Ok(taken) => taken,
+            // What was asked for will fail by itself, or is better done than refused to everybody.
+            Err(error) => {
+                tracing::debug!(%error, "the store did not answer for a quota");
+                Ok(())
+            }
+        }
+    }
+
+    /// What a session has left; `None` where nothing is limited.
+    pub fn allowance(&self, token: TokenHash) -> Option<Arc<Allowance>> {
+        (self.factor > 0.0).then(|| self.allowances.of(token))
+    }
+
+    fn by_address(&self, buckets: &Buckets<Prefix>, asker: &Asker) -> Result<(), Duration> {
+        if self.factor == 0.0 {
+            return Ok(());
+        }
+        let (wider, times) = asker.wider();
+        buckets.take(wider, f64::from(times), 1.0)?;
+        buckets.take(asker.prefix(), f64::from(asker.times), 1.0)
+    }
+}
+
+/// From where a name is held that is asked for from this address, and how many times as many may be.
+fn places(asker: &Asker) -> [(String, u32); 2] {
+    let (wider, times) = asker.wider();
+    [(wider, times), (asker.prefix(), asker.times)].map(|(prefix, times)| (format!("names from {prefix}"), times))
+}

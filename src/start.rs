@@ -1,0 +1,169 @@
+//! What comes before anything is served: the address, the store, and the signals that may end even the waiting for it.
+
+use crate::{
+    config::Config,
+    engine::{
+        Engine,
+        embedded::{Embedded, OpenDataError},
+        redis::{ConnectError, Redis, Times},
+    },
+};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    signal::unix::{SignalKind, signal},
+    task::spawn_blocking,
+    time::{sleep, sleep_until},
+};
+use tracing::{info, warn};
+
+/// Why the server cannot start: the one line to print.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Redis(#[from] ConnectError),
+    #[error("{0}")]
+    Data(#[from] OpenDataError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("cannot serve the page: {0}")]
+    Site(io::Error),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Clients that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
+/// Pause between two tries to open the store.
+const TRY_EVERY: Duration = Duration::from_millis(500);
+/// How often it is said what is waited for.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+/// A store that answered within this time was not waited for.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// An address that is taken, and not listened on: who connects is refused, as by a server that is not there yet.
+pub struct Reserved {
+    socket: TcpSocket,
+    address: SocketAddr,
+}
+
+/// Takes the address that the settings name.
+///
+/// # Errors
+/// It is taken, or not this machine's.
+pub fn reserve(config: &Config) -> Result<Reserved, StartError> {
+    let address = SocketAddr::new(config.host, config.port);
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Connections of the process before this one may still be closing.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    let socket = bind().map_err(|error| StartError::Listen { address, error })?;
+    Ok(Reserved { socket, address })
+}
+
+impl Reserved {
+    /// # Errors
+    /// Another process listens there.
+    pub fn listen(self) -> Result<TcpListener, StartError> {
+        let Self { socket, address } = self;
+        socket.listen(BACKLOG).map_err(|error| StartError::Listen { address, error })
+    }
+}
+
+/// Listens where the settings say.
+///
+/// # Errors
+/// The address is taken, or not this machine's.
+pub fn listen(config: &Config) -> Result<TcpListener, StartError> {
+    reserve(config)?.listen()
+}
+
+/// The engine that the settings choose.
+///
+/// # Errors
+/// The store cannot be opened now.
+pub async fn open_engine(config: &Config) -> Result<Arc<dyn Engine>, StartError> {
+    if let Some(url) = config.redis() {
+        let times = Times::with_session_ttl(config.session_ttl);
+        return Ok(Redis::connect_as(&url, &config.redis_prefix, times).await?);
+    }
+    let (dir, session_ttl) = (config.data_dir.clone(), config.session_ttl);
+    // A large file takes a while to be looked through, and a signal must not wait for that.
+    let opened = spawn_blocking(move || Embedded::open(&dir, session_ttl)).await;
+    Ok(Arc::new(opened.map_err(io::Error::other)??.keep_free(config.keep_free())))
+}
+
+/// The engine that the settings choose, once its store is there. Says what it waits for.
+///
+/// # Errors
+/// The store cannot be opened, and waiting would not help or did not.
+pub async fn wait_for_engine(config: &Config) -> Result<Arc<dyn Engine>, StartError> {
+    let began = Instant::now();
+    let (mut say_at, mut why) = (began + AT_ONCE, "it does not answer".to_owned());
+    loop {
+        let mut attempt = pin!(open_engine(config));
+        let opened = loop {
+            tokio::select! {
+                opened = &mut attempt => break opened,
+                () = sleep_until(say_at.into()) => say(&mut say_at, began, config, &why),
+            }
+        };
+        match opened {
+            Err(StartError::Redis(error)) if !error.is_lasting() && began.elapsed() < config.store_wait => {
+                why = error.to_string();
+                if say_at <= Instant::now() || say_at == began + AT_ONCE {
+                    say(&mut say_at, began, config, &why);
+                }
+            }
+            opened => return opened,
+        }
+        sleep(TRY_EVERY).await;
+    }
+}
+
+fn say(say_at: &mut Instant, began: Instant, config: &Config, why: &str) {
+    let (waited, most) = (began.elapsed().as_secs(), config.store_wait.as_secs());
+    warn!("waiting for Redis since {waited} s, for {most} s at most: {why}");
+    *say_at = Instant::now() + SAY_EVERY;
+}
+
+/// Resolves when the process is asked to end: on SIGTERM, as platforms send it, on Ctrl+C, and when its terminal is closed
+/// unless whoever started it did not want that (`nohup`). From the call on, no such signal ends it by itself.
+///
+/// # Errors
+/// The system does not let this process handle them.
+pub fn asked_to_end() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let [mut terminate, mut interrupt] = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let mut hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+    Ok(async move {
+        let hung_up = async {
+            match &mut hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = hung_up => "SIGHUP",
+        };
+        info!(signal = name, "asked to end");
+    })
+}
+
+/// Whether this process was started with SIGHUP ignored. Where that cannot be known it was not.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The lowest bit is the first signal, which is SIGHUP.
+    ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).is_some_and(|bits| bits & 1 == 1)
+}
