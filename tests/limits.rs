@@ -118,10 +118,8 @@ async fn flood(mut socket: Socket, room: &str, count: u64) {
     for n in 1..=count {
         socket.say(room, P, n, &n.to_string()).await;
     }
-    for n in 1..=count {
-        let at = socket.ack(n).await;
-        assert_eq!(at.seq, n, "an order of its own");
-    }
+    let order = socket.acks(count).await.iter().map(|at| at.seq).collect::<Vec<_>>();
+    assert_eq!(order, (1..=count).collect::<Vec<_>>(), "an order of its own");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use app::{
 };
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use reqwest::{Client, Response, header, redirect};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -196,5 +196,21 @@ impl Socket {
             _ => None,
         })
         .await
+    }
+
+    /// Where the numbers from 1 to `count` were acknowledged, each once. The answers may come in another order.
+    pub async fn acks(&mut self, count: u64) -> Vec<Cursor> {
+        let mut at = BTreeMap::new();
+        while (at.len() as u64) < count {
+            let (n, cursor) = self
+                .until(|frame| match frame {
+                    ServerFrame::Ack { n, at, .. } => Some((n, at)),
+                    ServerFrame::Refused { n, code, .. } => panic!("{n} was refused: {code:?}"),
+                    _ => None,
+                })
+                .await;
+            assert!((1..=count).contains(&n) && at.insert(n, cursor).is_none(), "{n} was acknowledged twice");
+        }
+        at.into_values().collect()
     }
 }
