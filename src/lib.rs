@@ -9,6 +9,7 @@
 //! | [`config`] | every setting, parsed once |
 //! | [`start`] | the address, the store and the signals, before anything is served |
 //! | [`telemetry`] | structured logs |
+//! | [`audit`] | security events in the log |
 //! | [`engine`] | the port to the store, and its two implementations |
 //! | [`limits`] | how much one person and one address may ask |
 //! | [`hub`] | rooms on this instance: recent frames, sockets, presence |

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p bench -- joins` prints what joining a room costs the server by the operating system's
 //! account of its CPU time, for a short room and a long one, in turn. `-- stalled` prints what readers that stopped
-//! reading cost: memory, and the time of everybody else in their room. `-- costs` compares two builds. `-- chaos` measures nothing but whether the
-//! promises hold while everything fails.
+//! reading cost: memory, and the time of everybody else in their room. `-- attacks` prints the same of what an attacker
+//! does. `-- costs` compares two builds. `-- chaos` measures nothing but whether the promises hold while everything fails.
 
 mod attacks;
 mod chaos;

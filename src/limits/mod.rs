@@ -7,8 +7,9 @@
 //! | [`places`] | who may open one more socket |
 //! | [`allowance`] | what a session has left, over all its sockets and requests on this instance |
 //!
-//! Limits by address bind only those who have no session: a crowd behind one address, or a proxy that nobody declared, costs
-//! newcomers time and members nothing. Sockets, of which an instance has only so many, are the exception.
+//! Tries to sign in and pages are counted by address only for those who have no session: a crowd behind one address, or a
+//! proxy that nobody declared, costs newcomers time and members nothing. What there is only so much of (sessions, names,
+//! rooms, sockets, connections) is counted by address for everybody.
 
 pub mod address;
 pub mod allowance;

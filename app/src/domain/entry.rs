@@ -35,7 +35,8 @@ pub struct Entry {
     pub id: EntryId,
     /// The id of the entry before, `0` for the first.
     pub prev: EntryId,
-    /// Milliseconds since 1970-01-01 UTC by the engine's clock; never before the previous entry's.
+    /// Milliseconds since 1970-01-01 UTC by the engine's clock; before the previous entry's only where that
+    /// came from a clock that was wrong.
     pub at: u64,
     pub by: UserId,
     pub name: UserName,
