@@ -71,14 +71,17 @@ test('an interruption of less than two seconds is not worth a word', async ({ pa
 const reasons: Record<string, (page: Page) => Promise<void>> = {
   'the network comes back': (page) => page.evaluate(() => void dispatchEvent(new Event('online'))),
   'the tab becomes visible': (page) => turn(page, true),
+  'somebody asks for it': (page) => page.getByRole('button', { name: 'Connect now' }).click(),
   'the page is shown again': (page) => page.evaluate(() => void dispatchEvent(new PageTransitionEvent('pageshow'))),
 };
 
 test('a page connects at once when there is reason to, whatever its turn', async ({ page, net }) => {
   // A clock that stands: by itself nothing is tried again.
   await page.clock.install();
-  let welcomed = 0;
+  let [welcomed, open] = [0, 0];
   page.on('websocket', (socket) => {
+    open++;
+    socket.on('close', () => open--);
     socket.on('framereceived', ({ payload }) => {
       if (JSON.parse(String(payload)).t === 'hello') welcomed++;
     });
@@ -88,6 +91,8 @@ test('a page connects at once when there is reason to, whatever its turn', async
     net.cut();
     await expect(page.locator('.me .state.on'), why).toHaveCount(0);
     await page.clock.pauseAt(Date.now() + 3_600_000);
+    // What was tried until then has failed.
+    await expect.poll(() => open, why).toBe(0);
     net.restore();
     const before = welcomed;
     await happens(page);

@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { enter, say, tell, signIn, unique } from './support/people';
+import { enter, say, tell, signIn, unique, written } from './support/people';
 import { Proxy } from './support/proxy';
 import { Redis } from './support/redis';
 import { refuseMessages } from './support/refuse';
@@ -18,11 +18,7 @@ const phone = { width: 320, height: 640 };
 /** A room with a conversation of two in it. */
 async function room({ page, net }: Scene): Promise<void> {
   const name = unique('axe');
-  await signIn(page, net.url, unique('Megan'), name);
-  for (const [n, text] of ['Hello', 'See https://example.com/a', '안녕하세요'].entries()) {
-    await page.request.post(page.url(), { form: { text, p: '00000000000000ab', n: `${n + 1}` }, maxRedirects: 0 });
-  }
-  await page.context().clearCookies({ name: /hubbub/ });
+  await written(page, net.url, unique('Megan'), name, ['Hello', 'See https://example.com/a', '안녕하세요']);
   await enter(page, net.url, unique('지우'), name);
   await tell(page, 'Hi');
 }

@@ -54,13 +54,18 @@ for (const javaScriptEnabled of [true, false]) {
 
 test('one’s own long message is folded from the moment it is sent', async ({ page, server }) => {
   await enter(page, server.url, unique('지우'), unique('own'));
+  // Whatever stands there at any time, on its way and arrived.
+  await page.evaluate(() => {
+    const heights = new Set<number>();
+    Object.assign(window, { heights });
+    const look = () => document.querySelectorAll('.m .text').forEach((it) => heights.add(it.getBoundingClientRect().height));
+    new MutationObserver(look).observe(document.querySelector('.log')!, { childList: true, subtree: true, attributes: true });
+  });
   await field(page).fill(long);
   await field(page).press('Enter');
-  const text = page.locator('.m .text');
-  await expect(text).toHaveText(/line 80$/);
-  expect(await height(text)).toBe(16 * lineHeight);
-  await expect(page.locator('[data-seq="1"]')).toBeVisible();
-  expect(await height(text)).toBe(16 * lineHeight);
+  await expect(page.locator('[data-seq="1"] .text')).toHaveText(/line 80$/);
+  const heights = () => page.evaluate(() => [...(window as unknown as { heights: Set<number> }).heights]);
+  expect(await heights()).toEqual([16 * lineHeight]);
 });
 
 test('lines stay where they are while a message is unfolded and folded', async ({ page, server }) => {

@@ -1,5 +1,5 @@
 import { Writer } from './support/crowd';
-import { connected, enter, field, say, tell, unique } from './support/people';
+import { connectNow, connected, enter, field, say, tell, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { expect, test } from './support/test';
 
@@ -18,8 +18,7 @@ test('somebody who reloads and loses the connection has entered once, and never 
     net.cut();
     await expect(other.locator('.banner')).toBeVisible({ timeout: 10_000 });
     net.restore();
-    await other.getByRole('button', { name: 'Connect now' }).click();
-    await connected(other);
+    await connectNow(other);
     await tell(other, 'still me');
     await expect(page.locator('.log')).toContainText('still me');
     await expect(page.locator('.note')).toHaveCount(1);

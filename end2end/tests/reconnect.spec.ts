@@ -1,4 +1,4 @@
-import { committed, connected, enter, field, say, tell, unique } from './support/people';
+import { committed, connectNow, connected, enter, field, say, tell, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { Server } from './support/server';
 import { expect, test } from './support/test';
@@ -17,8 +17,7 @@ for (const [how, signal] of [
       await expect(page.locator('.pending')).toHaveCount(3);
       await expect(page.locator('.banner')).toContainText('Connection lost', { timeout: 10_000 });
       await server.resume();
-      await page.getByRole('button', { name: 'Connect now' }).click();
-      await connected(page);
+      await connectNow(page);
       await expect(page.locator('.pending')).toHaveCount(0, { timeout: 15_000 });
       await expect(page.locator('.banner')).toHaveCount(0);
       expect(await committed(page)).toEqual(['before', 'one', 'two', 'three']);

@@ -1,5 +1,5 @@
 import type { Browser, Page } from '@playwright/test';
-import { alsoEnter, committed, connected, enter, field, say, tell, unique } from './support/people';
+import { alsoEnter, committed, connectNow, connected, enter, field, leave, say, tell, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { cutComments, extend, hideAddresses, hideAddressesEverywhere, Rewriter, translate } from './support/rewriters';
 import { holdScript } from './support/script';
@@ -53,8 +53,8 @@ async function tellsTheTruth({ page, other, net, here, there, said }: Scene): Pr
   await expect(page.locator('.log .m')).toHaveCount(said.length + 2);
   // Counts.
   await expect(page.locator('.head .meta')).toHaveText(/^«?2 people»?$/);
-  await other.goto('about:blank');
-  await expect(page.locator('.head .meta')).toHaveText('1 person', { timeout: 15_000 });
+  await leave(other);
+  await expect(page.locator('.head .meta')).toHaveText('1 person');
   await expect(page.locator('.side h2').last()).toContainText(/1$/);
   // Rooms: what is written goes where the heading says.
   await page.locator('.rooms a').filter({ hasText: there }).click();
@@ -71,7 +71,7 @@ async function tellsTheTruth({ page, other, net, here, there, said }: Scene): Pr
   await expect(page.locator('.me .state')).toHaveText('Not connected', { timeout: 15_000 });
   await expect(page.locator('.mid .banner')).toContainText('Trying again');
   net.restore();
-  await page.locator('.mid .banner button').click();
+  await connectNow(page);
   await expect(page.locator('.me .state')).toHaveText('Connected', { timeout: 15_000 });
   await expect(page.locator('.mid .banner')).toHaveCount(0);
 }
@@ -178,6 +178,33 @@ test('an interface is not translated, and what people write is', async ({ page, 
   await translate(page, true);
   await expect(page.locator('.log .text')).toHaveText('«bonjour»');
   for (const part of ['.head', '.side', '.foot', '.by', '.jump']) await expect(page.locator(part).first()).not.toContainText('«');
+});
+
+test('what is copied is what was written, whatever the screen shows', async ({ context, page, server }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await enter(page, server.url, unique('지우'), unique('copied'));
+  await tell(page, 'bonjour');
+  await translate(page, true);
+  await expect(page.locator('.log .text')).toHaveText('«bonjour»');
+  await page.locator('[data-seq="1"]').hover();
+  await page.locator('.tools .all').click();
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('bonjour');
+});
+
+test('what the server could not take is still in the field of a page that is made anew', async ({ page, server }) => {
+  const way = await Rewriter.before(server);
+  await enter(page, way.url, unique('지우'), unique('refused'));
+  way.change = cutComments;
+  await page.evaluate(() => {
+    const form = Object.assign(document.createElement('form'), { method: 'post', action: location.pathname });
+    form.append(Object.assign(document.createElement('textarea'), { name: 'text', value: 'x'.repeat(4_001) }));
+    document.body.append(form);
+    form.submit();
+  });
+  await expect(page.locator('html[data-anew]')).toBeAttached({ timeout: 15_000 });
+  await connected(page);
+  await expect(field(page)).toHaveValue('x'.repeat(4_001));
+  way.close();
 });
 
 test.describe('a page whose script broke', () => {

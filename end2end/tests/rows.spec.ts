@@ -1,4 +1,4 @@
-import { connected, enter, field, signIn, tell, unique } from './support/people';
+import { allRead, connected, enter, field, signIn, tell, unique } from './support/people';
 import { expect, test } from './support/test';
 
 // A worker would answer with a script that it has kept.
@@ -13,6 +13,7 @@ test('a room reads as a conversation: who, what and when, message by message', a
   await tell(other, 'see https://example.com/a');
   await tell(page, '안녕하세요\nhello');
   await tell(page, '🎉');
+  await allRead(page);
   await other.context().close();
   const time = String.raw`\d+:\d\d.[AP]M`;
   const link = (seq: number) => `

@@ -1,5 +1,5 @@
 import { Writer } from './support/crowd';
-import { enter, unique } from './support/people';
+import { allRead, enter, unique } from './support/people';
 import { expect, test } from './support/test';
 
 const MESSAGES = 10_000;
@@ -224,6 +224,7 @@ test('the list follows what is new from within a hundred pixels of its end, and 
   await writer.write(['from near']);
   await expect(page.getByText('from near', { exact: true })).toBeInViewport({ ratio: 1 });
   await expect(jump).toHaveCount(0);
+  await allRead(page);
   await scroll(130);
   await writer.write(['from afar']);
   await expect(jump).toHaveText('1 new message');

@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 import { Writer } from './support/crowd';
-import { committed, connected, enter, field, say, texts, unique } from './support/people';
+import { alsoEnter, committed, connected, enter, field, say, texts, unique } from './support/people';
 import { refuseMessages } from './support/refuse';
 import { expect, test } from './support/test';
 
@@ -113,3 +113,35 @@ for (const { locale, why, retry, discard } of [
     });
   });
 }
+
+test('a message that is refused in another room than the one on screen is told of, and not lost by signing out', async ({ page, server }) => {
+  const [one, two] = [unique('one'), unique('two')];
+  let refuse = () => {};
+  await refuseMessages(page, new Promise((resolve) => (refuse = resolve)));
+  await enter(page, server.url, unique('지우'), one);
+  await alsoEnter(page, server.url, two);
+  const line = page.locator('.rooms a').filter({ hasText: two });
+  await say(page, 'never arrives');
+  await page.locator('.rooms a').filter({ hasText: one }).click();
+  await expect(page.getByRole('heading', { name: one })).toBeVisible();
+  await expect(line).toHaveAccessibleName(two);
+  refuse();
+  await expect(line).toHaveAccessibleName(/A message was not sent/);
+  await expect(page.locator('[role=status][aria-live=polite]')).toContainText('A message was not sent');
+
+  const asked: string[] = [];
+  const answer = (yes: boolean) =>
+    page.once('dialog', (dialog) => {
+      asked.push(dialog.message());
+      void (yes ? dialog.accept() : dialog.dismiss());
+    });
+  answer(false);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await line.click();
+  await expect(page.locator('.failed .text')).toHaveText('never arrives');
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await expect(line).toHaveAccessibleName(two);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page.locator('form[action="/signin"]')).toBeVisible();
+  expect(asked).toEqual(['A message has not been sent and will be lost. Sign out?']);
+});

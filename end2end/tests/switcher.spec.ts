@@ -73,3 +73,10 @@ test('while the directory is on its way no room is offered to be made', async ({
   release();
   await expect(make).toBeVisible();
 });
+
+test('a button closes the switcher, where nothing else does', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('home'));
+  await field(page).press('Control+k');
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+});

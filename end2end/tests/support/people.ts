@@ -32,6 +32,16 @@ export async function alsoEnter(page: Page, url: string, room: string): Promise<
   await connected(page);
 }
 
+/** Has somebody write `texts` who was never seen there: whoever has a page open comes and, after a while, goes. */
+export async function written(page: Page, url: string, name: string, room: string, texts: readonly string[]): Promise<void> {
+  await page.request.post(`${url}/signin`, { form: { name, room }, maxRedirects: 0 });
+  for (const [n, text] of texts.entries()) {
+    const form = { text, p: '00000000000000ab', n: `${n + 1}` };
+    await page.request.post(`${url}/r/${encodeURIComponent(room)}`, { form, maxRedirects: 0 });
+  }
+  await page.context().clearCookies({ name: /hubbub/ });
+}
+
 /** Leaves the room on screen by its menu. */
 export async function leave(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Room menu' }).click();
@@ -40,6 +50,21 @@ export async function leave(page: Page): Promise<void> {
 
 export async function connected(page: Page): Promise<void> {
   await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
+}
+
+/** Waits until the server knows that this person has read whatever there is in their rooms. */
+export async function allRead(page: Page): Promise<void> {
+  const unread = async () => {
+    const { screen } = await (await page.request.get(page.url(), { headers: { accept: 'application/json' } })).json();
+    return (screen.rooms as { reading: { unread: number } }[]).map(({ reading }) => reading.unread);
+  };
+  await expect.poll(async () => Math.max(...(await unread()))).toBe(0);
+}
+
+/** Presses “Connect now”, if the page does not connect of itself at this very moment. */
+export async function connectNow(page: Page): Promise<void> {
+  await page.evaluate(() => document.querySelector<HTMLElement>('.mid .banner button')?.click());
+  await connected(page);
 }
 
 export function field(page: Page): Locator {
