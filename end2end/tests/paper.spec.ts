@@ -85,10 +85,19 @@ test.describe('in the reader’s own colours', () => {
     // The message that was asked for.
     const at = page.locator('.m[data-seq] .text');
     const before = (await at.boundingBox())!.x;
-    expect((await line('.m[data-seq]')).border).toBe(0);
+    expect(await line('.m[data-seq]', '::after')).toEqual({ outline: 0, border: 0 });
     await page.locator('.m[data-seq] a.at').click();
     await expect(page.locator('.m.target')).toBeVisible();
-    expect((await line('.m.target')).border).toBeGreaterThan(2);
+    expect((await line('.m.target', '::after')).border).toBeGreaterThan(2);
     expect((await at.boundingBox())!.x, 'nothing moves').toBe(before);
+    // What is chosen of several, and what is switched on.
+    await page.getByRole('button', { name: 'Settings' }).click();
+    expect((await line('.seg [aria-current]')).outline).toBeGreaterThan(1);
+    const [on, off] = ['#settings .check input:checked', '#settings .check input:not(:checked)'];
+    expect(await background(on)).not.toBe(await background(off));
+    for (const it of [on, off]) expect(await background(it, '::before'), 'its thumb shows').not.toBe(await background(it));
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+k');
+    expect((await line('.switcher [aria-selected="true"]')).outline).toBeGreaterThan(1);
   });
 });

@@ -33,6 +33,11 @@ test('a tap on a message brings what can be done with it, over nothing that was 
   await expect(page.getByRole('status')).toContainText('Text copied');
   await tools.getByRole('button', { name: 'Copy link' }).tap();
   expect(await clipboard()).toBe(`${page.url()}/2`);
+  // Beside the text, where its link is that nobody sees: a tap there is one on the message.
+  await page.locator('[data-seq="1"] .text').tap();
+  await second.tap({ position: { x: 20, y: 10 } });
+  await expect(second.locator('.tools')).toBeVisible();
+  await expect(page).not.toHaveURL(/\/2$/);
   // They go to another message, and away.
   await page.locator('[data-seq="1"] .text').tap();
   await expect(page.locator('[data-seq="1"] .tools')).toBeVisible();
