@@ -6,7 +6,7 @@
 const CACHE = `hubbub-${new URL(location.href).searchParams.get('v')}`;
 const OFFLINE = '/offline.html';
 const KEPT = [OFFLINE, '/offline.css', '/offline.js', '/favicon.svg'];
-const HASHED = /^\/pkg\/hubbub\.[\w-]{22}\.(js|wasm|css)$/;
+const HASHED = /^\/pkg\/hubbub\.[\w-]{22}\.(js|wasm)$/;
 
 addEventListener('install', (event) => {
   skipWaiting();

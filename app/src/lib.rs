@@ -14,6 +14,8 @@
 //! | [`rows`] | a timeline laid out: days, groups by sender |
 //! | [`letters`] | which names a few typed letters mean |
 //! | [`links`] | web addresses in the text of a message |
+//! | `flat` | reads a server's frame field by field |
+//! | `steps` | counts what reading a text costs, for tests |
 //! | `looks` | which texts are large or folded |
 //! | [`clock`] | a moment in the reader's time zone |
 //! | [`theme`] | light, dark, or the system's |

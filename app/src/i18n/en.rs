@@ -133,6 +133,10 @@ pub static STRINGS: Strings = Strings {
     you: "(you)",
     unread: |n| format!("{n} unread"),
     sign_out: "Sign out",
+    sign_out_unsent: |n| match n {
+        1 => "A message has not been sent and will be lost. Sign out?".to_owned(),
+        n => format!("{n} messages have not been sent and will be lost. Sign out?"),
+    },
     online: "Connected",
     connecting: "Connecting…",
     offline: "Not connected",
@@ -167,6 +171,7 @@ pub static STRINGS: Strings = Strings {
     copy: "Copy link",
     example: "For example: “Lunch at 12? Tell me what you feel like.”",
     sending: "Sending",
+    some_not_sent: "A message was not sent",
     not_sent: |code| match code {
         ErrorCode::Unavailable => "Not sent: the server did not answer.".to_owned(),
         code => format!("Not sent. {}", error(code)),
@@ -284,7 +289,7 @@ fn error(code: ErrorCode) -> &'static str {
         ErrorCode::BadFrame | ErrorCode::UnknownFrame | ErrorCode::NotText => {
             "This page and the server do not understand each other. Reload the page."
         }
-        ErrorCode::NotJoined => "You are not in this room. Enter it again.",
+        ErrorCode::NotJoined => "You are not in this room. Join it again.",
         ErrorCode::TooManyRooms => "You have reached the limit of 200 rooms. Leave one first.",
         #[cfg(feature = "ssr")]
         ErrorCode::NotFound => "Check the address for typing errors.",

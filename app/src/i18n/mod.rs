@@ -125,6 +125,8 @@ pub struct Strings {
     pub you: &'static str,
     pub unread: fn(usize) -> String,
     pub sign_out: &'static str,
+    /// Asked before so many messages are lost by it.
+    pub sign_out_unsent: fn(usize) -> String,
     pub online: &'static str,
     pub connecting: &'static str,
     pub offline: &'static str,
@@ -169,6 +171,8 @@ pub struct Strings {
     pub example: &'static str,
     pub sending: &'static str,
     pub not_sent: fn(ErrorCode) -> String,
+    /// Of a room, or of all.
+    pub some_not_sent: &'static str,
     pub retry: &'static str,
     pub discard: &'static str,
     /// Names and how many more.

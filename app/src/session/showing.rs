@@ -27,7 +27,7 @@ impl Session {
     pub fn rooms(&self) -> Vec<SidebarRoom> {
         let line = |room: &Room| {
             let unread = room.marks.shown(self.reader_of(room).reading);
-            SidebarRoom { room: room.which.clone(), unread }
+            SidebarRoom { room: room.which.clone(), unread, refused: room.outboxes.given_up() }
         };
         self.rooms.iter().map(line).collect()
     }

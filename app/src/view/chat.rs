@@ -4,7 +4,7 @@
 //! browser `client` keeps it current and implements [`Actions`].
 
 use crate::{
-    domain::TextProblem,
+    domain::{RoomKey, TextProblem},
     page::{RoomRef, RoomScreen},
     protocol::{ErrorCode, Person},
     rows::Row,
@@ -58,6 +58,8 @@ pub struct SidebarRoom {
     pub room: RoomRef,
     /// Others' messages that this person has not read, counted up to [`UNREAD_MAX`](crate::protocol::UNREAD_MAX).
     pub unread: usize,
+    /// This tab's messages that were refused there, until their author has decided about them.
+    pub refused: usize,
 }
 
 /// Whether there is more above the first row.
@@ -121,8 +123,11 @@ pub trait Actions: Send + Sync {
 
 impl Chat {
     pub fn new(me: Person, screen: &RoomScreen, rows: Vec<Row>, zone: &str) -> Self {
-        let rooms =
-            screen.rooms.iter().map(|mine| SidebarRoom { room: mine.room.clone(), unread: mine.reading.unread });
+        let rooms = screen.rooms.iter().map(|mine| SidebarRoom {
+            room: mine.room.clone(),
+            unread: mine.reading.unread,
+            refused: 0,
+        });
         Self {
             me: StoredValue::new(me),
             zone: RwSignal::new(zone.into()),
@@ -146,6 +151,11 @@ impl Chat {
             outdated: RwSignal::new(false),
             actions: StoredValue::new(None),
         }
+    }
+
+    /// Others' messages in one of this person's rooms that they have not read.
+    pub fn unread(self, room: &RoomKey) -> usize {
+        self.rooms.with(|rooms| rooms.iter().find(|line| line.room.key == *room).map_or(0, |line| line.unread))
     }
 
     pub fn set_actions(self, actions: Arc<dyn Actions>) {

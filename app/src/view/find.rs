@@ -44,7 +44,7 @@ mod tests {
 
     fn found(typed: &str) -> Vec<String> {
         let rooms = [("디자인 리뷰", 0), ("Random", 0), ("점심", 3), ("random 2", 1)];
-        let rooms = rooms.map(|(name, unread)| SidebarRoom { room: room(name), unread });
+        let rooms = rooms.map(|(name, unread)| SidebarRoom { room: room(name), unread, refused: 0 });
         let others = ["random", "Random 3", "저녁"].map(room);
         let found = choices(&rooms, &others, &room("디자인 리뷰").key, typed);
         found.into_iter().map(|found| found.room.name.as_str().to_owned()).collect()

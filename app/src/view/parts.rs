@@ -1,11 +1,10 @@
 //! What several screens share.
 
-#[cfg(feature = "ssr")]
 use super::strings;
-use crate::domain::UserId;
 #[cfg(feature = "ssr")]
 use crate::{density::Density, i18n::Lang, page::PageData, protocol::ErrorCode, theme::Theme};
-use leptos::prelude::*;
+use crate::{domain::UserId, i18n::Strings};
+use leptos::{ev::MouseEvent, prelude::*};
 
 pub const BRAND: &str = "Hubbub";
 
@@ -64,6 +63,23 @@ pub mod icons {
     #[cfg(feature = "ssr")]
     pub const BACK: &str = "M16 10H4M9.5 4.5 4 10l5.5 5.5";
     pub const SEND: &str = "M4 10h12M10.5 4.5 16 10l-5.5 5.5";
+}
+
+/// How many messages are unread, if any are.
+pub fn unread_badge(unread: usize) -> AnyView {
+    let t = strings();
+    view! {
+        <span class="n">
+            <span aria-hidden="true" inner_html=Strings::badge(unread)></span>
+            <span class="vh" inner_html=(t.unread)(unread)></span>
+        </span>
+    }
+    .into_any()
+}
+
+/// Anything but a plain click is the browser's: a new tab, a new window, a download.
+pub fn is_plain(ev: &MouseEvent) -> bool {
+    ev.button() == 0 && !(ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key())
 }
 
 /// Initials and look of a person. They repeat the name beside them, so a screen reader skips them.

@@ -1,7 +1,7 @@
 //! From message to message by the arrow keys. The message that has the focus is one stop of the Tab key, and so is its address.
 
 use super::{on, tools};
-use crate::view::{chat::Chat, room::Handles};
+use crate::view::{chat::Chat, parts::is_plain, room::Handles};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, HtmlDivElement, HtmlElement, KeyboardEvent, MouseEvent};
@@ -31,8 +31,7 @@ pub fn attach(chat: Chat, handles: Handles) {
         if tools::is_on(&ev, ".fate button") && super::matches_media("(pointer: fine)") {
             let _ = handles.field.get_untracked().map(|field| field.focus());
         }
-        let plain = ev.button() == 0 && !(ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key());
-        if let (true, true, Some(row)) = (plain, tools::is_on(&ev, "a.at"), row_of(&ev)) {
+        if let (true, true, Some(row)) = (is_plain(&ev), tools::is_on(&ev, "a.at"), row_of(&ev)) {
             show(&ev, &row);
         }
     });

@@ -75,6 +75,7 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         notices::watch(chat);
         title(chat, handles);
         interruptions(chat, announcer);
+        refusals(chat, announcer);
         returns(chat, announcer);
         crate::client::attach(chat, screen, page.build);
     });
@@ -142,6 +143,18 @@ fn interruptions(chat: Chat, announcer: Announcer) {
             announcer.say(sentence);
         }
         before = state;
+    });
+}
+
+/// Says that a message was refused, in whichever room: its row says the rest.
+fn refusals(chat: Chat, announcer: Announcer) {
+    let mut before = 0;
+    effect(move || {
+        let (_, refused) = chat.unsent.get();
+        if refused > before {
+            announcer.say(strings().some_not_sent.to_owned());
+        }
+        before = refused;
     });
 }
 

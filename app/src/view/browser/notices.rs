@@ -26,7 +26,7 @@ pub fn ask(then: impl FnOnce(bool) + 'static) {
     told.forget();
 }
 
-fn allowed() -> bool {
+pub fn allowed() -> bool {
     // Pages that came without TLS may have no notifications at all.
     js_sys::Reflect::has(&window(), &"Notification".into()).unwrap_or(false)
         && Notification::permission() == NotificationPermission::Granted
@@ -63,13 +63,9 @@ pub fn watch(chat: Chat) {
     });
 }
 
-fn unread(chat: Chat, room: &RoomKey) -> usize {
-    chat.rooms.with_untracked(|rooms| rooms.iter().find(|line| line.room.key == *room).map_or(0, |line| line.unread))
-}
-
 fn tell(chat: Chat, room: &RoomRef) {
     let looked_at = super::presence::is_looked_at() && chat.room.with_untracked(|open| open.key == room.key);
-    let unread = unread(chat, &room.key);
+    let unread = untrack(|| chat.unread(&room.key));
     if unread == 0 || looked_at || !allowed() {
         return;
     }

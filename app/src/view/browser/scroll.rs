@@ -120,7 +120,10 @@ fn show_target(chat: Chat, handles: Handles, shown: Option<u64>) -> Option<u64> 
     // Until the row is there, it is looked for with each change of the rows.
     let row: web_sys::HtmlElement = found?.dyn_into().ok()?;
     let _ = row.class_list().add_1("target");
-    let _ = row.set_attribute("tabindex", "-1");
+    // One that the arrow keys went to is a stop of the Tab key, and stays one.
+    if !row.has_attribute("tabindex") {
+        let _ = row.set_attribute("tabindex", "-1");
+    }
     let top = row.get_bounding_client_rect().top() - log.get_bounding_client_rect().top();
     handles.leaping.set(false);
     log.scroll_by_with_x_and_y(0.0, top - f64::from(log.client_height()) / 3.0);

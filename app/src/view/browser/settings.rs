@@ -1,7 +1,12 @@
 //! Settings of this device, and a person's muted rooms, in the browser's storage; and the panels that show them.
 
 use super::{document, matches_media, notices, on, window};
-use crate::{domain::RoomKey, page::MUTED_KEYS, theme::Theme, view::chat::Chat};
+use crate::{
+    domain::RoomKey,
+    page::MUTED_KEYS,
+    theme::Theme,
+    view::{chat::Chat, parts::is_plain},
+};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlInputElement, MouseEvent};
@@ -102,7 +107,9 @@ fn show(chat: Chat) {
         let _ = leave.set_attribute("action", &(chat.room.with_untracked(|room| room.key.path()) + "/leave"));
     }
     let here = !chat.room.with_untracked(|room| is_muted(chat, &room.key));
-    for (name, on) in [("enter", enter_sends()), ("notify", notifies()), ("here", here), ("key", single_key())] {
+    for (name, on) in
+        [("enter", enter_sends()), ("notify", notifies() && notices::allowed()), ("here", here), ("key", single_key())]
+    {
         if let Some(box_) = checkbox(name) {
             box_.set_checked(on);
         }
@@ -138,12 +145,11 @@ fn clicked(ev: &MouseEvent) {
             let _ = keys.show_modal();
         }
     } else if let Some(tag) = target.get_attribute("data-choose") {
-        let plain = ev.button() == 0 && !(ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key());
-        if plain {
+        if is_plain(ev) {
             ev.prevent_default();
             choose(&tag, &target);
         }
-    } else if let Some(lang) = target.get_attribute("hreflang") {
+    } else if let Some(lang) = target.get_attribute("hreflang").filter(|_| is_plain(ev)) {
         // The link leads to the room that this page was loaded with, which may be another one than is on screen.
         ev.prevent_default();
         remember("lang", &lang);

@@ -4,7 +4,10 @@
 //! tap and lies over the room's heading, so that it covers nothing that somebody wrote.
 
 use super::{Announcer, copy, document, matches_media, messages::row_of, on, origin};
-use crate::view::{chat::Chat, parts::icons, room::Handles, strings};
+use crate::{
+    rows::Row,
+    view::{chat::Chat, parts::icons, room::Handles, strings},
+};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, MouseEvent};
@@ -56,14 +59,25 @@ pub fn attach(chat: Chat, handles: Handles, announcer: Announcer) {
         let Some(row) = row_of(&ev) else { return };
         let button = ev.target().and_then(|it| it.dyn_into::<Element>().ok()?.closest("button").ok()?);
         let Some(button) = button else { return };
+        let seq = row.get_attribute("data-seq").unwrap_or_default();
         if button.class_name().contains("copy") {
             let path = chat.room.with_untracked(|room| room.key.path());
-            let seq = row.get_attribute("data-seq").unwrap_or_default();
             copy(&[&origin(), &path, "/", &seq].concat(), t.link_copied, &button, announcer);
-        } else if let Ok(Some(text)) = row.query_selector(".text") {
-            copy(&text.text_content().unwrap_or_default(), t.text_copied, &button, announcer);
+        } else if let Some(text) = written(chat, &seq) {
+            copy(&text, t.text_copied, &button, announcer);
         }
     });
+}
+
+/// What was written, which need not be what is on the screen: translators change that.
+fn written(chat: Chat, seq: &str) -> Option<String> {
+    let seq = seq.parse::<u64>().ok()?;
+    chat.rows.with_untracked(|rows| {
+        rows.iter().find_map(|row| match row {
+            Row::Message { entry, .. } if entry.seq == seq => entry.text().map(str::to_owned),
+            _ => None,
+        })
+    })
 }
 
 /// Names stand in the buttons where no tooltip shows them.

@@ -192,13 +192,14 @@
     const data = await (await fetch(location.href, { headers: { accept: 'application/json' } })).text();
     while (composing) await wait(50);
     const [old, drawer] = [get('text'), get('drawer').checked];
-    const { value, defaultValue, selectionStart, selectionEnd } = old;
+    const { value, selectionStart, selectionEnd } = old;
     const focused = document.activeElement === old;
     script.render(data);
     whole = true;
     root.dataset.anew = '';
     const field = get('text');
-    if (value !== defaultValue) field.value = value;
+    // Also what the server gave back because it could not take it.
+    if (value !== field.value) field.value = value;
     if (focused) {
       field.focus();
       field.setSelectionRange(selectionStart, selectionEnd);

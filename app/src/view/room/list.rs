@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::Dial,
-    protocol::Person,
+    protocol::{PAGE_ENTRIES, Person},
     rows::Row,
     view::{
         chat::{Chat, Older},
@@ -46,8 +46,8 @@ pub fn list(chat: Chat, handles: Handles, halves: bool) -> impl IntoView {
     };
     // There is a way down from whatever is not the end of the room, or not in view.
     let away = move || (chat.newer.get() && !handles.leaping.get()) || !handles.at_end.get();
-    // What was fetched is nothing new: only what this person has not read is.
-    let way_down = move || match unread_here(chat) {
+    // What was fetched is nothing new: only what this person has not read is, be it among the rows or not.
+    let way_down = move || match chat.unread(&chat.room.with(|room| room.key.clone())) {
         0 => t.to_newest.to_owned(),
         n => (t.new_messages)(n),
     };
@@ -77,12 +77,6 @@ pub fn list(chat: Chat, handles: Handles, halves: bool) -> impl IntoView {
     }
 }
 
-/// What is unread in the room on screen, be it among its rows or not.
-fn unread_here(chat: Chat) -> usize {
-    let here = chat.room.with(|room| room.key.clone());
-    chat.rooms.with(|rooms| rooms.iter().find(|line| line.room.key == here).map_or(0, |line| line.unread))
-}
-
 /// What stands below the last message when the log goes on after it: the way to newer ones.
 fn bottom(chat: Chat) -> impl IntoView {
     let t = strings();
@@ -95,7 +89,7 @@ fn bottom(chat: Chat) -> impl IntoView {
     };
     let path = move || chat.room.with(|room| room.key.path());
     // The server's page before this seq begins after the last message here.
-    let href = move || [path(), "?before=".to_owned(), (last() + 51).to_string()].concat();
+    let href = move || [path(), "?before=".to_owned(), (last() + PAGE_ENTRIES as u64 + 1).to_string()].concat();
     let load = move |ev: leptos::ev::MouseEvent| {
         if let Some(actions) = chat.actions() {
             ev.prevent_default();

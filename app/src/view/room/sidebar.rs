@@ -2,15 +2,17 @@
 
 use super::{DRAWER, Handles};
 use crate::{
-    i18n::Strings,
     protocol::Person,
     view::{
         chat::{Chat, Link, SidebarRoom},
-        parts::{avatar, brand, icon, icons, rcdata, told},
+        parts::{avatar, brand, icon, icons, is_plain, rcdata, told, unread_badge},
         strings,
     },
 };
-use leptos::{ev::MouseEvent, prelude::*};
+use leptos::{
+    ev::{MouseEvent, SubmitEvent},
+    prelude::*,
+};
 
 pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
@@ -95,15 +97,18 @@ fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
     // The link stays when its count changes: somebody may be on it.
     let unread = {
         let key = key.clone();
-        move || chat.rooms.with(|rooms| rooms.iter().find(|line| line.room.key == key).map_or(0, |line| line.unread))
+        move || chat.unread(&key)
     };
     let is_unread = unread.clone();
+    let refused = {
+        let key = key.clone();
+        let there = move |rooms: &Vec<SidebarRoom>| rooms.iter().any(|line| line.room.key == key && line.refused > 0);
+        move || chat.rooms.with(&there)
+    };
     let path = room.key.path();
     let name = room.name.as_str().to_owned();
     let open = move |ev: MouseEvent| {
-        // Anything but a plain click is the browser's: a new tab, a new window, a download.
-        let plain = ev.button() == 0 && !(ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key());
-        if let Some(actions) = chat.actions().filter(|_| plain) {
+        if let Some(actions) = chat.actions().filter(|_| is_plain(&ev)) {
             ev.prevent_default();
             actions.open(&room);
         }
@@ -118,16 +123,20 @@ fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
             >
                 <bdi>{name}</bdi>
                 {move || {
-                    let unread = unread();
-                    (unread > 0)
+                    refused()
                         .then(|| {
                             view! {
-                                <span class="n">
-                                    <span aria-hidden="true" inner_html=Strings::badge(unread)></span>
-                                    <span class="vh" inner_html=(t.unread)(unread)></span>
+                                <span class="n bad">
+                                    <span aria-hidden="true">"!"</span>
+                                    <span class="vh">{t.some_not_sent}</span>
                                 </span>
                             }
                         })
+                }}
+                {move || {
+                    let unread = unread();
+                    (unread > 0)
+                        .then(|| unread_badge(unread))
                 }}
             </a>
         </li>
@@ -150,6 +159,14 @@ fn me(chat: Chat) -> impl IntoView {
             Link::SignedOut => t.signed_out,
         },
     );
+    // What waits or was refused goes with the session.
+    let stay = move |ev: SubmitEvent| {
+        let (waiting, refused) = chat.unsent.get_untracked();
+        let lost = waiting + refused;
+        if lost > 0 && !window().confirm_with_message(&(t.sign_out_unsent)(lost)).unwrap_or(true) {
+            ev.prevent_default();
+        }
+    };
     view! {
         <div class="me">
             {avatar(me.id, me.name.as_str(), false)}
@@ -157,7 +174,7 @@ fn me(chat: Chat) -> impl IntoView {
                 <b><bdi>{me.name.as_str().to_owned()}</bdi></b>
                 <small class=class inner_html=word></small>
             </div>
-            <form method="post" action="/signout">
+            <form method="post" action="/signout" on:submit=stay>
                 <button class="quiet">{t.sign_out}</button>
             </form>
         </div>

@@ -2,12 +2,11 @@
 
 use super::Handles;
 use crate::{
-    i18n::Strings,
     page::RoomRef,
     view::{
         chat::Chat,
         find::{self, Found},
-        parts::{icon, icons},
+        parts::{icon, icons, unread_badge},
         strings,
     },
 };
@@ -48,7 +47,7 @@ impl Choice {
     }
 }
 
-/// An empty frame until it is opened: the glue in `browser::switcher` shows it and follows the keyboard.
+/// An empty frame until it is opened: the glue in `browser::keyboard` shows it and follows the keyboard.
 pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
     view! {
         <dialog
@@ -71,10 +70,9 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
         let chosen = move || if at.get() == i { "true" } else { "false" };
         let beside = match found.unread {
             Some(0) => None,
-            Some(unread) => Some(("n", Strings::badge(unread))),
-            None => Some(("tag", t.not_joined.to_owned())),
+            Some(unread) => Some(unread_badge(unread)),
+            None => Some(view! { <span class="tag">{t.not_joined}</span> }.into_any()),
         };
-        let beside = beside.map(|(class, text)| view! { <span class=class>{text}</span> });
         let go = move |ev: leptos::ev::MouseEvent| {
             ev.prevent_default();
             at.set(i);
@@ -108,7 +106,7 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
                 aria-expanded="true"
                 aria-controls="choices"
                 aria-autocomplete="list"
-                aria-activedescendant=move || ["choice-", &at.get().to_string()].concat()
+                aria-activedescendant=move || (!rooms.with(Vec::is_empty)).then(|| ["choice-", &at.get().to_string()].concat())
                 aria-label=t.switch_room
                 placeholder=t.switch_room
                 autocomplete="off"
@@ -117,6 +115,15 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
                 dir="auto"
                 node_ref=handles.filter
             />
+            <button
+                class="icon"
+                type="button"
+                title=t.close_menu
+                aria-label=t.close_menu
+                on:click=move |_| handles.switching.set(false)
+            >
+                {icon(icons::CLOSE)}
+            </button>
         </div>
         <ul class="rooms" id="choices" role="listbox" aria-label=t.my_rooms>
             {move || rooms.get().into_iter().enumerate().map(option).collect::<Vec<_>>()}
