@@ -21,7 +21,7 @@ use super::{
     throttle::{Throttle, Turn},
 };
 use crate::{
-    engine::Session,
+    engine::{Session, StoreError, TokenHash},
     http::Wire,
     hub::{Hub, lease::Admission, wake::Wake},
 };
@@ -95,13 +95,11 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     hub.add_socket(&conn.session, &conn.wake);
     conn.admission.registered = std::time::Instant::now();
     // A session that ended just before has told the sockets that were there.
-    if !hub.engine.may_miss() {
-        match hub.engine.ended_sessions(&[conn.session.token]).await {
-            Ok(ended) if ended.is_empty() => {}
-            _ => conn.wake.end(),
-        }
-    }
-    let end = conn.serve().await;
+    let ended = if hub.engine.may_miss() { Ok(Vec::new()) } else { hub.engine.ended_sessions(&[conn.session.token]).await };
+    let end = match still_counts(ended) {
+        Ok(()) => conn.serve().await,
+        end => end,
+    };
     // Requests under way hold a place in their rooms: let them finish, unseen, so that it is given back.
     for joined in std::mem::take(&mut conn.rooms) {
         conn.exit(&joined, conn.wake.ended.load(Ordering::Acquire));
@@ -134,6 +132,16 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     }
     hub.remove_socket(&conn.session, &conn.wake);
     drop(place);
+}
+
+/// Whether a session counts, as the store says of those that `ended`. Where it does not answer nobody was signed out: the
+/// client comes back.
+fn still_counts(ended: Result<Vec<TokenHash>, StoreError>) -> Result<(), End> {
+    match ended {
+        Ok(ended) if ended.is_empty() => Ok(()),
+        Ok(_) => Err(End::SIGNED_OUT),
+        Err(_) => Err(End::Close(CloseCode::Busy, "the store does not answer")),
+    }
 }
 
 /// The client was not heard of for long: the socket counts for nobody's presence, for the time being.
@@ -296,5 +304,21 @@ impl Conn {
     /// Whether the session counts now; if not, nothing is done for it before the store was asked again.
     fn counts(&self) -> bool {
         self.sockets.hub.lease.holds(self.admission)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_does_not_answer_signs_nobody_out() {
+        let closed_with = |ended| match still_counts(ended) {
+            Err(End::Close(code, _)) => Some(code),
+            _ => None,
+        };
+        assert_eq!(closed_with(Ok(Vec::new())), None);
+        assert_eq!(closed_with(Ok(vec![TokenHash::of("a")])), Some(CloseCode::SessionEnded));
+        assert_eq!(closed_with(Err(StoreError("it is away".to_owned()))), Some(CloseCode::Busy));
     }
 }
