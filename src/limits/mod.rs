@@ -151,9 +151,11 @@ impl Limits {
         let wait = if let Some(token) = session {
             self.allowances.of(token).page(PAGE_PATIENCE)?
         } else {
-            let (wider, times) = asker.wider();
-            let first = self.pages.book(wider, f64::from(times), 1.0, PAGE_PATIENCE)?;
-            first.max(self.pages.book(asker.prefix(), f64::from(asker.times), 1.0, PAGE_PATIENCE)?)
+            let mut wait = Duration::ZERO;
+            for (prefix, times) in networks(asker) {
+                wait = wait.max(self.pages.book(prefix, f64::from(times), 1.0, PAGE_PATIENCE)?);
+            }
+            wait
         };
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
@@ -182,8 +184,7 @@ impl Limits {
         quota: Quota,
         asker: &Asker,
     ) -> Result<(), Duration> {
-        let wider = asker.wider();
-        for (prefix, times) in [wider, (asker.prefix(), asker.times)] {
+        for (prefix, times) in networks(asker) {
             let taken = self.take(engine, &format!("{what} from {prefix}"), quota, times).await;
             taken.inspect_err(|_| audit::limited(what, asker.prefix()))?;
         }
@@ -213,14 +214,54 @@ impl Limits {
         if self.factor == 0.0 {
             return Ok(());
         }
-        let (wider, times) = asker.wider();
-        buckets.take(wider, f64::from(times), 1.0)?;
-        buckets.take(asker.prefix(), f64::from(asker.times), 1.0)
+        networks(asker).into_iter().try_for_each(|(prefix, times)| buckets.take(prefix, f64::from(times), 1.0))
     }
+}
+
+/// Where an address is counted, and how many times as much may come from there. Its own share comes first: what is refused to
+/// one address costs the others around it nothing.
+fn networks(asker: &Asker) -> [(Prefix, u32); 2] {
+    [(asker.prefix(), asker.times), asker.wider()]
 }
 
 /// From where a name is held that is asked for from this address, and how many times as many may be.
 fn places(asker: &Asker) -> [(String, u32); 2] {
-    let (wider, times) = asker.wider();
-    [(wider, times), (asker.prefix(), asker.times)].map(|(prefix, times)| (format!("names from {prefix}"), times))
+    networks(asker).map(|(prefix, times)| (format!("names from {prefix}"), times))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::embedded::Embedded;
+    use clap::Parser;
+    use futures_util::FutureExt;
+
+    fn limits() -> Limits {
+        // A hundredth: 5 sign-ins, 6 pages, 4 rooms at once, and eight times as many from the network around an address.
+        Limits::new(&Config::parse_from(["hubbub", "--limits", "0.01"]))
+    }
+
+    fn asker(limits: &Limits, address: &str) -> Asker {
+        limits.asker(format!("{address}:1").parse().unwrap(), &HeaderMap::new())
+    }
+
+    #[tokio::test]
+    async fn who_asks_too_often_is_refused_alone_and_not_the_network_around() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let engine = Embedded::open(dir.path(), Duration::from_mins(1)).unwrap();
+        let limits = limits();
+        let (greedy, other) = (asker(&limits, "203.0.113.9"), asker(&limits, "203.0.113.10"));
+        for n in 0..100 {
+            assert_eq!(limits.sign_in(&greedy).is_ok(), n < 5);
+            assert_eq!(limits.room(&engine, None, &greedy).await.is_ok(), n < 4);
+            // Those that would have to wait take their turns as well; nobody waits here.
+            let _ = limits.page(None, &greedy).now_or_never();
+        }
+        limits.sign_in(&other).unwrap();
+        limits.room(&engine, None, &other).await.unwrap();
+        assert_eq!(limits.page(None, &other).now_or_never(), Some(Ok(())));
+        // All of the network together has a limit of its own.
+        let others = (11..111).map(|n| asker(&limits, &format!("203.0.113.{n}")));
+        assert_eq!(others.filter(|other| limits.sign_in(other).is_ok()).count(), 40 - 5 - 1);
+    }
 }
