@@ -87,8 +87,10 @@ impl Places {
             return Err(Full::Instance);
         }
         if self.factor > 0.0 {
-            let own = sessions.get(&token).map_or(0, |session| session.sockets.len());
-            if own > 0 && *total >= self.max - self.max / RESERVE {
+            // What leaves anyhow is no place that the session has: the successor of what was told to move is not one too many.
+            let stays = |wake: &Arc<Wake>| !wake.is_moving() && !wake.is_evicted();
+            let has_one = sessions.get(&token).is_some_and(|session| session.sockets.iter().any(stays));
+            if has_one && *total >= self.max - self.max / RESERVE {
                 return Err(Full::Instance);
             }
             if addresses.get(&prefix).is_some_and(|&count| count >= self.of_address(asker.times)) {
@@ -199,6 +201,17 @@ mod tests {
         drop((held, newcomers));
         assert_eq!(places.taken().total, 0);
         assert!(places.taken().sessions.is_empty() && places.taken().addresses.is_empty());
+    }
+
+    #[test]
+    fn the_successor_of_what_was_told_to_move_has_a_place_among_the_last() {
+        let places = Arc::new(Places::new(100, 1.0));
+        let held: Vec<_> = (0..90).map(|n| take(&places, n).unwrap()).collect();
+        held[3].wake.told_to_move();
+        let successor = take(&places, 3).unwrap();
+        assert_eq!(take(&places, 3).map(drop), Err(Full::Instance), "it has one that stays");
+        assert_eq!(take(&places, 4).map(drop), Err(Full::Instance));
+        drop(successor);
     }
 
     #[test]
