@@ -11,6 +11,8 @@ use serde::Deserialize;
 /// Entries after a mark that are looked at for unread messages: between them may be more of the reader's own than anybody
 /// would write without reading.
 pub(super) const UNREAD_SCAN: usize = 1_024;
+/// Bytes of them. Beyond, more may be unread than was counted, as with as many entries: nobody pays for what is read here.
+pub(super) const UNREAD_BYTES: usize = 256 * 1024;
 
 /// How far people have read. A mark belongs to a membership: it begins at the log's end when somebody becomes a member of a
 /// room, and goes with the membership.
@@ -32,23 +34,34 @@ pub(super) fn standing(stored: ReadMark, top: Cursor) -> ReadMark {
     ReadMark { epoch: top.epoch, seq }
 }
 
+/// Entries read at a time at least: as many of the longest ones are about [`UNREAD_BYTES`].
+const CHUNK_MIN: usize = 16;
+
 /// Counts unread messages entry by entry.
 pub(super) struct Unread {
     me: UserId,
     seen: usize,
+    bytes: usize,
     count: usize,
 }
 
 impl Unread {
     pub fn of(me: UserId) -> Self {
-        Self { me, seen: 0, count: 0 }
+        Self { me, seen: 0, bytes: 0, count: 0 }
     }
 
     /// Says whether to go on with the next entry.
     pub fn add(&mut self, entry: &str) -> bool {
         self.seen += 1;
+        self.bytes += entry.len();
         self.count += usize::from(is_message_of_another(entry, self.me));
-        self.count < UNREAD_MAX && self.seen < UNREAD_SCAN
+        self.count < UNREAD_MAX && self.seen < UNREAD_SCAN && self.bytes < UNREAD_BYTES
+    }
+
+    /// How many entries to read next, if they are about as long as those so far: at most `most`.
+    pub fn next(&self, most: usize) -> usize {
+        let size = self.bytes.checked_div(self.seen).unwrap_or(UNREAD_BYTES / CHUNK_MIN).max(1);
+        (UNREAD_BYTES.saturating_sub(self.bytes) / size).clamp(CHUNK_MIN, most)
     }
 
     pub fn count(&self) -> usize {
@@ -100,6 +113,21 @@ mod tests {
         let mut unread = Unread::of(ME);
         assert_eq!((1..9_999).find(|_| !unread.add(&entry(9, "message"))), Some(UNREAD_SCAN));
         assert_eq!(unread.count(), 0);
+        let long = entry(9, &"x".repeat(16 * 1024));
+        let mut unread = Unread::of(ME);
+        assert_eq!((1..9_999).find(|_| !unread.add(&long)), Some(UNREAD_BYTES / (16 * 1024)));
+    }
+
+    #[test]
+    fn as_much_is_read_at_a_time_as_may_be_looked_at() {
+        let mut unread = Unread::of(ME);
+        assert_eq!(unread.next(128), 16);
+        unread.add(&entry(9, "message"));
+        assert_eq!(unread.next(128), 128);
+        for _ in 0..4 {
+            unread.add(&entry(9, &"x".repeat(16 * 1024)));
+        }
+        assert_eq!(unread.next(128), 16);
     }
 
     #[test]

@@ -84,6 +84,7 @@ macro_rules! promises {
             unread_messages_are_counted_to_a_limit,
             unread_messages_are_counted_up_to_a_place,
             own_messages_without_end_are_not_read_without_end,
+            long_messages_of_one_s_own_are_not_all_read,
             many_rooms_are_read_at_once,
             a_mark_that_rose_is_reported_once,
             readings_are_what_a_naive_model_says,

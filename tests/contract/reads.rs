@@ -2,7 +2,7 @@
 
 use super::{Fixture, support::*};
 use app::{
-    domain::{Epoch, RoomKey, UserId},
+    domain::{Epoch, MESSAGE_MAX, RoomKey, UserId},
     page::RoomRef,
     protocol::{Person, ReadMark, Reading, UNREAD_MAX},
 };
@@ -187,6 +187,21 @@ pub async fn own_messages_without_end_are_not_read_without_end<F: Fixture>() {
     fill(&**engine, &mine, 1_010).await;
     entry(engine.append(tab.draft(11, "near")).await);
     fill_from(&**engine, &mine, 1_011, 1_040).await;
+    entry(engine.append(tab.draft(12, "far")).await);
+    assert_eq!(reading(&**engine, me, &tab.room.key).await.unread, 11);
+}
+
+pub async fn long_messages_of_one_s_own_are_not_all_read<F: Fixture>() {
+    let Opened { engine, .. } = &open::<F>().await;
+    let (tab, me, _) = behind(&**engine, 10).await;
+    let mine = Tab { by: Person { id: me, ..person("Ann") }, ..Tab::new(&tab.room) };
+    let long = "\u{1F4AC}".repeat(MESSAGE_MAX);
+    for n in 1..=40 {
+        entry(engine.append(mine.draft(n, &long)).await);
+        if n == 10 {
+            entry(engine.append(tab.draft(11, "near")).await);
+        }
+    }
     entry(engine.append(tab.draft(12, "far")).await);
     assert_eq!(reading(&**engine, me, &tab.room.key).await.unread, 11);
 }

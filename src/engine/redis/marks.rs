@@ -15,7 +15,7 @@ use fred::{bytes_utils::Str, prelude::HashesInterface};
 use futures_util::future::try_join_all;
 use std::slice;
 
-/// Entries read at a time to count unread ones, and rooms in which that is done at a time.
+/// Entries read at most at a time to count unread ones, and rooms in which that is done at a time.
 const CHUNK: usize = 128;
 const COUNTED_AT_ONCE: usize = 8;
 
@@ -111,7 +111,7 @@ impl Redis {
         let last = to.min(mark.seq.saturating_add(UNREAD_SCAN as u64));
         let mut from = mark.seq + 1;
         while from <= last {
-            let to = last.min(from + CHUNK as u64 - 1);
+            let to = last.min(from + unread.next(CHUNK) as u64 - 1);
             if !self.entries(room, from, to).await?.iter().all(|entry| unread.add(entry)) {
                 break;
             }
