@@ -5,11 +5,11 @@
 mod support;
 
 use app::{
-    domain::{ProducerId, UserName},
-    protocol::{ClientFrame, ServerFrame},
+    domain::{Cursor, EntryId, Epoch, MESSAGE_MAX, MessageText, ProducerId, UserId, UserName},
+    protocol::{self, ClientFrame, JoinedHow, ServerFrame},
 };
 use futures_util::{StreamExt, future::join_all, stream};
-use hubbub::engine::TokenHash;
+use hubbub::engine::{Appended, Content, Draft, TokenHash};
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
@@ -159,6 +159,67 @@ async fn a_socket_that_is_held_back_and_goes_away_leaves_nobody_behind() {
     flooding.until(|frame| matches!(frame, ServerFrame::Voided { .. }).then_some(())).await;
     drop(flooding);
     other.until(|frame| is_there(&frame, 1)).await;
+}
+
+/// A room with sixty of the longest messages, of 16 KB each, that no socket was in yet, and somebody who wrote none of them.
+async fn signed_in_to_a_long_log(server: &Server) -> (Person, Epoch) {
+    let person = Person::signed_in(server, "지우", "a").await;
+    let (room, text) = (server.engine.room(&key("a")).await.unwrap().unwrap(), "\u{1F4AC}".repeat(MESSAGE_MAX));
+    let by = protocol::Person { id: UserId(1), name: UserName::parse("Megan").unwrap() };
+    let mut epoch = Epoch(0);
+    for n in 1..=60 {
+        let (content, earlier) = (Content::Message(MessageText::parse(&text).unwrap()), vec![]);
+        let draft = Draft { room: room.clone(), by: by.clone(), p: P, n, earlier, until: None, content };
+        let Ok(Appended::Entry(at)) = server.engine.append(draft).await else { panic!("message {n} was not taken") };
+        epoch = at.epoch;
+    }
+    assert_eq!(person.post(server, "/rooms", &[("room", "b")]).await.status(), 303);
+    (person, epoch)
+}
+
+/// Sends three messages, and what came before their acknowledgements.
+async fn three_messages(socket: &mut Socket, room: &str) -> Vec<ServerFrame> {
+    for n in 1..=3 {
+        socket.say(room, P, n, "hello").await;
+    }
+    let (mut acknowledged, mut others) = (0, Vec::new());
+    while acknowledged < 3 {
+        match socket.frame().await {
+            ServerFrame::Ack { .. } => acknowledged += 1,
+            ServerFrame::Entry { room: of, .. } if of.as_str() == room => {}
+            other => others.push(other),
+        }
+    }
+    others
+}
+
+// A fiftieth of the usual: 335 kB of logs at once, then 21 kB a second; 4 frames.
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_answers_a_forged_cursor_is_paid_for() {
+    let server = Server::embedded(&["--limits", "0.02"]).await;
+    let (person, epoch) = signed_in_to_a_long_log(&server).await;
+    let mut socket = person.socket(&server).await;
+    socket.join("b", None).await;
+    let forged = Cursor { epoch, seq: 7, id: EntryId(7) };
+    let (how, page) = socket.join("a", Some(forged)).await;
+    assert_eq!((how, page.older), (JoinedHow::Reset, true));
+    socket.send(&ClientFrame::Join { room: key("a"), cursor: Some(forged) }).await;
+    let others = three_messages(&mut socket, "b").await;
+    assert!(others.iter().all(|frame| !matches!(frame, ServerFrame::Joined { .. })), "{others:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_cursor_far_behind_is_paid_for() {
+    let server = Server::embedded(&["--limits", "0.02"]).await;
+    let (person, epoch) = signed_in_to_a_long_log(&server).await;
+    let mut socket = person.socket(&server).await;
+    socket.join("b", None).await;
+    assert_eq!(socket.join("a", Some(Cursor::origin(epoch))).await.0, JoinedHow::Resumed);
+    socket.entry().await;
+    let others = three_messages(&mut socket, "b").await;
+    let entries = others.iter().filter(|frame| matches!(frame, ServerFrame::Entry { .. })).count();
+    assert!(entries < 59, "all of them came at once");
 }
 
 fn is_there(frame: &ServerFrame, people: usize) -> Option<()> {

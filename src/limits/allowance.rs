@@ -21,7 +21,7 @@ const LEAVES: Rate = Rate::new(60.0, 1.0);
 const OPENS: Rate = Rate::new(40.0, 4.0);
 /// Pages.
 const PAGES: Rate = Rate::new(100.0, 3.0);
-/// Bytes of history and of the pages of joins.
+/// Bytes of logs that are read for it alone: history, pages of joins and resets, what follows a cursor far behind.
 const HISTORY: Rate = Rate::new(16_777_216.0, 1_048_576.0);
 
 /// Forms of one session that may wait for their turn, and for how long.

@@ -199,7 +199,7 @@ async fn start(
     if room.holds(cursor) {
         return Ok((JoinedHow::Resumed, resumed));
     }
-    Ok(match follow(engine, room.key(), cursor, 1).await? {
+    Ok(match follow(engine, allowance, room.key(), cursor, 1).await? {
         Found::Following { .. } => (JoinedHow::Resumed, resumed),
         Found::Newest { how, page } => (how, page),
     })
@@ -207,8 +207,14 @@ async fn start(
 
 /// At most `limit` entries that follow `cursor` in the log, or the newest page where it is too far behind or of another
 /// log.
-async fn follow(engine: &dyn Engine, key: &RoomKey, cursor: Cursor, limit: usize) -> Result<Found, StoreError> {
-    let how = match engine.read_after(key, cursor, limit).await? {
+async fn follow(
+    engine: &dyn Engine,
+    allowance: Option<&Allowance>,
+    key: &RoomKey,
+    cursor: Cursor,
+    limit: usize,
+) -> Result<Found, StoreError> {
+    let how = match paid(allowance, engine.read_after(key, cursor, limit)).await? {
         After::Entries { records, top } if top.seq - cursor.seq <= RESUME_MAX => {
             let end = records.last().map_or(cursor, Record::cursor);
             return Ok(Found::Following { records, cursor: end });
@@ -216,10 +222,10 @@ async fn follow(engine: &dyn Engine, key: &RoomKey, cursor: Cursor, limit: usize
         After::Entries { .. } => JoinedHow::Jumped,
         After::Reset => JoinedHow::Reset,
     };
-    Ok(Found::Newest { how, page: newest(engine, key).await? })
+    Ok(Found::Newest { how, page: paid(allowance, newest(engine, key)).await? })
 }
 
-/// Reads a page once the session may have one more.
+/// Reads a part of the log once the session may have one more.
 async fn paid<P: Bytes>(
     allowance: Option<&Allowance>,
     read: impl Future<Output = Result<P, StoreError>>,
@@ -236,9 +242,24 @@ trait Bytes {
     fn bytes(&self) -> usize;
 }
 
+impl Bytes for [Record] {
+    fn bytes(&self) -> usize {
+        self.iter().map(|record| record.json.len()).sum()
+    }
+}
+
 impl Bytes for RecordPage {
     fn bytes(&self) -> usize {
-        self.records.iter().map(|record| record.json.len()).sum()
+        self.records.bytes()
+    }
+}
+
+impl Bytes for After {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Entries { records, .. } => records.bytes(),
+            Self::Reset => 0,
+        }
     }
 }
 
@@ -253,8 +274,14 @@ async fn newest(engine: &dyn Engine, key: &RoomKey) -> Result<RecordPage, StoreE
     page.ok_or_else(|| StoreError("the room is not in the store any more".to_owned()))
 }
 
-pub async fn catch_up(hub: Arc<Hub>, key: RoomKey, cursor: Cursor, token: u64) -> Done {
-    match follow(&*hub.engine, &key, cursor, CATCH_UP).await {
+pub async fn catch_up(
+    hub: Arc<Hub>,
+    allowance: Option<Arc<Allowance>>,
+    key: RoomKey,
+    cursor: Cursor,
+    token: u64,
+) -> Done {
+    match follow(&*hub.engine, allowance.as_deref(), &key, cursor, CATCH_UP).await {
         Ok(found) => Done::CaughtUp { token, found },
         Err(error) => {
             tracing::debug!(%error, "the store did not answer a reader that fell behind; trying again");

@@ -95,7 +95,8 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     hub.add_socket(&conn.session, &conn.wake);
     conn.admission.registered = std::time::Instant::now();
     // A session that ended just before has told the sockets that were there.
-    let ended = if hub.engine.may_miss() { Ok(Vec::new()) } else { hub.engine.ended_sessions(&[conn.session.token]).await };
+    let ended =
+        if hub.engine.may_miss() { Ok(Vec::new()) } else { hub.engine.ended_sessions(&[conn.session.token]).await };
     let end = match still_counts(ended) {
         Ok(()) => conn.serve().await,
         end => end,
