@@ -11,6 +11,7 @@ use app::{
 use futures_util::{StreamExt, future::join_all, stream};
 use hubbub::engine::{Appended, Content, Draft, TokenHash};
 use std::{
+    pin::pin,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
@@ -173,39 +174,41 @@ async fn signed_in_to_a_long_log(server: &Server) -> (Person, Epoch) {
         let Ok(Appended::Entry(at)) = server.engine.append(draft).await else { panic!("message {n} was not taken") };
         epoch = at.epoch;
     }
-    assert_eq!(person.post(server, "/rooms", &[("room", "b")]).await.status(), 303);
     (person, epoch)
 }
 
-/// Sends three messages, and what came before their acknowledgements.
-async fn three_messages(socket: &mut Socket, room: &str) -> Vec<ServerFrame> {
-    for n in 1..=3 {
-        socket.say(room, P, n, "hello").await;
-    }
-    let (mut acknowledged, mut others) = (0, Vec::new());
-    while acknowledged < 3 {
-        match socket.frame().await {
-            ServerFrame::Ack { .. } => acknowledged += 1,
-            ServerFrame::Entry { room: of, .. } if of.as_str() == room => {}
-            other => others.push(other),
+/// What comes while somebody else's page is rendered, and before the answer to a ping that was sent then.
+async fn meanwhile(server: &Server, socket: &mut Socket) -> Vec<ServerFrame> {
+    let other = Person::signed_in(server, "하은", "a").await;
+    let mut frames = Vec::new();
+    let mut page = pin!(other.get(server, "/r/a"));
+    loop {
+        tokio::select! {
+            page = &mut page => break assert_eq!(page.status(), 200),
+            frame = socket.frame() => frames.push(frame),
         }
     }
-    others
+    socket.send(&ClientFrame::Ping).await;
+    loop {
+        match socket.frame().await {
+            ServerFrame::Pong => return frames,
+            other => frames.push(other),
+        }
+    }
 }
 
-// A fiftieth of the usual: 335 kB of logs at once, then 21 kB a second; 4 frames.
+// A fiftieth of the usual: 335 kB of logs at once, then 21 kB a second.
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_answers_a_forged_cursor_is_paid_for() {
     let server = Server::embedded(&["--limits", "0.02"]).await;
     let (person, epoch) = signed_in_to_a_long_log(&server).await;
     let mut socket = person.socket(&server).await;
-    socket.join("b", None).await;
     let forged = Cursor { epoch, seq: 7, id: EntryId(7) };
     let (how, page) = socket.join("a", Some(forged)).await;
     assert_eq!((how, page.older), (JoinedHow::Reset, true));
     socket.send(&ClientFrame::Join { room: key("a"), cursor: Some(forged) }).await;
-    let others = three_messages(&mut socket, "b").await;
+    let others = meanwhile(&server, &mut socket).await;
     assert!(others.iter().all(|frame| !matches!(frame, ServerFrame::Joined { .. })), "{others:?}");
 }
 
@@ -214,12 +217,42 @@ async fn what_follows_a_cursor_far_behind_is_paid_for() {
     let server = Server::embedded(&["--limits", "0.02"]).await;
     let (person, epoch) = signed_in_to_a_long_log(&server).await;
     let mut socket = person.socket(&server).await;
-    socket.join("b", None).await;
     assert_eq!(socket.join("a", Some(Cursor::origin(epoch))).await.0, JoinedHow::Resumed);
     socket.entry().await;
-    let others = three_messages(&mut socket, "b").await;
-    let entries = others.iter().filter(|frame| matches!(frame, ServerFrame::Entry { .. })).count();
+    let frames = meanwhile(&server, &mut socket).await;
+    let entries = frames.iter().filter(|frame| matches!(frame, ServerFrame::Entry { .. })).count();
     assert!(entries < 59, "all of them came at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_history_is_still_answered() {
+    // A tenth: two pages of fifty of the longest messages at once, then one in 8 s; 20 frames.
+    let server = Server::embedded(&["--limits", "0.1"]).await;
+    let (person, epoch) = signed_in_to_a_long_log(&server).await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    let history = ClientFrame::History { room: key("a"), epoch, before: 60 };
+    // Until those that wait are more than may read at a time.
+    let (mut asked, mut answered) = (0, 0);
+    while asked - answered <= 8 {
+        assert!(asked < 19, "nothing waited");
+        for _ in 0..4 {
+            socket.send(&history).await;
+            asked += 1;
+        }
+        socket.send(&ClientFrame::Ping).await;
+        loop {
+            match socket.frame().await {
+                ServerFrame::Pong => break,
+                ServerFrame::History { .. } => answered += 1,
+                _ => {}
+            }
+        }
+    }
+    // Those that wait go with the socket.
+    drop(socket);
+    let (_megan, mut other) = inside(&server, "Megan", "a").await;
+    other.until(|frame| is_there(&frame, 1)).await;
 }
 
 fn is_there(frame: &ServerFrame, people: usize) -> Option<()> {

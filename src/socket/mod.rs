@@ -8,6 +8,7 @@
 //! | [`clock`] | what the clock makes it do |
 //! | [`end`] | why it ends |
 //! | [`joined`] | one room of the socket: its cursor |
+//! | [`pages`] | what it may read of logs, and when |
 //! | [`request`] | what each frame of a client asks, worked on beside the task |
 //! | [`signals`] | read marks and typing |
 //! | [`throttle`] | how fast it is read from |
@@ -20,6 +21,7 @@ mod conn;
 mod end;
 mod guard;
 mod joined;
+mod pages;
 mod reply;
 mod request;
 mod scan;

@@ -3,13 +3,13 @@
 
 use super::{
     joined::Joined,
+    pages::Pages,
     reply::{self, Frame, Number},
     signals::{Errand, Signals},
 };
 use crate::{
     engine::{After, AppendError, Appended, Content, Draft, Engine, Record, RecordPage, StoreError},
     hub::{EnterError, Hub, presence, room::Room, wake::Wake},
-    limits::allowance::Allowance,
 };
 use app::{
     domain::{Cursor, Epoch, MessageText, RoomKey},
@@ -20,6 +20,7 @@ use app::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Entries read from the log at a time for a socket that fell out of the ring.
 const CATCH_UP: usize = 32;
@@ -39,6 +40,8 @@ pub enum Done {
     History {
         room: RoomKey,
         reply: Frame,
+        /// Its page is memory until it is written.
+        turn: OwnedSemaphorePermit,
     },
     /// The answer to a `join`.
     Joined {
@@ -46,6 +49,7 @@ pub enum Done {
         reply: Frame,
         /// A cursor was given, and the ring did not hold it.
         is_anew: bool,
+        turn: OwnedSemaphorePermit,
     },
     NotJoined {
         token: u64,
@@ -113,6 +117,11 @@ fn unavailable(error: &StoreError, key: &RoomKey) -> Frame {
     reply::unavailable(key.clone())
 }
 
+/// The same of a request that reads the log, which is nobody's any more once its socket has ended.
+fn unread(pages: &Pages, error: &StoreError, key: &RoomKey) -> Frame {
+    if pages.are_over() { reply::unavailable(key.clone()) } else { unavailable(error, key) }
+}
+
 /// What a request is answered with that has to be made again, later.
 pub fn later(frame: &ClientFrame) -> Option<Frame> {
     Some(match frame.clone() {
@@ -129,7 +138,7 @@ pub fn later(frame: &ClientFrame) -> Option<Frame> {
 
 pub async fn join(
     hub: Arc<Hub>,
-    allowance: Option<Arc<Allowance>>,
+    pages: Pages,
     me: Person,
     wake: Arc<Wake>,
     key: RoomKey,
@@ -138,6 +147,7 @@ pub async fn join(
 ) -> Done {
     let asked = cursor;
     let refuse = |reply| Done::NotJoined { token, reply };
+    let Some(turn) = pages.turn().await else { return refuse(reply::unavailable(key)) };
     let room = match hub.enter(&key, &me, &wake).await {
         Ok(room) => room,
         Err(EnterError::Unknown) => {
@@ -149,7 +159,7 @@ pub async fn join(
     let seen_generation = room.generation();
     let read = async {
         hub.engine.add_member(me.id, &key).await?;
-        let (how, page) = start(&hub, &room, cursor, allowance.as_deref()).await?;
+        let (how, page) = start(&hub, &room, cursor, &pages).await?;
         // What follows the page comes as entries, which the client counts itself.
         let reading = hub.engine.readings(me.id, &[(key.clone(), page.cursor.seq)]).await?.pop().unwrap_or_default();
         Ok((how, page, reading))
@@ -158,7 +168,7 @@ pub async fn join(
         Ok(found) => found,
         Err(error) => {
             hub.exit(&room, me.id, &wake, false);
-            return refuse(unavailable(&error, &key));
+            return refuse(unread(&pages, &error, &key));
         }
     };
     let cursor = page.cursor;
@@ -180,7 +190,7 @@ pub async fn join(
     let is_anew = asked.is_some_and(|cursor| !room.holds(cursor));
     let (seen_log, present, reading) = (0, true, false);
     let joined = Joined { token, room, cursor, seen_log, seen_generation, seen_presence, present, reading, signals };
-    Done::Joined { joined, reply, is_anew }
+    Done::Joined { joined, reply, is_anew, turn }
 }
 
 /// Where a join starts: at the client's cursor if the log still knows it, else at the newest page.
@@ -188,18 +198,18 @@ async fn start(
     hub: &Hub,
     room: &Room,
     cursor: Option<Cursor>,
-    allowance: Option<&Allowance>,
+    pages: &Pages,
 ) -> Result<(JoinedHow, RecordPage), StoreError> {
     let engine = &*hub.engine;
     let Some(cursor) = cursor else {
-        return Ok((JoinedHow::Newest, paid(allowance, newest(engine, room.key())).await?));
+        return Ok((JoinedHow::Newest, pages.paid(newest(engine, room.key())).await?));
     };
     // What follows comes as entry frames, like everything later; here it is only made sure that the log knows the cursor.
     let resumed = RecordPage { records: Vec::new(), cursor, older: cursor.seq > 0 };
     if room.holds(cursor) {
         return Ok((JoinedHow::Resumed, resumed));
     }
-    Ok(match follow(engine, allowance, room.key(), cursor, 1).await? {
+    Ok(match follow(engine, pages, room.key(), cursor, 1).await? {
         Found::Following { .. } => (JoinedHow::Resumed, resumed),
         Found::Newest { how, page } => (how, page),
     })
@@ -209,12 +219,12 @@ async fn start(
 /// log.
 async fn follow(
     engine: &dyn Engine,
-    allowance: Option<&Allowance>,
+    pages: &Pages,
     key: &RoomKey,
     cursor: Cursor,
     limit: usize,
 ) -> Result<Found, StoreError> {
-    let how = match paid(allowance, engine.read_after(key, cursor, limit)).await? {
+    let how = match pages.paid(engine.read_after(key, cursor, limit)).await? {
         After::Entries { records, top } if top.seq - cursor.seq <= RESUME_MAX => {
             let end = records.last().map_or(cursor, Record::cursor);
             return Ok(Found::Following { records, cursor: end });
@@ -222,51 +232,7 @@ async fn follow(
         After::Entries { .. } => JoinedHow::Jumped,
         After::Reset => JoinedHow::Reset,
     };
-    Ok(Found::Newest { how, page: paid(allowance, newest(engine, key)).await? })
-}
-
-/// Reads a part of the log once the session may have one more.
-async fn paid<P: Bytes>(
-    allowance: Option<&Allowance>,
-    read: impl Future<Output = Result<P, StoreError>>,
-) -> Result<P, StoreError> {
-    let Some(allowance) = allowance else { return read.await };
-    allowance.history().await;
-    let page = read.await?;
-    allowance.charge_history(page.bytes());
-    Ok(page)
-}
-
-/// How much of the log was read.
-trait Bytes {
-    fn bytes(&self) -> usize;
-}
-
-impl Bytes for [Record] {
-    fn bytes(&self) -> usize {
-        self.iter().map(|record| record.json.len()).sum()
-    }
-}
-
-impl Bytes for RecordPage {
-    fn bytes(&self) -> usize {
-        self.records.bytes()
-    }
-}
-
-impl Bytes for After {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Entries { records, .. } => records.bytes(),
-            Self::Reset => 0,
-        }
-    }
-}
-
-impl<T: Bytes> Bytes for Option<T> {
-    fn bytes(&self) -> usize {
-        self.as_ref().map_or(0, T::bytes)
-    }
+    Ok(Found::Newest { how, page: pages.paid(newest(engine, key)).await? })
 }
 
 async fn newest(engine: &dyn Engine, key: &RoomKey) -> Result<RecordPage, StoreError> {
@@ -274,14 +240,8 @@ async fn newest(engine: &dyn Engine, key: &RoomKey) -> Result<RecordPage, StoreE
     page.ok_or_else(|| StoreError("the room is not in the store any more".to_owned()))
 }
 
-pub async fn catch_up(
-    hub: Arc<Hub>,
-    allowance: Option<Arc<Allowance>>,
-    key: RoomKey,
-    cursor: Cursor,
-    token: u64,
-) -> Done {
-    match follow(&*hub.engine, allowance.as_deref(), &key, cursor, CATCH_UP).await {
+pub async fn catch_up(hub: Arc<Hub>, pages: Pages, key: RoomKey, cursor: Cursor, token: u64) -> Done {
+    match follow(&*hub.engine, &pages, &key, cursor, CATCH_UP).await {
         Ok(found) => Done::CaughtUp { token, found },
         Err(error) => {
             tracing::debug!(%error, "the store did not answer a reader that fell behind; trying again");
@@ -306,20 +266,14 @@ pub async fn forget(hub: Arc<Hub>, me: Person, key: RoomKey) -> Done {
     Done::Nothing
 }
 
-pub async fn history(
-    hub: Arc<Hub>,
-    allowance: Option<Arc<Allowance>>,
-    key: RoomKey,
-    epoch: Epoch,
-    before: u64,
-) -> Done {
-    let read = async { hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES).await };
-    let reply = match paid(allowance.as_deref(), read).await {
+pub async fn history(hub: Arc<Hub>, pages: Pages, key: RoomKey, epoch: Epoch, before: u64) -> Done {
+    let Some(turn) = pages.turn().await else { return Done::Nothing };
+    let reply = match pages.paid(hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES)).await {
         Ok(Some(page)) => ServerFrame::History { room: key.clone(), before, page: reply::page(page) },
         Ok(None) => reply::error(ErrorCode::EpochUnknown, "the room's log has another epoch", Some(key.clone())),
-        Err(error) => unavailable(&error, &key),
+        Err(error) => unread(&pages, &error, &key),
     };
-    Done::History { room: key, reply }
+    Done::History { room: key, reply, turn }
 }
 
 /// What a `send` or `void` asks to append, and where the message may stand already.

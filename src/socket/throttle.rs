@@ -98,10 +98,6 @@ impl Throttle {
             self.joins.charge(JOINS, 1.0 - RESUMED, Instant::now());
         }
     }
-
-    pub fn allowance(&self) -> Option<Arc<Allowance>> {
-        self.allowance.clone()
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::{
     close,
     end::End,
     joined::Joined,
+    pages::Pages,
     reply::{self, Frame},
     request::{self, Done},
     signals::{self, Marks},
@@ -41,8 +42,6 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 const STOP_HANDSHAKE: Duration = Duration::from_millis(500);
 /// What is still read, unseen, of a client that broke a rule: the rest of the largest message, and its close frame.
 const DISCARDED_MAX: usize = FRAME_MAX + 1024;
-/// Requests for pages of entries under way at a time.
-const PAGES_MAX: usize = 4;
 /// Requests read before their answers are written.
 const READ_BATCH: usize = 64;
 
@@ -59,8 +58,7 @@ struct Conn {
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     /// How much of the work is appends, which a server that stops waits for.
     appends: usize,
-    /// How much of it ends in a page of entries, which is memory until it is written.
-    pages: usize,
+    pages: Pages,
     /// Which room is served first, so that a busy one does not starve the others.
     turn: usize,
     marks: Marks,
@@ -72,6 +70,7 @@ struct Conn {
 
 pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     let Admitted { session, asked, place, wire } = admitted;
+    let allowance = sockets.limits.allowance(session.token);
     let mut conn = Conn {
         ws,
         wake: place.wake.clone(),
@@ -80,12 +79,12 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
         next_token: 1,
         work: FuturesUnordered::new(),
         appends: 0,
-        pages: 0,
+        pages: Pages::new(allowance.clone()),
         turn: 0,
         marks: Marks::new(),
         pulse: Pulse::new(),
         stay: Stay::new(sockets.lifetime),
-        throttle: Throttle::new(sockets.limits.allowance(session.token)),
+        throttle: Throttle::new(allowance),
         wire,
         sockets,
         session,
@@ -101,6 +100,7 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
         Ok(()) => conn.serve().await,
         end => end,
     };
+    conn.pages.end();
     // Requests under way hold a place in their rooms: let them finish, unseen, so that it is given back.
     for joined in std::mem::take(&mut conn.rooms) {
         conn.exit(&joined, conn.wake.ended.load(Ordering::Acquire));
@@ -192,7 +192,7 @@ impl Conn {
 
     /// Whether the client has to wait: nothing more is read until some of the work is done.
     fn is_busy(&self) -> bool {
-        self.work.len() >= IN_FLIGHT_MAX || self.pages >= PAGES_MAX
+        self.work.len() >= IN_FLIGHT_MAX
     }
 
     /// What may be read now.

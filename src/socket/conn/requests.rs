@@ -58,9 +58,8 @@ impl Conn {
                 let token = self.next_token;
                 self.next_token += 1;
                 self.joining.push((key.clone(), token));
-                self.pages += 1;
-                let allowance = self.throttle.allowance();
-                self.begin(request::join(hub, allowance, me, self.wake.clone(), key, cursor, token)).await
+                let pages = self.pages.clone();
+                self.begin(request::join(hub, pages, me, self.wake.clone(), key, cursor, token)).await
             }
             ClientFrame::Leave { room: key } => {
                 if let Some(reply) = is_no_key(&key) {
@@ -81,9 +80,7 @@ impl Conn {
                     let reply = is_no_key(&key).unwrap_or_else(|| not_joined(key));
                     return self.say(&reply).await;
                 }
-                self.pages += 1;
-                let allowance = self.throttle.allowance();
-                self.begin(request::history(hub, allowance, key, epoch, before)).await
+                self.begin(request::history(hub, self.pages.clone(), key, epoch, before)).await
             }
             ClientFrame::Send { room, p, n, text, earlier } => {
                 self.append(Number { room, p, n }, Asked { text: Some(text), earlier }).await
@@ -141,13 +138,11 @@ impl Conn {
                 self.appends -= 1;
                 self.say(&reply).await
             }
-            Done::History { room, reply } => {
-                self.pages -= 1;
+            Done::History { room, reply, turn: _turn } => {
                 let reply = if self.counts() { reply } else { reply::unavailable(room) };
                 self.say(&reply).await
             }
-            Done::Joined { joined, reply, is_anew } => {
-                self.pages -= 1;
+            Done::Joined { joined, reply, is_anew, turn: _turn } => {
                 let Some(at) = self.joining.iter().position(|(_, token)| *token == joined.token) else {
                     self.unwanted(&joined);
                     return Ok(());
@@ -165,7 +160,6 @@ impl Conn {
                 self.say(&reply).await
             }
             Done::NotJoined { token, reply } => {
-                self.pages -= 1;
                 self.joining.retain(|(_, other)| *other != token);
                 self.say(&reply).await
             }

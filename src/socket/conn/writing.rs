@@ -95,8 +95,8 @@ impl Conn {
             self.feed(Message::Text(frame)).await?;
         }
         for (key, cursor, token) in behind {
-            let (hub, allowance) = (self.sockets.hub.clone(), self.throttle.allowance());
-            self.work.push(request::catch_up(hub, allowance, key, cursor, token).boxed());
+            let (hub, pages) = (self.sockets.hub.clone(), self.pages.clone());
+            self.work.push(request::catch_up(hub, pages, key, cursor, token).boxed());
         }
         Ok(more)
     }

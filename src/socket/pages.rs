@@ -1,0 +1,112 @@
+//! What a socket may read of logs, and when.
+
+use crate::{
+    engine::{After, Record, RecordPage, StoreError},
+    limits::allowance::Allowance,
+};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// Requests of one socket that read a page at a time. A page is memory until it is written.
+const AT_A_TIME: usize = 4;
+
+/// Whose turn it is to read a page. Those that wait keep nobody from being read from.
+#[derive(Clone)]
+pub struct Pages {
+    turns: Arc<Semaphore>,
+    /// `None` where nothing is limited.
+    allowance: Option<Arc<Allowance>>,
+    over: CancellationToken,
+}
+
+impl Pages {
+    pub fn new(allowance: Option<Arc<Allowance>>) -> Self {
+        Self { turns: Arc::new(Semaphore::new(AT_A_TIME)), allowance, over: CancellationToken::new() }
+    }
+
+    /// Waits for a turn, which is over when what this returns is dropped. `None` if the socket has ended.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.turns.clone().acquire_owned().await.ok()
+    }
+
+    /// Reads a part of the log once the session may have one more.
+    ///
+    /// # Errors
+    /// The store did not answer, or the socket ended before.
+    pub async fn paid<P: Bytes>(&self, read: impl Future<Output = Result<P, StoreError>>) -> Result<P, StoreError> {
+        let Some(allowance) = &self.allowance else { return read.await };
+        tokio::select! {
+            () = allowance.history() => {}
+            () = self.over.cancelled() => return Err(StoreError("its socket has ended".to_owned())),
+        }
+        let page = read.await?;
+        allowance.charge_history(page.bytes());
+        Ok(page)
+    }
+
+    /// The socket has ended: nobody waits any more.
+    pub fn end(&self) {
+        self.turns.close();
+        self.over.cancel();
+    }
+
+    pub fn are_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+}
+
+/// How much of the log was read.
+pub trait Bytes {
+    fn bytes(&self) -> usize;
+}
+
+impl Bytes for [Record] {
+    fn bytes(&self) -> usize {
+        self.iter().map(|record| record.json.len()).sum()
+    }
+}
+
+impl Bytes for RecordPage {
+    fn bytes(&self) -> usize {
+        self.records.bytes()
+    }
+}
+
+impl Bytes for After {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Entries { records, .. } => records.bytes(),
+            Self::Reset => 0,
+        }
+    }
+}
+
+impl<T: Bytes> Bytes for Option<T> {
+    fn bytes(&self) -> usize {
+        self.as_ref().map_or(0, T::bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::TokenHash, limits::allowance::Allowances};
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn when_the_socket_ends_nobody_waits_for_a_page_any_more() {
+        let allowance = Allowances::new(1.0).of(TokenHash::of("a"));
+        allowance.charge_history(1 << 30);
+        let pages = Pages::new(Some(allowance));
+        let turns: Vec<_> = (0..AT_A_TIME).map(|_| pages.turn().now_or_never().unwrap().unwrap()).collect();
+        let mut waits = Box::pin(pages.turn());
+        assert!((&mut waits).now_or_never().is_none());
+        let mut owes = Box::pin(pages.paid(async { Ok(After::Reset) }));
+        assert!((&mut owes).now_or_never().is_none());
+        pages.end();
+        assert!(waits.await.is_none());
+        assert!(owes.await.is_err() && pages.are_over());
+        drop(turns);
+    }
+}
