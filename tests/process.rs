@@ -159,29 +159,58 @@ fn on_cloud_run_an_empty_address_of_the_store_does_not_start_a_chat_that_forgets
     assert_eq!(start_with(&[("K_SERVICE", "chat"), ("HUBBUB_EPHEMERAL", "true")]), start_with(&[]));
 }
 
-#[tokio::test]
-async fn refused_hosts_and_origins_are_told_by_name_once() {
+/// What the program logs, as JSON, while `act` is done to it.
+async fn logged(args: &[&str], variables: &[(&str, &str)], act: impl AsyncFnOnce(SocketAddr)) -> String {
     let (data, site, address) = (TempDir::new().unwrap(), site(), free_address());
     let port = address.port().to_string();
     let folders = [data.path().to_str().unwrap(), site.path().to_str().unwrap()];
-    let args = ["--port", &port, "--data-dir", folders[0], "--site-dir", folders[1], "--log-format", "json"];
-    let mut child = program(&args).stderr(Stdio::piped()).spawn().unwrap();
+    let own = ["--port", &port, "--data-dir", folders[0], "--site-dir", folders[1], "--log-format", "json"];
+    let mut program = program(&[&own, args].concat());
+    let mut child = program.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
     until_it_listens(address).await;
-    let ask = async |line: &str| {
-        let request = format!("POST /signin HTTP/1.1\r\n{line}\r\nConnection: close\r\n\r\n");
-        support::raw::ask(address, request.as_bytes()).await.status
-    };
-    let origins: Vec<_> = (0..3).map(|i| format!("Host: {address}\r\nOrigin: https://evil{i}.example")).collect();
-    for _ in 0..3 {
-        for name in 0..12 {
-            assert_eq!(ask(&format!("Host: name{name}.example:99")).await, 421);
-        }
-        for origin in &origins {
-            assert_eq!(ask(origin).await, 403);
-        }
-    }
+    act(address).await;
     child.kill().unwrap();
-    let log = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+}
+
+#[tokio::test]
+async fn a_store_that_is_full_is_told_of_once() {
+    let log = logged(&["--keep-free-mib", "4294967295"], &[], async |address| {
+        let person = Person::signed_in(&address, "지우", "a").await;
+        let mut socket = person.socket(&address).await;
+        socket.join("a", None).await;
+        for _ in 0..20 {
+            socket.say("a", ProducerId(1), 1, "hello").await;
+            let refused = |frame| match frame {
+                ServerFrame::Refused { code, .. } => Some(code),
+                ServerFrame::Ack { .. } => panic!("it was taken"),
+                _ => None,
+            };
+            assert_eq!(socket.until(refused).await, ErrorCode::Unavailable);
+        }
+    });
+    let log = log.await;
+    assert_eq!(log.lines().filter(|line| line.contains("a message was not acknowledged")).count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn refused_hosts_and_origins_are_told_by_name_once() {
+    let log = logged(&[], &[], async |address| {
+        let ask = async |line: &str| {
+            let request = format!("POST /signin HTTP/1.1\r\n{line}\r\nConnection: close\r\n\r\n");
+            support::raw::ask(address, request.as_bytes()).await.status
+        };
+        let origins: Vec<_> = (0..3).map(|i| format!("Host: {address}\r\nOrigin: https://evil{i}.example")).collect();
+        for _ in 0..3 {
+            for name in 0..12 {
+                assert_eq!(ask(&format!("Host: name{name}.example:99")).await, 421);
+            }
+            for origin in &origins {
+                assert_eq!(ask(origin).await, 403);
+            }
+        }
+    });
+    let log = log.await;
     let lines: Vec<_> = log.lines().filter(|line| line.contains("\"target\":\"audit\"")).collect();
     let of = |event: &str| lines.iter().filter(|line| line.contains(event)).copied().collect::<Vec<_>>();
     let hosts = of("host_refused");

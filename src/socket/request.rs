@@ -10,6 +10,7 @@ use super::{
 use crate::{
     engine::{After, AppendError, Appended, Content, Draft, Engine, Record, RecordPage, StoreError},
     hub::{EnterError, Hub, presence, room::Room, wake::Wake},
+    telemetry::Seldom,
 };
 use app::{
     domain::{Cursor, Epoch, MessageText, RoomKey},
@@ -112,8 +113,13 @@ fn read<'a, T: Deserialize<'a>>(value: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(value?.get()).ok()
 }
 
+/// What a store that is full or away makes of everybody's requests, told once a minute.
+static FAILED: Seldom = Seldom::new(8);
+
 fn unavailable(error: &StoreError, key: &RoomKey) -> Frame {
-    tracing::warn!(%error, "the store did not answer a request");
+    if let Some(others) = FAILED.say(&error.to_string()) {
+        tracing::warn!(%error, others, "the store did not answer a request");
+    }
     reply::unavailable(key.clone())
 }
 
@@ -305,7 +311,9 @@ pub async fn append(hub: Arc<Hub>, draft: Draft) -> Done {
         Err(AppendError::OutOfOrder { last }) => number.refused(ErrorCode::OutOfOrder, Some(last)),
         Err(AppendError::Conflict) => number.refused(ErrorCode::Conflict, None),
         Err(error @ (AppendError::Unavailable(_) | AppendError::Unknown(_))) => {
-            tracing::warn!(%error, "a message was not acknowledged");
+            if let Some(others) = FAILED.say(&error.to_string()) {
+                tracing::warn!(%error, others, "a message was not acknowledged");
+            }
             number.refused(ErrorCode::Unavailable, None)
         }
     })
