@@ -370,6 +370,13 @@ impl Config {
         if plain && !self.host.is_loopback() {
             warnings.push("serving plain HTTP beyond this machine: whoever can listen in on the network can act as the people signed in");
         }
+        // What stands in the environment as nothing was taken for not set.
+        let url = self.redis_url.clone().or_else(|| std::env::var("REDIS_URL").ok());
+        if self.redis().is_none() && url.is_some_and(|url| url.trim().is_empty()) {
+            warnings.push(
+                "REDIS_URL is set, but empty: this instance keeps its messages for itself, in its data directory",
+            );
+        }
         if self.limits == 0.0 {
             warnings.push("there are no limits for one person or address (--limits 0): for tests and benchmarks only");
         }

@@ -174,6 +174,15 @@ async fn logged(args: &[&str], variables: &[(&str, &str)], act: impl AsyncFnOnce
 }
 
 #[tokio::test]
+async fn an_address_of_redis_that_is_empty_is_warned_of() {
+    for url in ["", " "] {
+        let log = logged(&[], &[("REDIS_URL", url)], async |_| {}).await;
+        assert!(log.contains("REDIS_URL is set, but empty"), "{log}");
+    }
+    assert!(!logged(&[], &[], async |_| {}).await.contains("REDIS_URL"));
+}
+
+#[tokio::test]
 async fn a_store_that_is_full_is_told_of_once() {
     let log = logged(&["--keep-free-mib", "4294967295"], &[], async |address| {
         let person = Person::signed_in(&address, "지우", "a").await;
