@@ -203,6 +203,26 @@ async fn a_store_that_is_full_is_told_of_once() {
 }
 
 #[tokio::test]
+async fn who_came_went_made_a_room_or_asked_too_much_is_in_the_log() {
+    // Names and texts are not.
+    let log = logged(&["--limits", "0.02"], &[], async |address| {
+        let person = Person::signed_in(&address, "Secret name", "secret room").await;
+        let make = async |room: &str| person.post(&address, "/rooms", &[("room", room)]).await.status().as_u16();
+        assert_eq!([make("secret second").await, make("secret third").await], [303, 429]);
+        assert_eq!(person.post(&address, "/signout", &[]).await.status(), 303);
+    });
+    let log = log.await;
+    for (event, times) in [("signed_in", 1), ("room_made", 2), ("limited", 1), ("signed_out", 1)] {
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).collect();
+        assert_eq!(lines.len(), times, "{event}: {log}");
+        let is_whole =
+            |line: &&str| line.contains("\"target\":\"audit\"") && line.contains("\"address\":\"127.0.0.1/32\"");
+        assert!(lines.iter().all(is_whole), "{event}: {log}");
+    }
+    assert!(log.contains("\"what\":\"rooms\"") && !log.to_lowercase().contains("secret"), "{log}");
+}
+
+#[tokio::test]
 async fn refused_hosts_and_origins_are_told_by_name_once() {
     let log = logged(&[], &[], async |address| {
         let ask = async |line: &str| {
