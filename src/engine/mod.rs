@@ -150,6 +150,17 @@ pub const ROOMS_LISTED: usize = app::protocol::ROOMS_MAX;
 #[error("store: {0}")]
 pub struct StoreError(pub String);
 
+/// A log holds what no engine wrote; somebody has to look at it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the log of room {0} is damaged")]
+pub struct Damaged(pub String);
+
+impl From<Damaged> for StoreError {
+    fn from(damaged: Damaged) -> Self {
+        Self(damaged.to_string())
+    }
+}
+
 /// What follows a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum After {
@@ -196,7 +207,8 @@ pub trait RoomLog: Send + Sync {
     async fn top(&self, room: &RoomKey) -> Result<Option<Cursor>, StoreError>;
 
     /// What [`top`](Self::top) says of each of `rooms`, at the cost of about one answer from the store.
-    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Option<Cursor>>, StoreError>;
+    /// A damaged log is told apart from a store that does not answer: the others are told of all the same.
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, Damaged>>, StoreError>;
 }
 
 /// SHA-256 of a session's token: the token itself is in the person's cookie and nowhere else.

@@ -2,7 +2,7 @@
 //! and a log that was set back.
 
 use super::{Hub, room::Room, upkeep::every};
-use crate::engine::StoreError;
+use crate::{engine::StoreError, telemetry::Seldom};
 use app::domain::Cursor;
 use futures_util::{StreamExt, stream};
 use std::{
@@ -23,6 +23,8 @@ const AT_ONCE: usize = 256;
 /// An answer may overtake the word of a commit, which comes on another connection. It has so long to arrive.
 const GRACE: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_millis(100);
+/// Damaged logs told of within a minute.
+static DAMAGED: Seldom = Seldom::new(8);
 /// Rooms followed again at a time.
 const FOLLOW_AT_ONCE: usize = 16;
 
@@ -63,6 +65,16 @@ async fn compare(hub: &Arc<Hub>, rooms: &[Arc<Room>]) -> Result<(), StoreError> 
     let tops = hub.engine.tops(&keys).await?;
     let mut ahead = Vec::new();
     for ((room, mine), top) in rooms.into_iter().zip(tops) {
+        let top = match top {
+            Ok(top) => top,
+            Err(damaged) => {
+                // Nothing that a comparison could mend.
+                if DAMAGED.say(&damaged.0).is_some() {
+                    tracing::warn!("{damaged}: its readers are told that it cannot be read");
+                }
+                continue;
+            }
+        };
         match judge(mine, top) {
             Finding::Same => room.settle(),
             Finding::Ahead(top) => ahead.push((room, top)),

@@ -7,7 +7,7 @@ use app::{
     domain::{Cursor, Entry},
     page::RoomRef,
 };
-use hubbub::engine::{After, Appended, Directory, Engine, Record, RoomLog};
+use hubbub::engine::{After, Appended, Directory, Engine, Reads, Record, RoomLog};
 
 /// The whole of a log that may have lost its beginning.
 async fn what_is_left(engine: &dyn Engine, room: &RoomRef) -> (Cursor, Vec<Entry>) {
@@ -48,7 +48,7 @@ async fn left_after(damage: &[&str]) -> usize {
 
     assert_eq!(engine.room(&tab.room.key).await.unwrap().as_ref(), Some(&tab.room), "{damage:?}");
     let (end, left) = what_is_left(&*engine, &tab.room).await;
-    assert_eq!(engine.tops(std::slice::from_ref(&tab.room.key)).await.unwrap(), [Some(end)]);
+    assert_eq!(engine.tops(std::slice::from_ref(&tab.room.key)).await.unwrap(), [Ok(Some(end))]);
     for &place in &places {
         let stands = left.iter().any(|entry| entry.cursor() == place);
         match engine.read_after(&tab.room.key, place, 100).await.unwrap() {
@@ -123,6 +123,29 @@ async fn what_hubbub_did_not_write_is_not_shown_and_not_written_to() {
     assert_eq!(server.cli(&["XLEN", &log]), "4");
     server.cli(&["XDEL", &log, "7-0"]);
     assert_eq!(append_until_known(&*engine, &tab.draft(4, "m4")).await.seq, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_damaged_log_hides_no_other() {
+    let server = RedisServer::start(&[]);
+    let (engine, _) = connect(&server).await;
+    let (tab, other, me) = (Tab::new(&room("Design")), Tab::new(&room("Lunch")), person("Ann").id);
+    let rooms = [&tab, &other].map(|tab| tab.room.key.clone());
+    for tab in [&tab, &other] {
+        engine.create_room(&tab.room.name).await.unwrap();
+        engine.add_member(me, &tab.room.key).await.unwrap();
+    }
+    fill(&*engine, &tab, 3).await;
+    let log = server.cli(&["KEYS", "hubbub:{*}:log"]);
+    let end = *fill(&*engine, &other, 3).await.last().unwrap();
+    server.cli(&["XADD", &log, "7-0", "e", "something else"]);
+    let tops = engine.tops(&rooms).await.unwrap();
+    assert!(tops[0].is_err(), "{tops:?}");
+    assert_eq!(tops[1], Ok(Some(end)));
+    let readings = engine.readings(me, &rooms.map(|room| (room, u64::MAX))).await.unwrap();
+    assert_eq!(readings.iter().map(|reading| reading.unread).collect::<Vec<_>>(), [0, 3]);
+    // Nobody's place in it is taken from what cannot be read.
+    assert!(engine.add_member(person("Min").id, &tab.room.key).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use super::{
     condition::{ENTRIES_BELOW, VOIDS_BELOW, reason},
     script::APPEND,
 };
-use crate::engine::{AppendError, Appended, Content, Draft, Reason, TIME_AHEAD_MAX, random_id};
+use crate::engine::{AppendError, Appended, Content, Draft, Reason, StoreError, TIME_AHEAD_MAX, random_id};
 use app::{
     domain::{Cursor, EntryId, Epoch},
     protocol::REPEAT_WINDOW,
@@ -103,7 +103,9 @@ impl Redis {
                 Answer::Misfit => {
                     // Those behind it are refused for the same reason, and come again in their order.
                     let mended = self.mend(&draft.room.key, Some(&draft.room.name)).await;
-                    let why = mended.err().map_or_else(|| "the room's log was mended".to_owned(), |error| error.0);
+                    let why = mended
+                        .err()
+                        .map_or_else(|| "the room's log was mended".to_owned(), |error| StoreError::from(error).0);
                     return Err(AppendError::Unavailable(why));
                 }
             }

@@ -5,7 +5,7 @@ use super::{
     keys::RoomKeys,
     script::{MEND, READ},
 };
-use crate::engine::{After, AppendError, Appended, Draft, Record, RecordPage, RoomLog, StoreError, random_id};
+use crate::engine::{After, AppendError, Appended, Damaged, Draft, Record, RecordPage, RoomLog, StoreError, random_id};
 use app::domain::{Cursor, EntryId, Epoch, RoomKey, RoomName};
 use async_trait::async_trait;
 use fred::{
@@ -60,7 +60,7 @@ impl RoomLog for Redis {
         let read = self.read(room, "XREVRANGE", "+", "-", limit + 1).await?;
         let Some((top, records)) = read else { return Ok(None) };
         if records.last().map_or(Cursor::origin(top.epoch), Record::cursor) != top {
-            return Err(unreadable(&self.keys.room(room)));
+            return Err(damaged(&self.keys.room(room)).into());
         }
         Ok(Some(page(top.epoch, records, limit)))
     }
@@ -86,7 +86,7 @@ impl RoomLog for Redis {
         Ok(self.read(room, "XRANGE", "-", "+", 0).await?.map(|(top, _)| top))
     }
 
-    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Option<Cursor>>, StoreError> {
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, Damaged>>, StoreError> {
         // Queued together, they travel together; in a Cluster to several nodes.
         let read = |room| async move {
             let keys = self.keys.room(room);
@@ -95,15 +95,19 @@ impl RoomLog for Redis {
                 self.client.xlen(keys.log())
             )?;
             let top = match fields.as_slice() {
-                // One damaged room is for whoever reads it, and does not keep the others from being looked at.
                 [Some(epoch), Some(seq), Some(id)] => cursor(epoch, seq, id),
                 _ => None,
             };
             if top.map_or(0, |top| top.seq) == count {
-                return Ok(top);
+                return Ok(Ok(top));
             }
             // Something was appended between the two, or they do not fit.
-            Ok(self.read(room, "XRANGE", "-", "+", 0).await?.map(|(top, _)| top))
+            match self.read(room, "XRANGE", "-", "+", 0).await {
+                Ok(found) => Ok(Ok(found.map(|(top, _)| top))),
+                // It is for whoever reads it, and does not keep the others from being looked at.
+                Err(Unread::Damaged(damaged)) => Ok(Err(damaged)),
+                Err(Unread::Store(error)) => Err(error),
+            }
         };
         try_join_all(rooms.iter().map(read)).await
     }
@@ -111,10 +115,11 @@ impl RoomLog for Redis {
 
 impl Redis {
     /// The answer of a read, once meta says what the log says.
-    pub(super) async fn read_log(&self, room: &RoomKey, args: Vec<Value>) -> Result<Vec<Str>, StoreError> {
+    pub(super) async fn read_log(&self, room: &RoomKey, args: Vec<Value>) -> Result<Vec<Str>, Unread> {
         let keys = self.keys.room(room);
         for _ in 0..2 {
-            let answer: Vec<Str> = READ.run(&self.client, vec![keys.meta(), keys.log()], args.clone()).await?;
+            let answer: Vec<Str> =
+                READ.run(&self.client, vec![keys.meta(), keys.log()], args.clone()).await.map_err(StoreError::from)?;
             if !matches!(answer.as_slice(), [one] if &**one == MISFIT) {
                 return Ok(answer);
             }
@@ -122,18 +127,19 @@ impl Redis {
                 return Ok(Vec::new());
             }
         }
-        Err(unreadable(&keys))
+        Err(damaged(&keys).into())
     }
 
     /// Makes meta say where the log ends. False if there is no such room, which one is whose name nobody knows: `name` is
     /// for a room whose meta is lost.
-    pub(super) async fn mend(&self, room: &RoomKey, name: Option<&RoomName>) -> Result<bool, StoreError> {
+    pub(super) async fn mend(&self, room: &RoomKey, name: Option<&RoomName>) -> Result<bool, Unread> {
         let keys = self.keys.room(room);
         let args =
             vec![Epoch(random_id()).to_string().into(), room.as_str().into(), name.map_or("", RoomName::as_str).into()];
-        let answer: Vec<Str> = MEND.run(&self.client, vec![keys.meta(), keys.log()], args).await?;
+        let answer: Vec<Str> =
+            MEND.run(&self.client, vec![keys.meta(), keys.log()], args).await.map_err(StoreError::from)?;
         let [how, before, after] = answer.as_slice() else {
-            return if answer.is_empty() { Ok(false) } else { Err(unreadable(&keys)) };
+            return if answer.is_empty() { Ok(false) } else { Err(damaged(&keys).into()) };
         };
         let (tag, before, after) = (keys.tag(), &**before, &**after);
         match &**how {
@@ -154,11 +160,11 @@ impl Redis {
         from: &str,
         to: &str,
         count: usize,
-    ) -> Result<Option<(Cursor, Vec<Record>)>, StoreError> {
+    ) -> Result<Option<(Cursor, Vec<Record>)>, Unread> {
         let args = vec![how.into(), from.into(), to.into(), count.to_string().into()];
         let answer = self.read_log(room, args).await?;
         let [epoch, seq, id, entries @ ..] = answer.as_slice() else { return Ok(None) };
-        let broken = || unreadable(&self.keys.room(room));
+        let broken = || damaged(&self.keys.room(room));
         let top = cursor(epoch, seq, id).ok_or_else(broken)?;
         let mut records = entries.iter().map(|json| record(json)).collect::<Option<Vec<_>>>().ok_or_else(broken)?;
         if how == "XREVRANGE" {
@@ -175,15 +181,42 @@ impl Redis {
             records.truncate(hole.map_or(usize::MAX, |at| at + 1));
         }
         if records.iter().any(|record| record.epoch != top.epoch) {
-            return Err(broken());
+            return Err(broken().into());
         }
         Ok(Some((top, records)))
     }
 }
 
 /// The log is not what this engine writes.
-fn unreadable(keys: &RoomKeys) -> StoreError {
-    StoreError(format!("the log of room {} is damaged", keys.tag()))
+fn damaged(keys: &RoomKeys) -> Damaged {
+    Damaged(keys.tag().to_owned())
+}
+
+/// Why a log was not read.
+pub(super) enum Unread {
+    Damaged(Damaged),
+    Store(StoreError),
+}
+
+impl From<Damaged> for Unread {
+    fn from(damaged: Damaged) -> Self {
+        Self::Damaged(damaged)
+    }
+}
+
+impl From<StoreError> for Unread {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Unread> for StoreError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Damaged(damaged) => damaged.into(),
+            Unread::Store(error) => error,
+        }
+    }
 }
 
 /// From one record more than the page may hold, which tells whether there are older ones.

@@ -3,7 +3,7 @@
 
 use super::{Redis, control::Word, directory::MEMBERS_KEPT, script::RAISE_MARK};
 use crate::engine::{
-    Reads, RoomLog, StoreError,
+    Damaged, Reads, RoomLog, StoreError,
     reads::{UNREAD_SCAN, Unread, standing},
 };
 use app::{
@@ -68,7 +68,7 @@ impl Redis {
     }
 
     async fn end_of(&self, room: &RoomKey) -> Result<Option<Cursor>, StoreError> {
-        Ok(self.tops(slice::from_ref(room)).await?.pop().flatten())
+        Ok(self.tops(slice::from_ref(room)).await?.pop().transpose()?.flatten())
     }
 
     /// A member's marks as they stand in the logs, and where the logs end.
@@ -86,8 +86,9 @@ impl Redis {
             Ok(marks)
         };
         let (marks, tops) = tokio::try_join!(marks, self.tops(rooms))?;
-        let place = |(mark, top): (Option<Str>, Option<Cursor>)| {
-            let top = top?;
+        let place = |(mark, top): (Option<Str>, Result<Option<Cursor>, Damaged>)| {
+            // Of a damaged log nothing is told, so that the person's other rooms are.
+            let top = top.ok().flatten()?;
             Some((standing(stored_mark(&mark?)?, top), top))
         };
         Ok(marks.into_iter().zip(tops).map(place).collect())
