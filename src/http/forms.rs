@@ -65,12 +65,17 @@ pub(super) async fn join(
     session: &Session,
     room: &RoomName,
 ) -> Result<RoomRef, NoRoom> {
+    // Two writes to the store, be the room there or not.
+    if let Err(wait) = turn(state, session, Cost::message(0)).await {
+        audit::limited("joins", visitor.asker.prefix());
+        return Err(NoRoom::Later(wait));
+    }
     let engine = &*state.hub.engine;
     let is_new = engine.room(&room.key()).await?.is_none();
     if is_new {
         state.limits.room(engine, Some(session.token), &visitor.asker).await.map_err(NoRoom::Later)?;
     }
-    let joined = put_in(state, session, room).await?;
+    let joined = put_in(state, session, room, is_new).await?;
     if is_new {
         audit::room_made(&visitor.asker, session.person.id);
     }
@@ -78,13 +83,20 @@ pub(super) async fn join(
 }
 
 /// A name that looks like an existing room's leads there: readers, the one who typed it among them, could not tell the two apart.
-pub(super) async fn put_in(state: &AppState, session: &Session, room: &RoomName) -> Result<RoomRef, NoRoom> {
+pub(super) async fn put_in(
+    state: &AppState,
+    session: &Session,
+    room: &RoomName,
+    is_new: bool,
+) -> Result<RoomRef, NoRoom> {
     let room = match state.hub.engine.create_room(room).await {
         Ok(room) | Err(CreateError::LooksLike(room)) => room,
         Err(CreateError::MixedScripts) => return Err(NoRoom::Mixed),
         Err(CreateError::Store(error)) => return Err(error.into()),
     };
-    state.directory.changed();
+    if is_new {
+        state.directory.changed();
+    }
     state.hub.engine.add_member(session.person.id, &room.key).await?;
     Ok(room)
 }

@@ -37,6 +37,10 @@ struct IsPage;
 
 /// Renders `screen` for `visitor`.
 pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, mut screen: Screen) -> Response {
+    // A form that is refused is answered by a page as well.
+    if let Err(busy) = visitor.book(&state.limits).await {
+        return busy;
+    }
     // Whoever comes without the link to a room is shown where people are.
     if let Screen::Door(door) = &mut screen
         && state.config.lively_rooms > 0

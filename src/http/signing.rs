@@ -34,7 +34,7 @@ fn user_name(typed: Result<String, Garbled>) -> (String, Result<UserName, ErrorC
 /// `at` says where to go inside the room, if that is the room which is entered.
 pub async fn sign_in(
     State(state): State<AppState>,
-    visitor: Visitor,
+    mut visitor: Visitor,
     headers: HeaderMap,
     Posted(form): Posted<SMALL_FORM_MAX>,
 ) -> Response {
@@ -43,6 +43,7 @@ pub async fn sign_in(
     // One press on a room that is offered instead of one that is typed.
     let lively = form.text("lively");
     let (room, parsed_room) = room_name(if lively == Ok(String::new()) { form.text("room") } else { lively });
+    visitor.posts([("name", name.clone()), ("room", room.clone())]);
     let mut door = Door { name, room, at: form.some("at").unwrap_or_default(), ..Door::default() };
     // Who has a session is bound by that.
     if visitor.me().is_none()
@@ -200,7 +201,7 @@ async fn enter(
         // One browser, one name: the other is free again. Should this fail, it lapses by itself.
         engine.close_session(old.token).await.ok();
     }
-    let joined = put_in(state, &session, room).await;
+    let joined = put_in(state, &session, room, is_new).await;
     if is_new && joined.is_ok() {
         audit::room_made(&visitor.asker, session.person.id);
     }

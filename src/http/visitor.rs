@@ -3,7 +3,7 @@
 use super::{AppState, busy, cookies, cookies::Jar, host::Reached, serve::Peer};
 use crate::{
     engine::{Session, StoreError, TokenHash},
-    limits::address::Asker,
+    limits::{Limits, address::Asker},
 };
 use app::{clock, density::Density, i18n::Lang, protocol::Person, theme::Theme};
 use axum::{
@@ -45,6 +45,8 @@ pub struct Visitor {
     pub here: String,
     /// The fields of the form that this request posts, to be shown again should it fail.
     pub form: Option<Vec<(String, String)>>,
+    /// A page was counted for this request.
+    booked: bool,
 }
 
 impl Visitor {
@@ -88,7 +90,20 @@ impl Visitor {
             origin: at.map(|at| [if https { "https://" } else { "http://" }, at.as_str()].concat()).unwrap_or_default(),
             here: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             form: None,
+            booked: false,
         }
+    }
+
+    /// Waits for the turn of the page that answers this request, whatever it is. Each counts once.
+    ///
+    /// # Errors
+    /// It would be too long: what to answer instead.
+    pub async fn book(&self, limits: &Limits) -> Result<(), Response> {
+        if self.booked {
+            return Ok(());
+        }
+        let session = self.session.as_ref().ok().and_then(Option::as_ref).map(|session| session.token);
+        limits.page(session, &self.asker).await.map_err(|_| busy::page(self))
     }
 }
 
@@ -125,12 +140,10 @@ impl FromRequestParts<AppState> for Reader {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
-        let session = visitor.session.as_ref().ok().and_then(Option::as_ref).map(|session| session.token);
-        match state.limits.page(session, &visitor.asker).await {
-            Ok(()) => Ok(Self(visitor)),
-            Err(_) => Err(busy::page(&visitor)),
-        }
+        let Ok(mut visitor) = Visitor::from_request_parts(parts, state).await;
+        visitor.book(&state.limits).await?;
+        visitor.booked = true;
+        Ok(Self(visitor))
     }
 }
 
