@@ -19,6 +19,7 @@ use support::{
     person::{Person, Socket, key},
     server::{At, Server},
 };
+use tokio_tungstenite::tungstenite::Error;
 
 const P: ProducerId = ProducerId(7);
 const TOO_MANY_SOCKETS: u16 = 4006;
@@ -112,6 +113,30 @@ async fn tabs_that_are_told_to_move_all_find_a_place() {
     };
     let successors = join_all((0..20).map(|_| tab())).await;
     assert_eq!(successors.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_that_are_refused_are_not_without_number() {
+    // A hundredth: six at a time, each for two seconds if its client says nothing.
+    let server = Server::embedded(&["--limits", "0.01"]).await;
+    let stranger = Person::new();
+    let (mut told, refused) = (Vec::new(), async |person: &Person| person.try_socket(&server, None).await);
+    let status = loop {
+        match refused(&stranger).await {
+            Ok(socket) => told.push(socket),
+            Err(Error::Http(answer)) => break answer.status(),
+            Err(error) => panic!("{error}"),
+        }
+        assert!(told.len() < 500, "all of them were opened");
+    };
+    assert_eq!(status, 503);
+    assert!(told.len() >= 6);
+    // It costs nobody who may have one.
+    let (_jiwoo, mut socket) = inside(&server, "지우", "a").await;
+    assert_eq!(socket.is_open().await, Ok(()));
+    for mut socket in told {
+        assert_eq!(socket.closed().await.code(), Some(4001));
+    }
 }
 
 /// Messages of a flood that are sent one after the other without waiting for answers.

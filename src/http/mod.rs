@@ -66,7 +66,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{MatchedPath, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header::RETRY_AFTER},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -74,6 +74,7 @@ use axum::{
 use directory::DirectoryCache;
 use host::{Hosts, Reached};
 use std::{path::Path, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use tower_http::{
     catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer, trace::TraceLayer,
 };
@@ -100,15 +101,21 @@ pub struct AppState {
     unkept: Arc<Unkept>,
     turns: Arc<Turns>,
     directory: Arc<DirectoryCache>,
+    /// Sockets that are opened for nothing but a close frame: they have no place, neither as sockets nor as connections.
+    refusals: Arc<Semaphore>,
 }
+
+/// Of those at a time.
+const REFUSALS: f64 = 512.0;
 
 impl AppState {
     /// Of a server that listens on `port`.
     pub fn new(hub: Arc<Hub>, config: Config, site: Site, port: u16) -> Self {
         let hosts = Arc::new(Hosts::new(&config, port));
         let limits = Arc::new(Limits::new(&config));
+        let refusals = Arc::new(Semaphore::new(limits.count(REFUSALS).min(Semaphore::MAX_PERMITS)));
         let (config, site, turns) = (Arc::new(config), Arc::new(site), Arc::new(Turns::new()));
-        Self { hub, limits, config, site, hosts, unkept: Arc::default(), turns, directory: Arc::default() }
+        Self { hub, limits, config, site, hosts, unkept: Arc::default(), turns, directory: Arc::default(), refusals }
     }
 }
 
@@ -185,9 +192,9 @@ async fn socket(
     }
     wire.bound_buffers();
     if let Some(theirs) = other_version(upgrade.offers()).map(str::to_owned) {
-        return refuse(upgrade, &theirs, CloseCode::Incompatible, state.site.build.to_string());
+        return refuse(&state, upgrade, &theirs, CloseCode::Incompatible, state.site.build.to_string());
     }
-    let refuse = |upgrade, code, reason| refuse(upgrade, SUBPROTOCOL, code, reason);
+    let refuse = |upgrade, code, reason| refuse(&state, upgrade, SUBPROTOCOL, code, reason);
     match visitor.session {
         _ if state.hub.stopping() => refuse(upgrade, CloseCode::Restarting, "server is stopping"),
         Ok(Some(session)) => {
@@ -230,9 +237,16 @@ fn other_version(offers: &[String]) -> Option<&str> {
     (!offers.iter().any(|offer| offer == SUBPROTOCOL)).then_some(theirs)
 }
 
-fn refuse(upgrade: Upgrade, protocol: &str, code: CloseCode, reason: impl Into<String>) -> Response {
+/// Opens a socket only to say why it may not be open; where too many are told that, it is not opened.
+fn refuse(state: &AppState, upgrade: Upgrade, protocol: &str, code: CloseCode, reason: impl Into<String>) -> Response {
+    let Ok(turn) = state.refusals.clone().try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "2")], "too many sockets are refused").into_response();
+    };
     let reason = reason.into();
-    upgrade.run(protocol, move |ws| crate::socket::refuse(ws, code, reason))
+    upgrade.run(protocol, async move |ws| {
+        crate::socket::refuse(ws, code, reason).await;
+        drop(turn);
+    })
 }
 
 /// A folder that holds the page's files, where the settings name none: `site` beside the executable, as in a release,
