@@ -29,7 +29,8 @@ pub struct Bounds {
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Source {
-    pub prefix: Prefix,
+    /// The address, and the network around it, which one customer may have.
+    pub prefixes: [Prefix; 2],
     /// A proxy that may speak for many, or may be one.
     pub proxy: bool,
 }
@@ -56,6 +57,7 @@ struct Known {
     open: HashMap<u64, Open>,
     /// Of strangers, and of proxies.
     idle: [BTreeSet<IdleKey>; 2],
+    /// And the networks around them.
     strangers: HashMap<Prefix, Stranger>,
 }
 
@@ -128,16 +130,34 @@ impl Place {
     }
 }
 
+impl Bounds {
+    /// Of one stranger, and of the network around one: half of all, and no less than one has.
+    fn of(self) -> [usize; 2] {
+        [self.of_peer, self.of_peer.max(self.all / 2)]
+    }
+}
+
 impl Known {
+    /// What is counted of a connection's source.
+    fn strangers(&mut self, source: Source, mut change: impl FnMut(&mut Stranger)) {
+        for prefix in source.prefixes.iter().filter(|_| !source.proxy) {
+            if let Some(stranger) = self.strangers.get_mut(prefix) {
+                change(stranger);
+            }
+        }
+    }
+
     /// Whether the new one is one too many.
     fn make_room(&mut self, bounds: Bounds, source: Source, now: Instant) -> Result<bool, Full> {
-        if let Some(stranger) = self.strangers.get(&source.prefix).filter(|_| !source.proxy) {
-            if stranger.unproven >= bounds.unproven {
+        if !source.proxy {
+            if self.strangers.get(&source.prefixes[0]).is_some_and(|stranger| stranger.unproven >= bounds.unproven) {
                 return Err(Full::Peer);
             }
-            if stranger.open >= bounds.of_peer {
-                let (_, id) = *stranger.idle.first().ok_or(Full::Peer)?;
-                self.evict(id);
+            for (prefix, most) in source.prefixes.iter().zip(bounds.of()) {
+                if let Some(stranger) = self.strangers.get(prefix).filter(|stranger| stranger.open >= most) {
+                    let (_, id) = *stranger.idle.first().ok_or(Full::Peer)?;
+                    self.evict(id);
+                }
             }
         }
         while self.open.len() >= bounds.all.div_ceil(2) {
@@ -163,9 +183,11 @@ impl Known {
     fn open(&mut self, source: Source) -> (u64, CancellationToken) {
         self.last_id += 1;
         if !source.proxy {
-            let stranger = self.strangers.entry(source.prefix).or_default();
-            stranger.open += 1;
-            stranger.unproven += 1;
+            for prefix in source.prefixes {
+                let stranger = self.strangers.entry(prefix).or_default();
+                stranger.open += 1;
+                stranger.unproven += 1;
+            }
         }
         let evicted = CancellationToken::new();
         let open = Open { source, proven: false, idle: None, evicted: evicted.clone() };
@@ -177,27 +199,28 @@ impl Known {
         self.wakes(id);
         let Some(open) = self.open.get_mut(&id).filter(|open| !open.proven) else { return };
         open.proven = true;
-        if let Some(stranger) = self.strangers.get_mut(&open.source.prefix).filter(|_| !open.source.proxy) {
-            stranger.unproven -= 1;
-        }
+        let source = open.source;
+        self.strangers(source, |stranger| stranger.unproven -= 1);
     }
 
     fn idle(&mut self, id: u64, now: Instant) {
         let Some(open) = self.open.get_mut(&id) else { return };
         open.idle = Some(now);
-        self.idle[usize::from(open.source.proxy)].insert((now, id));
-        if let Some(stranger) = self.strangers.get_mut(&open.source.prefix).filter(|_| !open.source.proxy) {
+        let source = open.source;
+        self.idle[usize::from(source.proxy)].insert((now, id));
+        self.strangers(source, |stranger| {
             stranger.idle.insert((now, id));
-        }
+        });
     }
 
     fn wakes(&mut self, id: u64) -> bool {
         let Some(open) = self.open.get_mut(&id) else { return false };
         let Some(since) = open.idle.take() else { return true };
-        self.idle[usize::from(open.source.proxy)].remove(&(since, id));
-        if let Some(stranger) = self.strangers.get_mut(&open.source.prefix).filter(|_| !open.source.proxy) {
+        let source = open.source;
+        self.idle[usize::from(source.proxy)].remove(&(since, id));
+        self.strangers(source, |stranger| {
             stranger.idle.remove(&(since, id));
-        }
+        });
         true
     }
 
@@ -210,11 +233,12 @@ impl Known {
     fn remove(&mut self, id: u64) -> Option<Open> {
         self.wakes(id);
         let open = self.open.remove(&id)?;
-        let prefix = open.source.prefix;
-        if let Some(stranger) = self.strangers.get_mut(&prefix).filter(|_| !open.source.proxy) {
+        self.strangers(open.source, |stranger| {
             stranger.open -= 1;
             stranger.unproven -= usize::from(!open.proven);
-            if stranger.open == 0 {
+        });
+        for prefix in open.source.prefixes {
+            if self.strangers.get(&prefix).is_some_and(|stranger| stranger.open == 0) {
                 self.strangers.remove(&prefix);
             }
         }
@@ -233,12 +257,12 @@ mod tests {
     fn source(address: &str, proxy: bool) -> Source {
         let way = Way { proxies: TrustedProxies::Unset, header: AddressHeader::XForwardedFor, cloud_run: false };
         let asker = way.asker(std::net::SocketAddr::new(address.parse().unwrap(), 1), &HeaderMap::new());
-        Source { prefix: asker.prefix(), proxy }
+        Source { prefixes: [asker.prefix(), asker.wider().0], proxy }
     }
 
-    /// Each of another stranger.
+    /// Each of another stranger, in another network.
     fn stranger(n: usize) -> Source {
-        source(&format!("203.0.113.{n}"), false)
+        source(&format!("203.0.{n}.1"), false)
     }
 
     fn idle(connections: &Arc<Connections>, source: Source, at: Instant) -> Place {
@@ -306,7 +330,7 @@ mod tests {
         let silent: Vec<_> = (0..3).map(|_| connections.admit(stranger(1), now).unwrap()).collect();
         assert_eq!(connections.admit(stranger(1), now).err(), Some(Full::Peer));
         connections.admit(stranger(2), now).unwrap();
-        connections.admit(source("203.0.113.1", true), now).unwrap();
+        connections.admit(source("203.0.1.1", true), now).unwrap();
         for place in &silent {
             place.busy();
         }
@@ -317,6 +341,19 @@ mod tests {
         silent[1].idle(now);
         connections.admit(stranger(1), now).unwrap();
         assert_eq!(evicted(&silent), [false, true, false]);
+    }
+
+    #[test]
+    fn many_strangers_of_one_network_have_half_of_all() {
+        let (connections, now) = (Connections::new(Bounds { all: 20, ..BOUNDS }), Instant::now());
+        let near = |n: usize| source(&format!("2001:db8:1:{n:x}::1"), false);
+        let busy: Vec<_> = (0..10).map(|n| connections.admit(near(n), now).unwrap()).collect();
+        assert_eq!(connections.admit(near(10), now).err(), Some(Full::Peer));
+        connections.admit(source("2001:db8:2::1", false), now).unwrap();
+        busy[7].busy();
+        busy[7].idle(now);
+        connections.admit(near(10), now).unwrap();
+        assert_eq!(evicted(&busy).iter().position(|evicted| *evicted), Some(7));
     }
 
     #[test]

@@ -85,8 +85,8 @@ pub async fn serve(listener: TcpListener, serving: Serving) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (prefix, proxy) = limits.peer(peer);
-                match connections.admit(Source { prefix, proxy }, Instant::now()) {
+                let (prefixes, proxy) = limits.peer(peer);
+                match connections.admit(Source { prefixes, proxy }, Instant::now()) {
                     Ok(place) => {
                         tasks.spawn(connection(stream, Peer(peer), place, &serving));
                     }
@@ -97,9 +97,9 @@ pub async fn serve(listener: TcpListener, serving: Serving) {
                         }
                     }
                     Err(Full::Peer) => {
-                        if let Some(others) = FULL_FOR_PEER.say(&prefix.to_string()) {
+                        if let Some(others) = FULL_FOR_PEER.say(&prefixes[0].to_string()) {
                             tracing::warn!(
-                                target: "audit", event = "connections_full", peer = %prefix, others,
+                                target: "audit", event = "connections_full", peer = %prefixes[0], others,
                                 "closing new connections of an address that has too many"
                             );
                         }

@@ -95,9 +95,11 @@ impl Limits {
         asker
     }
 
-    /// Who is at the other end of a connection, before anything was sent: the network, and whether it is a proxy or may be one.
-    pub fn peer(&self, peer: SocketAddr) -> (Prefix, bool) {
-        (self.way.asker(peer, &HeaderMap::new()).prefix(), self.way.is_proxy(peer))
+    /// Who is at the other end of a connection, before anything was sent: the address, the network around it, and whether it is
+    /// a proxy or may be one.
+    pub fn peer(&self, peer: SocketAddr) -> ([Prefix; 2], bool) {
+        let asker = self.way.asker(peer, &HeaderMap::new());
+        ([asker.prefix(), asker.wider().0], self.way.is_proxy(peer))
     }
 
     /// As many of something as one may have.

@@ -19,6 +19,9 @@ const GHOST: Duration = Duration::from_secs(35);
 /// Sockets from one address: 200 people with two tabs each, twice while they move.
 const ADDRESS_SHARE: f64 = 0.2;
 const ADDRESS_MIN: usize = 200;
+/// Sockets from the network around an address, which one customer may have: half of all, or as many as from the address if
+/// that is more.
+const AROUND_SHARE: f64 = 0.5;
 /// The last tenth of the places is for sessions that have none.
 const RESERVE: usize = 10;
 
@@ -33,6 +36,7 @@ pub struct Places {
 struct Taken {
     total: usize,
     sessions: HashMap<TokenHash, OfSession>,
+    /// Of each address, and of the network around it.
     addresses: HashMap<Prefix, usize>,
 }
 
@@ -57,7 +61,7 @@ pub enum Full {
 pub struct Place {
     places: Weak<Places>,
     token: TokenHash,
-    prefix: Prefix,
+    prefixes: [Prefix; 2],
     pub wake: Arc<Wake>,
 }
 
@@ -80,7 +84,7 @@ impl Places {
     }
 
     fn take_at(self: &Arc<Self>, token: TokenHash, asker: &Asker, now: Instant) -> Result<Place, Full> {
-        let (prefix, wake) = (asker.prefix(), Arc::<Wake>::default());
+        let (prefixes, wake) = ([asker.prefix(), asker.wider().0], Arc::<Wake>::default());
         let mut taken = self.taken();
         let Taken { total, sessions, addresses } = &mut *taken;
         if *total >= self.max {
@@ -93,7 +97,8 @@ impl Places {
             if has_one && *total >= self.max - self.max / RESERVE {
                 return Err(Full::Instance);
             }
-            if addresses.get(&prefix).is_some_and(|&count| count >= self.of_address(asker.times)) {
+            let most = prefixes.into_iter().zip(self.of_address(asker.times));
+            if most.into_iter().any(|(prefix, most)| addresses.get(&prefix).is_some_and(|&count| count >= most)) {
                 return Err(Full::Address);
             }
             if let Some(session) = sessions.get_mut(&token) {
@@ -101,10 +106,12 @@ impl Places {
             }
         }
         *total += 1;
-        *addresses.entry(prefix).or_default() += 1;
+        for prefix in prefixes {
+            *addresses.entry(prefix).or_default() += 1;
+        }
         sessions.entry(token).or_default().sockets.push(wake.clone());
         drop(taken);
-        Ok(Place { places: Arc::downgrade(self), token, prefix, wake })
+        Ok(Place { places: Arc::downgrade(self), token, prefixes, wake })
     }
 
     fn make_way(&self, session: &mut OfSession, now: Instant) -> Result<(), Full> {
@@ -130,9 +137,10 @@ impl Places {
         Ok(())
     }
 
-    fn of_address(&self, asker_times: u32) -> usize {
-        let share = times(self.max, ADDRESS_SHARE).max(ADDRESS_MIN);
-        times(share * asker_times as usize, self.factor)
+    /// As many as an address may have, and the network around it.
+    fn of_address(&self, asker_times: u32) -> [usize; 2] {
+        let share = times(self.max, ADDRESS_SHARE).max(ADDRESS_MIN) * asker_times as usize;
+        [share, share.max(times(self.max, AROUND_SHARE))].map(|most| times(most, self.factor))
     }
 }
 
@@ -152,10 +160,12 @@ impl Drop for Place {
                 taken.sessions.remove(&self.token);
             }
         }
-        if let Some(count) = taken.addresses.get_mut(&self.prefix) {
-            *count -= 1;
-            if *count == 0 {
-                taken.addresses.remove(&self.prefix);
+        for prefix in self.prefixes {
+            if let Some(count) = taken.addresses.get_mut(&prefix) {
+                *count -= 1;
+                if *count == 0 {
+                    taken.addresses.remove(&prefix);
+                }
             }
         }
     }
@@ -222,6 +232,20 @@ mod tests {
         assert_eq!(school.len() + more.len(), 2_000);
         assert_eq!(take(&places, 20_000).map(drop), Err(Full::Address));
         places.take(token(1), &asker("203.0.113.10")).map(drop).unwrap();
+    }
+
+    #[test]
+    fn a_network_of_many_addresses_has_half() {
+        let places = Arc::new(Places::new(10_000, 1.0));
+        let from = |n: usize| asker(&format!("[2001:db8:1:{:x}::7]", n / 1_000));
+        let held = (0..10_000).map(|n| places.take(token(n), &from(n))).take_while(Result::is_ok).collect::<Vec<_>>();
+        assert_eq!(held.len(), 5_000);
+        assert_eq!(places.take(token(20_000), &from(9_000)).map(drop), Err(Full::Address));
+        places.take(token(20_000), &asker("[2001:db8:2::7]")).map(drop).unwrap();
+        // Where a proxy speaks for everybody it has as much as the proxy.
+        let behind = Asker { times: 20, ..asker("127.0.0.1") };
+        let more = (30_000..40_000).map(|n| places.take(token(n), &behind)).take_while(Result::is_ok);
+        assert_eq!(more.collect::<Vec<_>>().len(), 5_000);
     }
 
     #[test]
