@@ -429,7 +429,7 @@ pub enum CloseCode {
     SessionEnded = 4001,
     /// Nothing heard for [`SILENCE_SERVER_SECS`].
     Silent = 4002,
-    /// Nothing could be written for 35 s.
+    /// Less than 1 KiB a second was taken for 35 s.
     Stalled = 4003,
     /// The socket reached its lifetime after `move`.
     Moved = 4004,

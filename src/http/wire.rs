@@ -14,7 +14,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -41,6 +41,8 @@ struct Line {
     pace: Mutex<Pace>,
     /// It has a clock of its own.
     is_socket: AtomicBool,
+    /// Bytes that the kernel took for it since it is one.
+    taken: AtomicU64,
 }
 
 impl Wire {
@@ -49,7 +51,14 @@ impl Wire {
         let _ = stream.set_nodelay(true);
         let within = if place.hurried { HURRIED_HEAD_WITHIN } else { HEAD_WITHIN };
         let pace = Mutex::new(Pace::fresh(within, Instant::now()));
-        Self(Arc::new(Line { stream, keep_alive, place, pace, is_socket: AtomicBool::new(false) }))
+        Self(Arc::new(Line {
+            stream,
+            keep_alive,
+            place,
+            pace,
+            is_socket: AtomicBool::new(false),
+            taken: AtomicU64::new(0),
+        }))
     }
 
     /// Whether the peer will send nothing more, even if what it sent before was not read yet.
@@ -104,6 +113,11 @@ impl Wire {
         self.0.is_socket.store(true, Ordering::Relaxed);
     }
 
+    /// Bytes that its peer took, but for what the kernel keeps, since it is a socket.
+    pub fn taken(&self) -> u64 {
+        self.0.taken.load(Ordering::Relaxed)
+    }
+
     /// An answer's body, the end of which is noticed.
     pub fn watched(&self, body: Body) -> Watched {
         Watched { body, wire: self.clone() }
@@ -146,10 +160,12 @@ impl Wire {
             match write(&self.0.stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
-                    if let Ok(bytes) = &written
-                        && !self.is_socket()
-                    {
-                        self.pace().wrote(*bytes, Instant::now());
+                    match &written {
+                        Ok(bytes) if self.is_socket() => {
+                            self.0.taken.fetch_add(*bytes as u64, Ordering::Relaxed);
+                        }
+                        Ok(bytes) => self.pace().wrote(*bytes, Instant::now()),
+                        Err(_) => {}
                     }
                     return Poll::Ready(written);
                 }

@@ -7,8 +7,11 @@ use std::{sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
 
-/// A socket to which nothing could be written for so long is given up.
+/// A socket to which too little could be written in so long is given up.
 const STALL: Duration = Duration::from_secs(35);
+/// Bytes that a client takes in that time at least: 1 KiB a second, as of pages and files. A phone takes a page of the longest
+/// messages in some minutes, and would meet it again on its next socket.
+const TAKEN_MIN: u64 = 35 * 1024;
 
 /// Why the task ends.
 pub enum End {
@@ -46,10 +49,11 @@ impl From<tungstenite::Error> for End {
     }
 }
 
-/// Waits for something to be written, unless the session or the server ends or the peer takes nothing for too long. Calls
-/// `on_late` once if it has not been written by `late`.
+/// Waits for something to be written, unless the session or the server ends or the peer takes too little for too long. Calls
+/// `on_late` once if it has not been written by `late`. `taken` says how much the peer took so far.
 pub async fn patiently(
     wake: &Wake,
+    taken: impl Fn() -> u64,
     writing: impl Future<Output = tungstenite::Result<()>>,
     late: Instant,
     on_late: impl FnOnce(),
@@ -83,13 +87,53 @@ pub async fn patiently(
     };
     let written = tokio::select! {
         biased;
-        written = timeout(STALL, writing) => Ok(written),
+        written = while_it_goes_on(STALL, writing, taken) => Ok(written),
         end = ended => Err(end),
     };
     wake.unblock();
     match written {
-        Ok(Ok(written)) => Ok(written?),
-        Ok(Err(_)) => Err(End::Close(CloseCode::Stalled, "nothing could be written for 35 s")),
+        Ok(Some(written)) => Ok(written?),
+        Ok(None) => Err(End::Close(CloseCode::Stalled, "less than 1 KiB a second was taken for 35 s")),
         Err(end) => Err(end),
+    }
+}
+
+/// What comes of `writing`; `None` if the peer took less than [`TAKEN_MIN`] within `stall`.
+async fn while_it_goes_on<T>(
+    stall: Duration,
+    mut writing: impl Future<Output = T> + Unpin,
+    taken: impl Fn() -> u64,
+) -> Option<T> {
+    loop {
+        let before = taken();
+        match timeout(stall, &mut writing).await {
+            Ok(written) => return Some(written),
+            Err(_) if taken() - before >= TAKEN_MIN => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{cell::Cell, future::poll_fn, task::Poll};
+
+    /// What comes of writing `bytes` to a peer that takes `each` of them in the time in which it has to take some.
+    async fn written(bytes: u64, each: u64) -> Option<()> {
+        let taken = Cell::new(0);
+        let writing = poll_fn(|_| if taken.get() >= bytes { Poll::Ready(()) } else { Poll::Pending });
+        let takes = || {
+            taken.set(taken.get() + each);
+            taken.get()
+        };
+        while_it_goes_on(Duration::from_millis(5), writing, takes).await
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_waited_for_and_one_that_stopped_is_not() {
+        assert_eq!(written(20 * TAKEN_MIN, TAKEN_MIN).await, Some(()));
+        assert_eq!(written(20 * TAKEN_MIN, TAKEN_MIN - 1).await, None);
+        assert_eq!(written(20 * TAKEN_MIN, 0).await, None);
     }
 }

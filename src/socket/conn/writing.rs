@@ -27,14 +27,14 @@ impl Conn {
 
     pub(super) async fn feed(&mut self, message: Message) -> Result<(), End> {
         let late = self.pulse.late();
-        let Self { ws, wake, rooms, sockets, session, pulse, .. } = self;
-        patiently(wake, ws.feed(message), late, || vanish(pulse, rooms, &sockets.hub, session)).await
+        let Self { ws, wake, rooms, sockets, session, pulse, wire, .. } = self;
+        patiently(wake, || wire.taken(), ws.feed(message), late, || vanish(pulse, rooms, &sockets.hub, session)).await
     }
 
     async fn flush(&mut self) -> Result<(), End> {
         let late = self.pulse.late();
-        let Self { ws, wake, rooms, sockets, session, pulse, .. } = self;
-        patiently(wake, ws.flush(), late, || vanish(pulse, rooms, &sockets.hub, session)).await
+        let Self { ws, wake, rooms, sockets, session, pulse, wire, .. } = self;
+        patiently(wake, || wire.taken(), ws.flush(), late, || vanish(pulse, rooms, &sockets.hub, session)).await
     }
 
     /// Writes a share of what follows the cursors and says whether there is more; presence and signals come last.
