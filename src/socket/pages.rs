@@ -9,7 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Requests of one socket that read a page at a time. A page is memory until it is written.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: u32 = 4;
+/// Bytes of a join's page, and of what follows a cursor, at most, unless the only entry is longer. A page of history has its
+/// fifty entries however long they are, since clients ask for what lies in it; it takes the place of all the others.
+const PAGE_BYTES: usize = 128 * 1024;
 
 /// Whose turn it is to read a page. Those that wait keep nobody from being read from.
 #[derive(Clone)]
@@ -22,12 +25,17 @@ pub struct Pages {
 
 impl Pages {
     pub fn new(allowance: Option<Arc<Allowance>>) -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_A_TIME)), allowance, over: CancellationToken::new() }
+        Self { turns: Arc::new(Semaphore::new(AT_A_TIME as usize)), allowance, over: CancellationToken::new() }
     }
 
     /// Waits for a turn, which is over when what this returns is dropped. `None` if the socket has ended.
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         self.turns.clone().acquire_owned().await.ok()
+    }
+
+    /// The same where the page may be of any size: it is the only one.
+    pub async fn turn_of_history(&self) -> Option<OwnedSemaphorePermit> {
+        self.turns.clone().acquire_many_owned(AT_A_TIME).await.ok()
     }
 
     /// Reads a part of the log once the session may have one more.
@@ -54,6 +62,29 @@ impl Pages {
     pub fn are_over(&self) -> bool {
         self.over.is_cancelled()
     }
+}
+
+/// Of a page the newest entries, as many as it may hold.
+pub fn newest_of(mut page: RecordPage) -> RecordPage {
+    let cut = page.records.len() - held(page.records.iter().rev());
+    page.records.drain(..cut);
+    page.older |= cut > 0;
+    page
+}
+
+/// Of what follows a cursor the first entries, as many as a page may hold.
+pub fn first_of(mut records: Vec<Record>) -> Vec<Record> {
+    records.truncate(held(records.iter()));
+    records
+}
+
+fn held<'a>(records: impl Iterator<Item = &'a Record>) -> usize {
+    let mut bytes = 0;
+    let fits = |(n, record): &(usize, &Record)| {
+        bytes += record.json.len();
+        *n == 0 || bytes <= PAGE_BYTES
+    };
+    records.enumerate().take_while(fits).count()
 }
 
 /// How much of the log was read.
@@ -92,7 +123,42 @@ impl<T: Bytes> Bytes for Option<T> {
 mod tests {
     use super::*;
     use crate::{engine::TokenHash, limits::allowance::Allowances};
+    use app::domain::{Cursor, EntryId, Epoch};
     use futures_util::FutureExt;
+
+    fn records(sizes: &[usize]) -> Vec<Record> {
+        let record = |(seq, size): (u64, &usize)| Record {
+            epoch: Epoch(7),
+            seq,
+            id: EntryId(seq),
+            prev: EntryId(seq - 1),
+            json: "x".repeat(*size).into(),
+        };
+        (1..).zip(sizes).map(record).collect()
+    }
+
+    #[test]
+    fn a_page_has_as_many_entries_as_fit() {
+        const THIRD: usize = PAGE_BYTES / 3;
+        for (sizes, newest, first) in [
+            (&[][..], &[][..], &[][..]),
+            (&[10, 20, 30], &[1, 2, 3], &[1, 2, 3]),
+            (&[THIRD, THIRD, THIRD], &[1, 2, 3], &[1, 2, 3]),
+            (&[10, THIRD, THIRD, THIRD, 10], &[3, 4, 5], &[1, 2, 3]),
+            (&[10, PAGE_BYTES + 1], &[2], &[1]),
+            (&[PAGE_BYTES + 1, 10], &[2], &[1]),
+        ] {
+            let seqs = |records: Vec<Record>| records.iter().map(|record| record.seq).collect::<Vec<_>>();
+            let page = RecordPage { records: records(sizes), cursor: Cursor::origin(Epoch(7)), older: false };
+            let page = newest_of(page);
+            assert_eq!(page.older, newest.len() < sizes.len(), "{sizes:?}");
+            assert_eq!(
+                (seqs(page.records), seqs(first_of(records(sizes)))),
+                (newest.to_vec(), first.to_vec()),
+                "{sizes:?}"
+            );
+        }
+    }
 
     #[tokio::test]
     async fn when_the_socket_ends_nobody_waits_for_a_page_any_more() {

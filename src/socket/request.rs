@@ -3,7 +3,7 @@
 
 use super::{
     joined::Joined,
-    pages::Pages,
+    pages::{Pages, first_of, newest_of},
     reply::{self, Frame, Number},
     signals::{Errand, Signals},
 };
@@ -208,7 +208,7 @@ async fn start(
 ) -> Result<(JoinedHow, RecordPage), StoreError> {
     let engine = &*hub.engine;
     let Some(cursor) = cursor else {
-        return Ok((JoinedHow::Newest, pages.paid(newest(engine, room.key())).await?));
+        return Ok((JoinedHow::Newest, newest_of(pages.paid(newest(engine, room.key())).await?)));
     };
     // What follows comes as entry frames, like everything later; here it is only made sure that the log knows the cursor.
     let resumed = RecordPage { records: Vec::new(), cursor, older: cursor.seq > 0 };
@@ -232,13 +232,14 @@ async fn follow(
 ) -> Result<Found, StoreError> {
     let how = match pages.paid(engine.read_after(key, cursor, limit)).await? {
         After::Entries { records, top } if top.seq - cursor.seq <= RESUME_MAX => {
+            let records = first_of(records);
             let end = records.last().map_or(cursor, Record::cursor);
             return Ok(Found::Following { records, cursor: end });
         }
         After::Entries { .. } => JoinedHow::Jumped,
         After::Reset => JoinedHow::Reset,
     };
-    Ok(Found::Newest { how, page: pages.paid(newest(engine, key)).await? })
+    Ok(Found::Newest { how, page: newest_of(pages.paid(newest(engine, key)).await?) })
 }
 
 async fn newest(engine: &dyn Engine, key: &RoomKey) -> Result<RecordPage, StoreError> {
@@ -273,7 +274,7 @@ pub async fn forget(hub: Arc<Hub>, me: Person, key: RoomKey) -> Done {
 }
 
 pub async fn history(hub: Arc<Hub>, pages: Pages, key: RoomKey, epoch: Epoch, before: u64) -> Done {
-    let Some(turn) = pages.turn().await else { return Done::Nothing };
+    let Some(turn) = pages.turn_of_history().await else { return Done::Nothing };
     let reply = match pages.paid(hub.engine.read_before(&key, epoch, before, PAGE_ENTRIES)).await {
         Ok(Some(page)) => ServerFrame::History { room: key.clone(), before, page: reply::page(page) },
         Ok(None) => reply::error(ErrorCode::EpochUnknown, "the room's log has another epoch", Some(key.clone())),
