@@ -1,8 +1,10 @@
 //! What the hub does in the background.
 
 use super::{Hub, compare, lease, presence::GRACE, room::Life, room::Room};
+use app::domain::RoomKey;
 use futures_util::{StreamExt, stream};
 use std::{
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,6 +15,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 /// Changes of presence within this time make one frame: a thousand arrivals are not a thousand frames to each.
 const PRESENCE_PACE: Duration = Duration::from_millis(100);
+/// The same in a room with more people than this: who has everybody come and go there must not make everybody read that.
+const CROWD: usize = 50;
+const CROWD_PACE: Duration = Duration::from_secs(1);
 /// How often presence is read anew in every live room, so that an instance that died disappears.
 const PRESENCE_SWEEP: Duration = Duration::from_secs(10);
 /// Seconds between looks for rooms to stop following: someone who comes back within them finds the room as it was.
@@ -75,11 +80,37 @@ async fn say_presence(hub: Arc<Hub>) {
 
 /// Reads presence where it changed and shows the difference.
 async fn read_presence(hub: Arc<Hub>) {
+    let mut crowds = Crowds::default();
     loop {
         let stale = hub.stale.take().await;
         sleep(PRESENCE_PACE).await;
-        let rooms = stale.iter().filter_map(|key| hub.known(key));
-        stream::iter(rooms).for_each_concurrent(AT_ONCE, async |room| show_presence(&hub, &room).await).await;
+        let (due, later) = crowds.due(stale, Instant::now());
+        let rooms: Vec<_> = due.iter().filter_map(|key| hub.known(key)).collect();
+        stream::iter(&rooms).for_each_concurrent(AT_ONCE, async |room| show_presence(&hub, room).await).await;
+        for room in rooms {
+            crowds.shown(room.key(), room.view().people.len(), Instant::now());
+        }
+        for key in later {
+            hub.stale.add(key);
+        }
+    }
+}
+
+/// Rooms with a crowd in which presence was shown just now.
+#[derive(Default)]
+struct Crowds(HashMap<RoomKey, Instant>);
+
+impl Crowds {
+    /// Those of `stale` that are to be shown now, and the others.
+    fn due(&mut self, stale: HashSet<RoomKey>, now: Instant) -> (Vec<RoomKey>, Vec<RoomKey>) {
+        self.0.retain(|_, shown| now.saturating_duration_since(*shown) < CROWD_PACE);
+        stale.into_iter().partition(|key| !self.0.contains_key(key))
+    }
+
+    fn shown(&mut self, room: &RoomKey, people: usize, now: Instant) {
+        if people > CROWD {
+            self.0.insert(room.clone(), now);
+        }
     }
 }
 
@@ -153,4 +184,28 @@ async fn retire(hub: &Arc<Hub>, room: &Arc<Room>) {
     }
     *life = Life::Retired;
     super::lock(&hub.rooms).remove(room.key());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use app::domain::RoomName;
+
+    #[test]
+    fn where_a_crowd_is_presence_is_shown_once_a_second() {
+        let (start, [few, many]) = (Instant::now(), ["few", "many"].map(|name| RoomName::parse(name).unwrap().key()));
+        let mut crowds = Crowds::default();
+        let mut due = |ms: u64| {
+            let now = start + Duration::from_millis(ms);
+            let (due, later) = crowds.due(HashSet::from([few.clone(), many.clone()]), now);
+            assert_eq!(due.len() + later.len(), 2);
+            for room in &due {
+                crowds.shown(room, if *room == few { CROWD } else { CROWD + 1 }, now);
+            }
+            (due.contains(&few), due.contains(&many))
+        };
+        assert_eq!(due(0), (true, true));
+        assert_eq!([due(100), due(999)], [(true, false); 2]);
+        assert_eq!([due(1_000), due(1_100)], [(true, true), (true, false)]);
+    }
 }
