@@ -234,7 +234,8 @@ fn places(asker: &Asker) -> [(String, u32); 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::embedded::Embedded;
+    use crate::engine::{Directory, embedded::Embedded};
+    use app::domain::RoomName;
     use clap::Parser;
     use futures_util::FutureExt;
 
@@ -256,6 +257,8 @@ mod tests {
         for n in 0..100 {
             assert_eq!(limits.sign_in(&greedy).is_ok(), n < 5);
             assert_eq!(limits.room(&engine, None, &greedy).await.is_ok(), n < 4);
+            // What was taken is committed with what it was taken for.
+            engine.create_room(&RoomName::parse(&n.to_string()).unwrap()).await.unwrap();
             // Those that would have to wait take their turns as well; nobody waits here.
             let _ = limits.page(None, &greedy).now_or_never();
         }
