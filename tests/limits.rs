@@ -139,6 +139,27 @@ async fn sockets_that_are_refused_are_not_without_number() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_so_many_sockets_and_the_last_places_are_for_who_has_none() {
+    // A fiftieth: four from an address, one of a session.
+    let server = Server::embedded(&["--limits", "0.02", "--max-sockets", "100"]).await;
+    let people = join_all((0..5).map(|n| Person::signed_in(&server, ["a", "b", "c", "d", "e"][n], "a"))).await;
+    let mut open = Vec::new();
+    for person in &people[..4] {
+        open.push(try_open(person, &server).await.unwrap());
+    }
+    assert_eq!(try_open(&people[4], &server).await.err(), Some(Some(COME_BACK)));
+
+    let server = Server::embedded(&["--limits", "1", "--max-sockets", "10"]).await;
+    let (many, newcomer) =
+        (Person::signed_in(&server, "지우", "a").await, Person::signed_in(&server, "Megan", "a").await);
+    let tabs = join_all((0..9).map(|_| try_open(&many, &server))).await;
+    assert!(tabs.iter().all(Result::is_ok));
+    assert_eq!(try_open(&many, &server).await.err(), Some(Some(COME_BACK)));
+    let mut last = try_open(&newcomer, &server).await.unwrap();
+    assert_eq!(last.is_open().await, Ok(()));
+}
+
 /// Messages of a flood that are sent one after the other without waiting for answers.
 async fn flood(mut socket: Socket, room: &str, count: u64) {
     for n in 1..=count {
@@ -202,17 +223,25 @@ async fn signed_in_to_a_long_log(server: &Server) -> (Person, Epoch) {
     (person, epoch)
 }
 
-/// What comes while somebody else's page is rendered, and before the answer to a ping that was sent then.
-async fn meanwhile(server: &Server, socket: &mut Socket) -> Vec<ServerFrame> {
+/// What comes while somebody else signs in and has a page rendered.
+async fn at_once(server: &Server, socket: &mut Socket) -> Vec<ServerFrame> {
     let other = Person::signed_in(server, "하은", "a").await;
     let mut frames = Vec::new();
     let mut page = pin!(other.get(server, "/r/a"));
     loop {
         tokio::select! {
-            page = &mut page => break assert_eq!(page.status(), 200),
+            page = &mut page => {
+                assert_eq!(page.status(), 200);
+                return frames;
+            }
             frame = socket.frame() => frames.push(frame),
         }
     }
+}
+
+/// The same, and what comes before the answer to a ping that was sent then.
+async fn meanwhile(server: &Server, socket: &mut Socket) -> Vec<ServerFrame> {
+    let mut frames = at_once(server, socket).await;
     socket.send(&ClientFrame::Ping).await;
     loop {
         match socket.frame().await {
@@ -380,6 +409,50 @@ async fn more_rooms_than_one_makes_are_refused_and_those_there_are_stay_open() {
     // Somebody else may.
     let other = Person::signed_in(&server, "Megan", "first").await;
     assert_eq!(other.post(&server, "/rooms", &[("room", "One more")]).await.status(), 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_does_not_make_every_room() {
+    // A fiftieth: eight rooms, and ten sign-ins.
+    let server = Server::embedded(&["--limits", "0.02"]).await;
+    let sign_in = async |name: &str, room: &str| {
+        Person::new().post(&server, "/signin", &[("name", name), ("room", room)]).await.status().as_u16()
+    };
+    for n in 0..8 {
+        assert_eq!(sign_in(&format!("Name {n}"), &format!("room {n}")).await, 303, "{n}");
+    }
+    assert_eq!(sign_in("Somebody", "one more").await, 429);
+    assert_eq!(sign_in("Somebody", "room 3").await, 303, "one that is there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_store_cannot_count_nobody_is_refused() {
+    let data = tempfile::TempDir::new().unwrap();
+    // A fiftieth: one room of a session.
+    let args = ["--limits", "0.02", "--data-dir", data.path().to_str().unwrap()];
+    let server = Server::embedded(&args).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let make = async |room: &str| person.post(&server, "/rooms", &[("room", room)]).await.status().as_u16();
+    assert_eq!([make("b").await, make("c").await], [303, 429]);
+    let store = rusqlite::Connection::open(data.path().join("hubbub.sqlite3")).unwrap();
+    store.execute_batch("ALTER TABLE quotas RENAME TO lost").unwrap();
+    assert_eq!(make("c").await, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_leaves_again_and_again_waits() {
+    // A fiftieth: one room at once, then one in 50 s; but a frame is read each 2 s.
+    let server = Server::embedded(&["--limits", "0.02"]).await;
+    let (_jiwoo, mut socket) = inside(&server, "지우", "a").await;
+    for _ in 0..4 {
+        socket.send(&ClientFrame::Leave { room: key("b") }).await;
+    }
+    let frames = at_once(&server, &mut socket).await;
+    let left = frames.iter().filter(|frame| matches!(frame, ServerFrame::Left { .. })).count();
+    assert!(left < 4, "all of them at once");
+    for _ in left..4 {
+        socket.until(|frame| matches!(frame, ServerFrame::Left { .. }).then_some(())).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -481,3 +481,17 @@ async fn every_answer_names_the_request_and_never_as_the_client_does() {
         assert!(seen.insert(id), "{path}: given twice");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn search_engines_are_asked_not_to_list_rooms() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    for (path, is_of_a_room) in
+        [("/r/a", true), ("/r/a/people", true), ("/r/none", true), ("/", false), ("/rooms", false)]
+    {
+        for visitor in [&person, &Person::new()] {
+            let robots = visitor.get(&server, path).await.headers().get("x-robots-tag").cloned();
+            assert_eq!(robots.is_some_and(|robots| robots == "noindex"), is_of_a_room, "{path}");
+        }
+    }
+}
