@@ -1,10 +1,11 @@
 //! From where a request came: the peer's address, or the one that a trusted proxy names.
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use clap::ValueEnum;
 use ipnet::IpNet;
 use std::{
     fmt,
+    hash::{DefaultHasher, Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
@@ -60,6 +61,9 @@ pub struct Asker {
     pub times: u32,
     /// It came through a proxy of which nobody told this server.
     pub undeclared: bool,
+    /// Whom a peer at a public address names that it forwards for, as a hash. Anybody may write that, and nobody is believed;
+    /// but who names many may be a proxy.
+    pub names: Option<u64>,
 }
 
 /// A network, as the key of a limit and as far as the log tells it.
@@ -77,7 +81,7 @@ impl fmt::Display for Prefix {
 
 impl Asker {
     fn of(address: IpAddr, times: u32) -> Self {
-        Self { address: canonical(address), times, undeclared: false }
+        Self { address: canonical(address), times, undeclared: false, names: None }
     }
 
     /// What one customer of a provider has: an address, or a /64.
@@ -142,12 +146,12 @@ impl Way {
             }
             TrustedProxies::Unset => {
                 let (local, private) = (peer.is_loopback(), is_private(peer));
-                let forwarded = FORWARDING.iter().any(|name| headers.contains_key(name));
+                let forwarded = FORWARDING.iter().find_map(|name| headers.get_all(name).iter().next_back());
                 match (local || private, forwarded) {
-                    (true, true) => Asker { undeclared: true, ..Asker::of(peer, UNDECLARED) },
-                    (true, false) if private => Asker::of(peer, PRIVATE),
+                    (true, Some(_)) => Asker { undeclared: true, ..Asker::of(peer, UNDECLARED) },
+                    (true, None) if private => Asker::of(peer, PRIVATE),
                     // From elsewhere anybody may write these headers.
-                    _ => Asker::of(peer, 1),
+                    _ => Asker { names: forwarded.map(last_of), ..Asker::of(peer, 1) },
                 }
             }
         }
@@ -175,6 +179,14 @@ impl Way {
         // A proxy speaks for itself, as when it asks for the server's health.
         Asker::of(hop, UNDECLARED)
     }
+}
+
+/// The last entry of a line, by which entries are told apart.
+fn last_of(line: &HeaderValue) -> u64 {
+    let last = line.as_bytes().rsplit(|&byte| byte == b',').next().unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    last.trim_ascii().hash(&mut hasher);
+    hasher.finish()
 }
 
 fn trusts(networks: &[IpNet], address: IpAddr) -> bool {

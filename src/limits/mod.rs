@@ -27,9 +27,10 @@ use axum::http::HeaderMap;
 use bucket::{Buckets, Rate};
 use places::Places;
 use std::{
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -65,7 +66,13 @@ pub struct Limits {
     allowances: Allowances,
     pub places: Arc<Places>,
     told_of_proxy: AtomicBool,
+    /// Whom peers at public addresses said they forward for.
+    named: Mutex<HashMap<Prefix, HashSet<u64>>>,
 }
+
+/// Clients that a peer names before it is taken for a proxy, and peers of which that is known at a time.
+const NAMED_BY_A_PROXY: usize = 8;
+const NAMING: usize = 64;
 
 impl Limits {
     pub fn new(config: &Config) -> Self {
@@ -79,6 +86,7 @@ impl Limits {
             allowances: Allowances::new(factor),
             places: Arc::new(Places::new(config.max_sockets as usize, factor)),
             told_of_proxy: AtomicBool::new(false),
+            named: Mutex::default(),
         }
     }
 
@@ -93,6 +101,33 @@ impl Limits {
             );
         }
         asker
+    }
+
+    /// Takes note of whom a peer forwards for, and says whether they are many.
+    fn names_many(&self, asker: &Asker) -> bool {
+        let Some(name) = asker.names else { return false };
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= NAMING && !named.contains_key(&asker.prefix()) {
+            named.clear();
+        }
+        let names = named.entry(asker.prefix()).or_default();
+        if names.len() < NAMED_BY_A_PROXY {
+            names.insert(name);
+        }
+        names.len() >= NAMED_BY_A_PROXY
+    }
+
+    /// An address asked for more than it may. If a proxy is there, many people are refused for what each asks little of.
+    fn refused(&self, what: &'static str, asker: &Asker) {
+        audit::limited(what, asker.prefix());
+        if self.names_many(asker) && !self.told_of_proxy.swap(true, Ordering::Relaxed) {
+            let address = asker.address;
+            tracing::warn!(
+                target: "audit", event = "undeclared_proxy", peer = %address,
+                "{address} asked for more {what} than one address may, and names many clients it forwards for: if it is your \
+                 proxy, set HUBBUB_TRUSTED_PROXIES={address} (or none)"
+            );
+        }
     }
 
     /// Who is at the other end of a connection, before anything was sent: the address, the network around it, and whether it is
@@ -113,7 +148,7 @@ impl Limits {
     /// # Errors
     /// How long until it may.
     pub fn sign_in(&self, asker: &Asker) -> Result<(), Duration> {
-        self.by_address(&self.sign_ins, asker).inspect_err(|_| audit::limited("sign-ins", asker.prefix()))
+        self.by_address(&self.sign_ins, asker).inspect_err(|_| self.refused("sign-ins", asker))
     }
 
     /// Whether one more session may be opened from this address, to hold one more name.
@@ -155,7 +190,8 @@ impl Limits {
         } else {
             let mut wait = Duration::ZERO;
             for (prefix, times) in networks(asker) {
-                wait = wait.max(self.pages.book(prefix, f64::from(times), 1.0, PAGE_PATIENCE)?);
+                let booked = self.pages.book(prefix, f64::from(times), 1.0, PAGE_PATIENCE);
+                wait = wait.max(booked.inspect_err(|_| self.refused("pages", asker))?);
             }
             wait
         };
@@ -188,7 +224,7 @@ impl Limits {
     ) -> Result<(), Duration> {
         for (prefix, times) in networks(asker) {
             let taken = self.take(engine, &format!("{what} from {prefix}"), quota, times).await;
-            taken.inspect_err(|_| audit::limited(what, asker.prefix()))?;
+            taken.inspect_err(|_| self.refused(what, asker))?;
         }
         Ok(())
     }
@@ -246,6 +282,27 @@ mod tests {
 
     fn asker(limits: &Limits, address: &str) -> Asker {
         limits.asker(format!("{address}:1").parse().unwrap(), &HeaderMap::new())
+    }
+
+    #[test]
+    fn a_peer_that_names_many_clients_may_be_a_proxy() {
+        let limits = limits();
+        let many = |peer: &str, line: String| {
+            let headers = [("x-forwarded-for".try_into().unwrap(), line.parse().unwrap())].into_iter().collect();
+            limits.names_many(&limits.asker(format!("{peer}:1").parse().unwrap(), &headers))
+        };
+        // What its clients wrote themselves stands before it.
+        for n in 0..100 {
+            assert!(!many("203.0.113.7", format!("192.0.2.{n}, 198.51.100.1")));
+        }
+        for n in 0..20 {
+            assert_eq!(many("203.0.113.9", format!("192.0.2.1,  198.51.100.{}", n / 2)), n / 2 >= 7, "{n}");
+        }
+        assert!(!limits.names_many(&asker(&limits, "203.0.113.9")));
+        for n in 0..1_000 {
+            many(&format!("198.18.{}.{}", n / 250, n % 250), "192.0.2.1".to_owned());
+        }
+        assert!(limits.named.lock().unwrap().len() <= NAMING);
     }
 
     #[tokio::test]
