@@ -227,3 +227,24 @@ async fn a_room_that_vanished_from_the_store_begins_anew() {
     two.n = 0;
     assert_eq!(two.say_and_see(2).await.seq, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_room_keeps_nobody_from_the_others() {
+    let redis = RedisServer::start(&[]);
+    let server = Server::redis(&redis.url(), &[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    socket.say("a", P, 1, "whole so far").await;
+    socket.ack(1).await;
+    let log = redis.cli(&["KEYS", "hubbub:{*}:log"]);
+    assert_eq!(person.post(&server, "/rooms", &[("room", "b")]).await.status(), 303);
+    redis.cli(&["XADD", &log, "7-0", "e", "something else"]);
+    assert_eq!(person.get(&server, "/r/a").await.status(), 503);
+    for page in ["/r/b", "/rooms"] {
+        assert_eq!(person.get(&server, page).await.status(), 200, "{page}");
+    }
+    socket.join("b", None).await;
+    socket.say("b", P, 1, "as ever").await;
+    socket.ack(1).await;
+}
