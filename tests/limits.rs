@@ -6,7 +6,7 @@ mod support;
 
 use app::{
     domain::{Cursor, EntryId, Epoch, MESSAGE_MAX, MessageText, ProducerId, UserId, UserName},
-    protocol::{self, ClientFrame, JoinedHow, ServerFrame},
+    protocol::{self, ClientFrame, ErrorCode, JoinedHow, ServerFrame},
 };
 use futures_util::{StreamExt, future::join_all, stream};
 use hubbub::engine::{Appended, Content, Draft, TokenHash};
@@ -453,6 +453,22 @@ async fn a_socket_that_leaves_again_and_again_waits() {
     for _ in left..4 {
         socket.until(|frame| matches!(frame, ServerFrame::Left { .. }).then_some(())).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_joins_more_than_all_its_rooms_waits() {
+    let server = Server::embedded(&["--limits", "1"]).await;
+    let (_jiwoo, mut socket) = inside(&server, "지우", "a").await;
+    for n in 0..400 {
+        socket.send(&ClientFrame::Join { room: key(&format!("none {n}")), cursor: None }).await;
+    }
+    let is_answer = |frame: &ServerFrame| matches!(frame, ServerFrame::Error { code: ErrorCode::RoomUnknown, .. });
+    let mut answered = 0;
+    while answered < 200 {
+        answered += usize::from(is_answer(&socket.frame().await));
+    }
+    answered += at_once(&server, &mut socket).await.iter().filter(|frame| is_answer(frame)).count();
+    assert!(answered < 400, "all of them at once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
