@@ -18,6 +18,9 @@ use tokio::sync::oneshot;
 /// Milliseconds by which an entry's time may be ahead of the clock so that times do not go back within a log. A clock that
 /// was further ahead was wrong, and what it marked stays where it is.
 pub(super) const AHEAD_MAX: i64 = 60_000;
+/// Milliseconds by which a producer's record may say too early when it was last used: it is kept for days, and each write of
+/// that moment is one to an index.
+const SEEN_WITHIN: u64 = 60_000;
 
 pub(super) struct Append {
     clock: Clock,
@@ -46,10 +49,10 @@ impl Append {
 
     fn append(&mut self, db: &Connection) -> rusqlite::Result<Result<Appended, AppendError>> {
         let found = Found::load(db, self)?;
-        let last = found.as_ref().and_then(|found| found.producer).map_or(0, |(_, last)| last);
+        let last = found.as_ref().and_then(|found| found.producer).map_or(0, |producer| producer.last);
         if last.checked_add(1) != Some(self.n) {
             return match found {
-                Some(found @ Found { producer: Some((producer, _)), .. })
+                Some(found @ Found { producer: Some(Producer { id: producer, .. }), .. })
                     if (1..=last).contains(&self.n) && last - self.n < REPEAT_WINDOW =>
                 {
                     self.repeat(db, &found, producer)
@@ -114,10 +117,14 @@ impl Append {
     /// Uses up `n`; returns the producer's row.
     fn advance(&self, db: &Connection, found: &Found) -> rusqlite::Result<i64> {
         let (last, now, sent) = (self.n.cast_signed(), self.clock.now(), !self.void);
-        if let Some((producer, _)) = found.producer {
-            db.prepare_cached("UPDATE producers SET last = ?2, seen_at = ?3, sent = sent OR ?4 WHERE id = ?1")?
-                .execute(params![producer, last, now, sent])?;
-            return Ok(producer);
+        if let Some(Producer { id, seen_at, sent: known, .. }) = found.producer {
+            if known && now.abs_diff(seen_at) < SEEN_WITHIN {
+                db.prepare_cached("UPDATE producers SET last = ?2 WHERE id = ?1")?.execute([id, last])?;
+            } else {
+                db.prepare_cached("UPDATE producers SET last = ?2, seen_at = ?3, sent = sent OR ?4 WHERE id = ?1")?
+                    .execute(params![id, last, now, sent])?;
+            }
+            return Ok(id);
         }
         let (by, p) = (self.by.0.cast_signed(), self.p.0.cast_signed());
         db.prepare_cached("INSERT INTO producers (room, user, p, last, seen_at, sent) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
@@ -174,8 +181,16 @@ struct Found {
     top: EntryId,
     active_at: i64,
     listed_at: i64,
-    /// Row and last number.
-    producer: Option<(i64, u64)>,
+    producer: Option<Producer>,
+}
+
+#[derive(Clone, Copy)]
+struct Producer {
+    id: i64,
+    last: u64,
+    seen_at: i64,
+    /// Whether a message was ever sent under one of its numbers.
+    sent: bool,
 }
 
 impl Found {
@@ -185,14 +200,14 @@ impl Found {
 
     fn load(db: &Connection, draft: &Append) -> rusqlite::Result<Option<Self>> {
         db.prepare_cached(
-            "SELECT rooms.id, epoch, seq, top_id, active_at, listed_at, producers.id, last
+            "SELECT rooms.id, epoch, seq, top_id, active_at, listed_at, producers.id, last, seen_at, sent
              FROM rooms LEFT JOIN producers ON room = rooms.id AND user = ?2 AND p = ?3 WHERE key = ?1",
         )?
         .query_row(params![draft.room.key.as_str(), draft.by.0.cast_signed(), draft.p.0.cast_signed()], |row| {
             let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            let producer = match (row.get(6)?, row.get::<_, Option<i64>>(7)?) {
-                (Some(id), Some(last)) => Some((id, last.cast_unsigned())),
-                _ => None,
+            let producer = match row.get(6)? {
+                Some(id) => Some(Producer { id, last: number(7)?, seen_at: row.get(8)?, sent: row.get(9)? }),
+                None => None,
             };
             Ok(Self {
                 room: row.get(0)?,

@@ -48,11 +48,12 @@ end
 
 -- A slot of the record says what became of a number: "<n> <digest> <seq> <id>", for a void "<n> void".
 local slot = text(n % 64)
-local last, before, known, only_voids = 0, false, false, false
-local record = redis.call('HMGET', producer, 'epoch', 'last', slot, 'voids')
+local last, before, known, only_voids, kept = 0, false, false, false, 0
+local record = redis.call('HMGET', producer, 'epoch', 'last', slot, 'voids', 'kept')
 -- A record of another incarnation of the log answers for entries that are gone.
 if epoch and record[1] == epoch then
   last, before, known, only_voids = tonumber(record[2]), record[3], true, record[4] == '1'
+  kept = tonumber(record[5] or '') or 0
 elseif record[1] then
   redis.call('UNLINK', producer)
 end
@@ -91,11 +92,12 @@ local function keep(done, is_void)
     redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'voids', '1')
     return is_error(redis.pcall('EXPIRE', producer, ARGV[9]))
   end
-  if only_voids then
-    redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'voids', '')
-  else
-    redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
+  -- Its time to live is long: once a day is enough to prolong it.
+  if known and not only_voids and math.abs(now - kept) < 86400000 then
+    redis.call('HSET', producer, 'last', ARGV[1], slot, done)
+    return false
   end
+  redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'voids', '', 'kept', text(now))
   return is_error(redis.pcall('EXPIRE', producer, ARGV[8]))
 end
 
@@ -104,7 +106,7 @@ local function undo()
   if not known and not is_error(redis.pcall('UNLINK', producer)) then
     return
   end
-  redis.call('HSET', producer, 'last', text(last), slot, before or '')
+  redis.call('HSET', producer, 'last', text(last), slot, before or '', 'kept', text(kept))
   if only_voids then
     redis.call('HSET', producer, 'voids', '1')
     redis.pcall('EXPIRE', producer, ARGV[9])

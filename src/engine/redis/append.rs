@@ -17,8 +17,9 @@ use fred::{
 use std::{str::FromStr, time::Duration};
 
 /// Producers' records with an entry outlive the seven days for which clients are told to retry. They are not taken away
-/// with the session: nothing lists them, and to keep such a list would cost every append of a new producer.
-const PRODUCER_KEPT: Duration = Duration::from_hours(30 * 24);
+/// with the session: nothing lists them, and to keep such a list would cost every append of a new producer. Thirty days, and
+/// the one within which the script does not prolong that.
+const PRODUCER_KEPT: Duration = Duration::from_hours(31 * 24);
 /// Those of voids alone have to outlive what may still be on its way when a void is answered.
 const VOIDS_KEPT: Duration = Duration::from_mins(15);
 /// How often, and how long apart, an append is tried again that was overtaken while the server was given its scripts.
