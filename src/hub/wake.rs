@@ -121,9 +121,9 @@ impl Wake {
         Duration::from_millis(since_began(now).saturating_sub(self.heard.load(Ordering::Relaxed)))
     }
 
-    /// Its person did something.
+    /// What was heard last was its person, doing something.
     pub fn acts(&self) {
-        self.acted.store(since_began(Instant::now()), Ordering::Relaxed);
+        self.acted.store(self.heard.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// When its person last did something; only to be compared.

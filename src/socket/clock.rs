@@ -35,8 +35,8 @@ impl Pulse {
     }
 
     /// Says whether the client had counted as absent.
-    pub fn heard(&mut self) -> bool {
-        self.heard = Instant::now();
+    pub fn heard(&mut self, now: Instant) -> bool {
+        self.heard = now;
         self.pinged = false;
         std::mem::take(&mut self.absent)
     }

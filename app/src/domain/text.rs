@@ -2,6 +2,7 @@
 
 use crate::steps;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Longest message, in Unicode scalar values. In UTF-8 it fits a frame four times over.
 pub const MESSAGE_MAX: usize = 4_000;
@@ -56,9 +57,12 @@ fn said(meant: &str) -> &str {
 }
 
 /// `typed` without what input methods, documents and terminals leave in it.
-fn meant(typed: &str) -> String {
+fn meant(typed: &str) -> Cow<'_, str> {
+    // Most texts have nothing of that.
+    let Some(first) = typed.find(is_left_over) else { return Cow::Borrowed(typed) };
     let mut text = String::with_capacity(typed.len());
-    let mut rest = typed.chars();
+    text.push_str(&typed[..first]);
+    let mut rest = typed[first..].chars();
     while let Some(c) = rest.next() {
         steps::take(1);
         match c {
@@ -73,7 +77,13 @@ fn meant(typed: &str) -> String {
             _ => text.push(c),
         }
     }
-    text
+    Cow::Owned(text)
+}
+
+/// Whether [`meant`] makes something else of it.
+fn is_left_over(c: char) -> bool {
+    steps::take(1);
+    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202D}' | '\u{202E}')
 }
 
 /// What follows a terminal's sequence that began with `opened` and goes on in `rest` (ECMA-48), if it is a whole one: colours and the

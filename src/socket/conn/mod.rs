@@ -254,8 +254,9 @@ impl Conn {
     async fn read(&mut self, message: Option<tungstenite::Result<Message>>) -> Result<(), End> {
         self.alive()?;
         let message = message.ok_or(End::Gone)??;
-        self.wake.hears(std::time::Instant::now());
-        if self.pulse.heard() {
+        let now = Instant::now();
+        self.wake.hears(now.into_std());
+        if self.pulse.heard(now) {
             for joined in self.rooms.iter_mut().filter(|joined| !joined.present) {
                 joined.present = true;
                 self.sockets.hub.back(&joined.room, &self.session.person);
