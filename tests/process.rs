@@ -203,6 +203,25 @@ async fn a_store_that_is_full_is_told_of_once() {
 }
 
 #[tokio::test]
+async fn pages_and_forms_that_fail_are_told_of_once_each() {
+    let log = logged(&["--keep-free-mib", "4294967295", "--limits", "0.05"], &[], async |address| {
+        let person = Person::signed_in(&address, "지우", "a").await;
+        for _ in 0..3 {
+            assert_eq!(person.post(&address, "/r/a", &[("text", "hello")]).await.status(), 503);
+        }
+        // More pages than a stranger gets.
+        let stranger = Person::new();
+        let pages = (0..60).map(|_| stranger.get(&address, "/"));
+        assert!(futures_util::future::join_all(pages).await.iter().any(|page| page.status() == 503));
+    });
+    let log = log.await;
+    for once in ["a posted message was not acknowledged", "an answer failed"] {
+        assert_eq!(log.lines().filter(|line| line.contains(once)).count(), 1, "{once}: {log}");
+    }
+    assert!(log.lines().count() < 10, "{log}");
+}
+
+#[tokio::test]
 async fn who_came_went_made_a_room_or_asked_too_much_is_in_the_log() {
     // Names and texts are not.
     let log = logged(&["--limits", "0.02"], &[], async |address| {

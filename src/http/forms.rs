@@ -179,18 +179,18 @@ pub async fn post_message(
         Ok(at) => {
             if let Err(error) = state.hub.engine.add_member(me.id, &room.key).await {
                 // The message is in; the room is only missing from a list until it is opened again.
-                tracing::warn!(%error, "a room was not put on its member's list");
+                render::log_failed("a room was not put on its member's list", &error);
             }
             // Whoever answers by a form has read what stands above it: no script is there to say so.
             if let Some(Cursor { epoch, seq, .. }) = at
                 && let Err(error) = state.hub.engine.raise_mark(me.id, &room.key, ReadMark { epoch, seq }).await
             {
-                tracing::warn!(%error, "how far somebody has read was not kept");
+                render::log_failed("how far somebody has read was not kept", &error);
             }
             render::see_other(&room.key.path())
         }
         Err(error) => {
-            tracing::warn!(%error, "a posted message was not acknowledged");
+            render::log_failed("a posted message was not acknowledged", &error);
             refuse(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable).await
         }
     }

@@ -60,6 +60,7 @@ use crate::{
         places::{Full, Place},
     },
     socket::{Admitted, Sockets},
+    telemetry::Seldom,
 };
 use app::protocol::{CloseCode, ErrorCode, SUBPROTOCOL, SUBPROTOCOLS};
 use axum::{
@@ -76,7 +77,8 @@ use host::{Hosts, Reached};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer, trace::TraceLayer,
+    catch_panic::CatchPanicLayer, classify::ServerErrorsFailureClass, compression::CompressionLayer,
+    timeout::TimeoutLayer, trace::TraceLayer,
 };
 use turns::Turns;
 use unkept::Unkept;
@@ -128,6 +130,13 @@ pub fn router(state: AppState) -> Router {
         let id = request.extensions().get::<RequestId>().map_or(0, |RequestId(id)| *id);
         // At this level, so that whatever is logged about a request names it.
         tracing::error_span!("request", id = %format_args!("{id:016x}"), method = %request.method(), route)
+    });
+    // Who asks too much gets 503 as often as they like.
+    let log = log.on_failure(|failure: ServerErrorsFailureClass, _: Duration, _: &tracing::Span| {
+        static FAILED: Seldom = Seldom::new(8);
+        if let Some(others) = FAILED.say(&failure.to_string()) {
+            tracing::error!(others, "an answer failed: {failure}");
+        }
     });
     Router::new()
         .route("/", get(pages::home))

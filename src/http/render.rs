@@ -1,6 +1,7 @@
 //! A screen as a page, with its security headers.
 
 use super::{AppState, Site, busy, form::Typed, host::Reached, visitor::Visitor};
+use crate::telemetry::Seldom;
 use app::{
     page::{PageData, Problem, Screen},
     protocol::ErrorCode,
@@ -188,9 +189,17 @@ pub async fn failures_as_pages(State(state): State<AppState>, mut request: Reque
     page
 }
 
+/// Logs what a store that is full or away made of a request: once a minute of each kind, since all requests may meet it.
+pub fn log_failed(what: &'static str, error: &impl std::fmt::Display) {
+    static FAILED: Seldom = Seldom::new(8);
+    if let Some(others) = FAILED.say(what) {
+        tracing::warn!(%error, others, "{what}");
+    }
+}
+
 /// The store did not answer.
 pub async fn unavailable(state: &AppState, visitor: &Visitor, error: &crate::engine::StoreError) -> Response {
-    tracing::warn!(%error, "the store did not answer a page");
+    log_failed("the store did not answer a page", error);
     let mut response = problem_for(state, visitor, StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, None).await;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     response

@@ -90,7 +90,7 @@ pub async fn sign_in(
             again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
         }
         Err(NoEntry::Open(OpenError::Store(error))) => {
-            tracing::warn!(%error, "the store did not answer a sign-in");
+            render::log_failed("the store did not answer a sign-in", &error);
             door.error = Some(ErrorCode::Unavailable);
             again(&state, &visitor, StatusCode::SERVICE_UNAVAILABLE, door).await
         }
