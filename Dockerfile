@@ -22,7 +22,8 @@ RUN apt-get update \
 COPY --from=build /hubbub/dist /opt/hubbub
 ENV HUBBUB_HOST=0.0.0.0 \
     PORT=3000 \
-    HUBBUB_DATA_DIR=/data
+    HUBBUB_DATA_DIR=/data \
+    HUBBUB_LOG_FORMAT=json
 # By number, so that Kubernetes can tell that it is not root.
 USER 10001
 WORKDIR /data
@@ -30,4 +31,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 3000
 STOPSIGNAL SIGTERM
+# Whether it serves, not whether its store takes messages: a restart would not help that. The image has no curl.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=150s CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/$PORT && \
+    printf 'GET /health/serve HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["/opt/hubbub/hubbub"]
