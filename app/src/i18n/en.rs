@@ -28,7 +28,7 @@ pub static STRINGS: Strings = Strings {
         door_document: "Hubbub: one name, and you are talking",
         name: "Name",
         room: "Room",
-        room_help: "A new name makes a new room.",
+        room_help: "A new name makes a new room. Whoever is in can read every room.",
         enter: "Join",
         name_hint: "Megan",
         room_hint: "lunch",

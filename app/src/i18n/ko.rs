@@ -14,7 +14,7 @@ pub static STRINGS: Strings = Strings {
         door_document: "Hubbub: 이름 하나면 바로 대화",
         name: "이름",
         room: "방",
-        room_help: "처음 쓰는 이름이면 방이 새로 만들어집니다.",
+        room_help: "처음 쓰는 이름이면 방이 새로 만들어집니다. 방은 들어온 사람 누구나 읽을 수 있습니다.",
         enter: "들어가기",
         name_hint: "지우",
         room_hint: "점심",
