@@ -143,6 +143,7 @@ test('a second person in the same browser finds nothing of the first and cannot 
     await say(page, 'never sent');
     await expect(page.locator('.pending')).toHaveCount(1);
     await field(page).fill('a draft');
+    page.once('dialog', (dialog) => void dialog.accept());
     await page.getByRole('button', { name: 'Sign out' }).click();
     await expect(page.locator('#name')).toBeVisible();
     net.restore();

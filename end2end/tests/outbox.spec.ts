@@ -208,6 +208,7 @@ test('signing out erases what was unsent, and nobody else sends it', async ({ pa
   await say(other, 'secret too');
   for (const tab of [page, other]) await expect(pending(tab)).toHaveCount(1);
   expect(await stored(page)).toHaveLength(2);
+  page.once('dialog', (dialog) => void dialog.accept());
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page.getByLabel('Name')).toBeVisible();
   await expect.poll(() => stored(page)).toEqual([]);
