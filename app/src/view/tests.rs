@@ -246,11 +246,8 @@ fn the_directory_says_what_is_going_on_where() {
             && busy.contains("마지막 메시지")
             && busy.contains("안 읽은 메시지 2개")
     );
-    assert!(
-        busy.contains("하은 님, Megan 님, &lt;i&gt; 님 외 1명이 지금 여기 있습니다") && busy.contains("참여 중"),
-        "{busy}"
-    );
-    assert!(quiet.contains("만든 때") && !quiet.contains("명") && !quiet.contains("참여 중"), "{quiet}");
+    assert!(busy.contains("하은 님, Megan 님, &lt;i&gt; 님 외 1명이 접속 중") && busy.contains("참여 중"), "{busy}");
+    assert!(quiet.contains("개설") && !quiet.contains("명") && !quiet.contains("참여 중"), "{quiet}");
     assert_eq!(attribute(rooms, "class=\"back\"", "href"), Some("/r/%3Ci%3E%EC%A0%90%EC%8B%AC"));
     assert_eq!(attribute(rooms, "class=\"toast\"", "action"), Some("/r/%3Ci%3Eleft/back"));
     assert_eq!(attribute(rooms, "name=\"epoch\"", "value"), Some("0000000000000009"));
