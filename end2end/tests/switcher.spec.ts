@@ -77,6 +77,9 @@ test('while the directory is on its way no room is offered to be made', async ({
 test('a button closes the switcher, where nothing else does', async ({ page, server }) => {
   await enter(page, server.url, unique('지우'), unique('home'));
   await field(page).press('Control+k');
-  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  const close = page.getByRole('dialog').getByRole('button', { name: 'Close' });
+  const [button, cross] = [(await close.boundingBox())!, (await close.locator('svg').boundingBox())!];
+  expect(cross.x > button.x && cross.x + cross.width < button.x + button.width, 'the cross is on its button').toBe(true);
+  await close.click();
   await expect(page.getByRole('dialog')).toHaveCount(0);
 });
