@@ -7,7 +7,10 @@ use app::{
     domain::{MESSAGE_MAX, ProducerId},
     protocol::{ClientFrame, JoinedHow, ServerFrame},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use support::{
     person::{Person, key},
     redis::RedisServer,
@@ -100,4 +103,29 @@ async fn neither_many_sockets_nor_stalled_ones_hold_up_the_end() {
     for socket in &mut stalled {
         socket.closed().await;
     }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_acknowledges_what_it_took_and_closes_with_a_code() {
+    let server = Server::embedded(&[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    for n in 1..=16 {
+        socket.say("a", P, n, "last words").await;
+    }
+    // The answers may come in another order.
+    let ack = |frame| if let ServerFrame::Ack { n, .. } = frame { Some(n) } else { None };
+    let mut acked = BTreeSet::from([socket.until(ack).await]);
+    let stopping = Instant::now();
+    let stopped = tokio::spawn(server.stop());
+    let ended = loop {
+        match socket.next().await {
+            Ok(frame) => acked.extend(ack(frame)),
+            Err(ended) => break ended,
+        }
+    };
+    assert_eq!((acked, ended.code()), ((1..=16).collect(), Some(1012)));
+    stopped.await.unwrap();
+    assert!(stopping.elapsed().as_secs() < 10);
 }

@@ -1,6 +1,8 @@
 //! The program as whoever runs it sees it: how it starts, why it does not, how it stops, and what it does without a store.
 #![allow(clippy::unwrap_used)]
 
+#[path = "process/logs.rs"]
+mod logs;
 mod support;
 
 use app::{
@@ -157,119 +159,6 @@ fn on_cloud_run_an_empty_address_of_the_store_does_not_start_a_chat_that_forgets
         assert!(!folder.path().join("data").exists(), "{variables:?}");
     }
     assert_eq!(start_with(&[("K_SERVICE", "chat"), ("HUBBUB_EPHEMERAL", "true")]), start_with(&[]));
-}
-
-/// What the program logs, as JSON, while `act` is done to it.
-async fn logged(args: &[&str], variables: &[(&str, &str)], act: impl AsyncFnOnce(SocketAddr)) -> String {
-    let (data, site, address) = (TempDir::new().unwrap(), site(), free_address());
-    let port = address.port().to_string();
-    let folders = [data.path().to_str().unwrap(), site.path().to_str().unwrap()];
-    let own = ["--port", &port, "--data-dir", folders[0], "--site-dir", folders[1], "--log-format", "json"];
-    let mut program = program(&[&own, args].concat());
-    let mut child = program.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
-    until_it_listens(address).await;
-    act(address).await;
-    child.kill().unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
-}
-
-#[tokio::test]
-async fn an_address_of_redis_that_is_empty_is_warned_of() {
-    for url in ["", " "] {
-        let log = logged(&[], &[("REDIS_URL", url)], async |_| {}).await;
-        assert!(log.contains("REDIS_URL is set, but empty"), "{log}");
-    }
-    assert!(!logged(&[], &[], async |_| {}).await.contains("REDIS_URL"));
-}
-
-#[tokio::test]
-async fn a_store_that_is_full_is_told_of_once() {
-    let log = logged(&["--keep-free-mib", "4294967295"], &[], async |address| {
-        let person = Person::signed_in(&address, "지우", "a").await;
-        let mut socket = person.socket(&address).await;
-        socket.join("a", None).await;
-        for _ in 0..20 {
-            socket.say("a", ProducerId(1), 1, "hello").await;
-            let refused = |frame| match frame {
-                ServerFrame::Refused { code, .. } => Some(code),
-                ServerFrame::Ack { .. } => panic!("it was taken"),
-                _ => None,
-            };
-            assert_eq!(socket.until(refused).await, ErrorCode::Unavailable);
-        }
-    });
-    let log = log.await;
-    assert_eq!(log.lines().filter(|line| line.contains("a message was not acknowledged")).count(), 1, "{log}");
-}
-
-#[tokio::test]
-async fn pages_and_forms_that_fail_are_told_of_once_each() {
-    let log = logged(&["--keep-free-mib", "4294967295", "--limits", "0.05"], &[], async |address| {
-        let person = Person::signed_in(&address, "지우", "a").await;
-        for _ in 0..3 {
-            assert_eq!(person.post(&address, "/r/a", &[("text", "hello")]).await.status(), 503);
-        }
-        // More pages than a stranger gets.
-        let stranger = Person::new();
-        let pages = (0..60).map(|_| stranger.get(&address, "/"));
-        assert!(futures_util::future::join_all(pages).await.iter().any(|page| page.status() == 503));
-    });
-    let log = log.await;
-    for once in ["a posted message was not acknowledged", "an answer failed"] {
-        assert_eq!(log.lines().filter(|line| line.contains(once)).count(), 1, "{once}: {log}");
-    }
-    assert!(log.lines().count() < 10, "{log}");
-}
-
-#[tokio::test]
-async fn who_came_went_made_a_room_or_asked_too_much_is_in_the_log() {
-    // Names and texts are not.
-    let log = logged(&["--limits", "0.02"], &[], async |address| {
-        let person = Person::signed_in(&address, "Secret name", "secret room").await;
-        let make = async |room: &str| person.post(&address, "/rooms", &[("room", room)]).await.status().as_u16();
-        assert_eq!([make("secret second").await, make("secret third").await], [303, 429]);
-        assert_eq!(person.post(&address, "/signout", &[]).await.status(), 303);
-    });
-    let log = log.await;
-    for (event, times) in [("signed_in", 1), ("room_made", 2), ("limited", 1), ("signed_out", 1)] {
-        let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).collect();
-        assert_eq!(lines.len(), times, "{event}: {log}");
-        let is_whole =
-            |line: &&str| line.contains("\"target\":\"audit\"") && line.contains("\"address\":\"127.0.0.1/32\"");
-        assert!(lines.iter().all(is_whole), "{event}: {log}");
-    }
-    assert!(log.contains("\"what\":\"rooms\"") && !log.to_lowercase().contains("secret"), "{log}");
-}
-
-#[tokio::test]
-async fn refused_hosts_and_origins_are_told_by_name_once() {
-    let log = logged(&[], &[], async |address| {
-        let ask = async |line: &str| {
-            let request = format!("POST /signin HTTP/1.1\r\n{line}\r\nConnection: close\r\n\r\n");
-            support::raw::ask(address, request.as_bytes()).await.status
-        };
-        let origins: Vec<_> = (0..3).map(|i| format!("Host: {address}\r\nOrigin: https://evil{i}.example")).collect();
-        for _ in 0..3 {
-            for name in 0..12 {
-                assert_eq!(ask(&format!("Host: name{name}.example:99")).await, 421);
-            }
-            for origin in &origins {
-                assert_eq!(ask(origin).await, 403);
-            }
-        }
-    });
-    let log = log.await;
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("\"target\":\"audit\"")).collect();
-    let of = |event: &str| lines.iter().filter(|line| line.contains(event)).copied().collect::<Vec<_>>();
-    let hosts = of("host_refused");
-    assert_eq!(hosts.len(), 8, "{log}");
-    assert!(
-        hosts[0].contains("\"host\":\"name0.example:99\"")
-            && hosts[0].contains("HUBBUB_PUBLIC_URL=https://name0.example:99")
-    );
-    let origins = of("origin_refused");
-    assert_eq!(origins.len(), 3, "{log}");
-    assert!(origins[2].contains("\"origin\":\"https://evil2.example\""));
 }
 
 #[test]

@@ -7,7 +7,6 @@ use app::{
     domain::{Cursor, EntryId, Epoch, MESSAGE_MAX, ProducerId},
     protocol::{ClientFrame, ErrorCode, FRAME_MAX, JoinedHow, ROOMS_MAX, ServerFrame},
 };
-use std::collections::BTreeSet;
 use support::{
     person::{Ended, Person, Socket, key},
     server::Server,
@@ -466,29 +465,6 @@ async fn a_name_is_kept_while_its_socket_is_open_and_lapses_without_use() {
     assert!(!free("지우").await);
     socket.say("a", P, 1, "still me").await;
     socket.ack(1).await;
-}
-
-#[tokio::test]
-async fn a_server_that_stops_acknowledges_what_it_took_and_closes_with_a_code() {
-    let server = Server::embedded(&[]).await;
-    let (_person, mut socket) = inside(&server, "지우", "a").await;
-    for n in 1..=16 {
-        socket.say("a", P, n, "last words").await;
-    }
-    // The answers may come in another order.
-    let ack = |frame| if let ServerFrame::Ack { n, .. } = frame { Some(n) } else { None };
-    let mut acked = BTreeSet::from([socket.until(ack).await]);
-    let stopping = std::time::Instant::now();
-    let stopped = tokio::spawn(server.stop());
-    let ended = loop {
-        match socket.next().await {
-            Ok(frame) => acked.extend(ack(frame)),
-            Err(ended) => break ended,
-        }
-    };
-    assert_eq!((acked, ended.code()), ((1..=16).collect(), Some(1012)));
-    stopped.await.unwrap();
-    assert!(stopping.elapsed().as_secs() < 10);
 }
 
 #[tokio::test]

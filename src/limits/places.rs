@@ -265,9 +265,8 @@ mod tests {
     fn whose_person_was_idle_for_longest_makes_way_and_not_one_after_the_other() {
         let places = Arc::new(Places::new(10_000, 1.0));
         let old: Vec<_> = (0..SESSION_MAX).map(|_| take(&places, 0).unwrap()).collect();
-        for place in old.iter().filter(|place| !Arc::ptr_eq(&place.wake, &old[7].wake)) {
-            std::thread::sleep(Duration::from_millis(1));
-            place.wake.hears(Instant::now());
+        for (place, after) in old.iter().zip(1..).filter(|(place, _)| !Arc::ptr_eq(&place.wake, &old[7].wake)) {
+            place.wake.hears(Instant::now() + Duration::from_millis(after));
             place.wake.acts();
         }
         let new = take(&places, 0).unwrap();
