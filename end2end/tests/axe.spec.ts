@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { enter, say, tell, signIn, unique, written } from './support/people';
+import { enter, postByForm, say, tell, signIn, unique, written } from './support/people';
 import { Proxy } from './support/proxy';
 import { Redis } from './support/redis';
 import { refuseMessages } from './support/refuse';
@@ -34,17 +34,9 @@ async function refusedName({ page, net }: Scene): Promise<void> {
   await expect(page.locator('#name-problem')).toHaveAttribute('data-code', 'name_taken');
 }
 
-/** Posts a message as a page without its script does, where it will not be taken. */
-async function post(page: Page, action: string, text: string): Promise<void> {
-  await page.evaluate(
-    ([action, value]) => {
-      const form = Object.assign(document.createElement('form'), { method: 'post', action });
-      form.append(Object.assign(document.createElement('textarea'), { name: 'text', value }));
-      document.body.append(form);
-      form.submit();
-    },
-    [action, text] as const,
-  );
+/** Posts a message that will not be taken, and comes back in its field. */
+async function postInVain(page: Page, action: string, text: string): Promise<void> {
+  await postByForm(page, action, text);
   await expect(page.locator('.again textarea')).toHaveValue(text, { timeout: 15_000 });
 }
 
@@ -135,7 +127,7 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
   'no name for a room (422)': async ({ page, net }) => void (await page.goto(`${net.url}/r/a%2Fb`)),
   'a message that came after the session (401)': async ({ page, net }) => {
     await page.goto(net.url);
-    await post(page, '/r/axe', 'kept');
+    await postInVain(page, '/r/axe', 'kept');
   },
   'a message that the store did not take (503)': async ({ page }) => {
     const redis = await Redis.start();
@@ -143,7 +135,7 @@ const states: Record<string, (scene: Scene) => Promise<void>> = {
     try {
       await enter(page, server.url, unique('지우'), 'axe');
       await redis.stop('SIGKILL');
-      await post(page, '/r/axe', 'kept');
+      await postInVain(page, '/r/axe', 'kept');
       await expect(page.locator('.lead')).toHaveAttribute('data-code', 'unavailable');
     } finally {
       await server.remove();

@@ -1,5 +1,5 @@
 import type { Browser, Page } from '@playwright/test';
-import { alsoEnter, committed, connectNow, connected, enter, field, say, tell, unique } from './support/people';
+import { alsoEnter, committed, connectNow, connected, enter, field, postByForm, say, tell, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { cutComments, extend, hideAddresses, hideAddressesEverywhere, Rewriter, translate } from './support/rewriters';
 import { holdScript } from './support/script';
@@ -195,12 +195,7 @@ test('what the server could not take is still in the field of a page that is mad
   const way = await Rewriter.before(server);
   await enter(page, way.url, unique('지우'), unique('refused'));
   way.change = cutComments;
-  await page.evaluate(() => {
-    const form = Object.assign(document.createElement('form'), { method: 'post', action: location.pathname });
-    form.append(Object.assign(document.createElement('textarea'), { name: 'text', value: 'x'.repeat(4_001) }));
-    document.body.append(form);
-    form.submit();
-  });
+  await postByForm(page, new URL(page.url()).pathname, 'x'.repeat(4_001));
   await expect(page.locator('html[data-anew]')).toBeAttached({ timeout: 15_000 });
   await connected(page);
   await expect(field(page)).toHaveValue('x'.repeat(4_001));

@@ -42,6 +42,21 @@ export async function written(page: Page, url: string, name: string, room: strin
   await page.context().clearCookies({ name: /hubbub/ });
 }
 
+/** Posts a message as a page without its script does, and waits for the page that answers. */
+export async function postByForm(page: Page, action: string, text: string): Promise<void> {
+  const answered = page.waitForEvent('domcontentloaded');
+  await page.evaluate(
+    ([action, value]) => {
+      const form = Object.assign(document.createElement('form'), { method: 'post', action });
+      form.append(Object.assign(document.createElement('textarea'), { name: 'text', value }));
+      document.body.append(form);
+      form.submit();
+    },
+    [action, text] as const,
+  );
+  await answered;
+}
+
 /** Leaves the room on screen by its menu. */
 export async function leave(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Room menu' }).click();

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import type { BrowserContextOptions, Locator, Page } from '@playwright/test';
-import { connected, field } from '../../tests/support/people';
+import { connected, field, postByForm } from '../../tests/support/people';
 import type { Proxy } from '../../tests/support/proxy';
 import { refuseMessages } from '../../tests/support/refuse';
 import type { Server } from '../../tests/support/server';
@@ -92,21 +92,6 @@ async function asked(url: string, host: string, lang: string): Promise<string> {
       .on('error', reject)
       .end();
   });
-}
-
-/** Posts a message as a page without its script does. */
-async function post(page: Page, action: string, text: string): Promise<void> {
-  const done = page.waitForNavigation();
-  await page.evaluate(
-    ([action, value]) => {
-      const form = Object.assign(document.createElement('form'), { method: 'post', action });
-      form.append(Object.assign(document.createElement('textarea'), { name: 'text', value }));
-      document.body.append(form);
-      form.submit();
-    },
-    [action, text] as const,
-  );
-  await done;
 }
 
 export const states: Record<string, State> = {
@@ -311,7 +296,7 @@ export const states: Record<string, State> = {
       await signIn(scene, strict.url);
       const path = new URL(page.url()).pathname;
       const text = look.lang === 'ko' ? '케이크는 제가 가져갈게요.' : 'I will bring the cake.';
-      while ((await page.locator('[data-code=too_many]').count()) === 0) await post(page, path, text);
+      while ((await page.locator('[data-code=too_many]').count()) === 0) await postByForm(page, path, text);
     },
   },
   'offline-page': { open: async ({ page, net }) => void (await page.goto(`${net.url}/offline.html`)) },
