@@ -7,7 +7,10 @@ use app::{
 };
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{header, redirect};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
@@ -110,12 +113,12 @@ impl Client {
         }
     }
 
-    /// Sends `count` messages and waits until all are acknowledged.
-    pub async fn fill(&mut self, room: &RoomKey, count: u64) -> Result<()> {
+    /// Sends the messages of these numbers and waits until all are acknowledged.
+    pub async fn fill(&mut self, room: &RoomKey, numbers: RangeInclusive<u64>) -> Result<()> {
         let text = "x".repeat(120);
-        let (mut sent, mut acked) = (0, 0);
-        while acked < count {
-            while sent < count && sent - acked < IN_FLIGHT_MAX as u64 {
+        let (mut sent, mut acked) = (numbers.start() - 1, numbers.start() - 1);
+        while acked < *numbers.end() {
+            while sent < *numbers.end() && sent - acked < IN_FLIGHT_MAX as u64 {
                 sent += 1;
                 self.send(&ClientFrame::Send {
                     room: room.clone(),

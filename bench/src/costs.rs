@@ -5,7 +5,7 @@ use crate::{
     client::{Client, key, sign_in},
     server::{Server, cpu_of},
 };
-use app::protocol::ServerFrame;
+use app::{domain::RoomKey, protocol::ServerFrame};
 use clap::Args;
 use futures_util::future::try_join_all;
 use std::{
@@ -23,23 +23,38 @@ pub struct Options {
     /// On a Redis that is started for it, rather than on the embedded store
     #[arg(long)]
     redis: bool,
-    #[arg(long, default_value_t = 9)]
-    rounds: usize,
-    /// Messages of one sender who is alone in a room
-    #[arg(long, default_value_t = 20_000)]
+    /// How often both builds are started anew
+    #[arg(long, default_value_t = 3)]
+    rounds: u64,
+    /// How often a round passes from one build to the other
+    #[arg(long, default_value_t = 50)]
+    turns: u64,
+    /// Messages a turn of one sender who is alone in a room: once each after the answer to the one before, once all in flight
+    #[arg(long, default_value_t = 400)]
     appends: u64,
-    /// Sockets in a room, and messages that each of them is sent
+    /// Sockets in a room
     #[arg(long, default_value_t = 200)]
     readers: usize,
-    #[arg(long, default_value_t = 500)]
+    /// Messages a turn that each of them is sent
+    #[arg(long, default_value_t = 10)]
     messages: u64,
 }
 
-/// CPU time of the server by append, and by delivery with its share of the append; and of Redis by append.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Each message after the answer to the one before: a commit for each
+    InTurn,
+    /// As many messages at once as a client may have unanswered: how many a commit takes along is up to the moment
+    InFlight,
+    /// To each of the readers, with its share of the append
+    Delivery,
+}
+
+/// CPU time of the server and of its Redis.
+#[derive(Clone, Copy, Default)]
 struct Cost {
-    append: Duration,
-    delivery: Duration,
-    store: Duration,
+    server: Duration,
+    redis: Duration,
 }
 
 /// A Redis that keeps nothing. Ends when dropped.
@@ -72,77 +87,130 @@ impl Drop for Redis {
     }
 }
 
+/// One build at work.
+struct Side {
+    server: Server,
+    redis: Option<Redis>,
+    /// Where the sender is alone, and the last number used there.
+    alone: (RoomKey, u64),
+    /// Where the readers are, and the last number used there.
+    full: (RoomKey, u64),
+    sender: Client,
+    readers: Vec<Client>,
+    _data: tempfile::TempDir,
+}
+
+impl Side {
+    async fn start(program: &Path, options: &Options) -> Result<Self> {
+        let data = tempfile::TempDir::new()?;
+        let redis = if options.redis { Some(Redis::start(data.path()).await?) } else { None };
+        let server = match &redis {
+            Some(redis) => Server::start_with(program, &["--redis-url".as_ref(), redis.url.as_ref()], "0").await?,
+            None => Server::start(program, data.path()).await?,
+        };
+        let cookie = sign_in(server.address, "bench", "alone").await?;
+        let (alone, full) = (key("alone")?, key("full")?);
+        let mut readers = Vec::new();
+        for _ in 0..options.readers {
+            let mut reader = Client::connect(server.address, &cookie).await?;
+            reader.join(&full).await?;
+            readers.push(reader);
+        }
+        let mut sender = Client::connect(server.address, &sign_in(server.address, "sender", "full").await?).await?;
+        sender.join(&alone).await?;
+        sender.join(&full).await?;
+        Ok(Self { server, redis, alone: (alone, 0), full: (full, 0), sender, readers, _data: data })
+    }
+
+    async fn spent(&self) -> Result<Cost> {
+        let server = self.server.settled_cpu().await?;
+        let redis = self.redis.as_ref().map_or(Ok(Duration::ZERO), |redis| cpu_of(redis.process.id()))?;
+        Ok(Cost { server, redis })
+    }
+
+    async fn turn(&mut self, kind: Kind, options: &Options) -> Result<()> {
+        let (count, (room, used)) = match kind {
+            Kind::InTurn | Kind::InFlight => (options.appends, &mut self.alone),
+            Kind::Delivery => (options.messages, &mut self.full),
+        };
+        let numbers = *used + 1..=*used + count;
+        *used += count;
+        match kind {
+            Kind::InTurn => {
+                for number in numbers {
+                    self.sender.fill(room, number..=number).await?;
+                }
+            }
+            Kind::InFlight => self.sender.fill(room, numbers).await?,
+            Kind::Delivery => {
+                let read = self.readers.iter_mut().map(async |reader| {
+                    let mut came = 0;
+                    while came < count {
+                        came += u64::from(matches!(reader.frame().await?, ServerFrame::Entry { .. }));
+                    }
+                    Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+                });
+                let (filled, read) = tokio::join!(self.sender.fill(room, numbers), try_join_all(read));
+                filled?;
+                read?;
+            }
+        }
+        Ok(())
+    }
+}
+
 pub async fn measure(program: &Path, options: &Options) -> Result<()> {
-    let builds = [("this", program), ("other", options.against.as_path())];
-    let mut costs = [Vec::new(), Vec::new()];
-    for round in 0..options.rounds {
-        for turn in 0..2 {
-            // Each goes first as often as the other.
-            let build = (round + turn) % 2;
-            costs[build].push(one(builds[build].1, options).await?);
+    for (what, kind) in [
+        ("append, each after the answer to the one before", Kind::InTurn),
+        ("append, all in flight", Kind::InFlight),
+        ("delivery", Kind::Delivery),
+    ] {
+        let each = match kind {
+            Kind::InTurn | Kind::InFlight => options.appends,
+            Kind::Delivery => options.messages * options.readers as u64,
+        };
+        let count = u32::try_from(each * options.turns * options.rounds)?;
+        let mut all = [Cost::default(); 2];
+        let mut rounds = Vec::new();
+        for _ in 0..options.rounds {
+            let costs = round(program, kind, options).await?;
+            rounds.push(format!("{:.3}", ratio(costs.map(|cost| cost.server))));
+            for (all, cost) in all.iter_mut().zip(costs) {
+                all.server += cost.server;
+                all.redis += cost.redis;
+            }
         }
-    }
-    let mut kinds = vec![("append", (|cost| cost.append) as fn(&Cost) -> Duration), ("delivery", |cost| cost.delivery)];
-    if options.redis {
-        kinds.push(("append, in Redis", |cost| cost.store));
-    }
-    for (what, pick) in kinds {
-        let medians = costs.each_ref().map(|costs| {
-            let mut sorted: Vec<_> = costs.iter().map(pick).collect();
-            sorted.sort();
-            sorted[sorted.len() / 2]
-        });
-        for ((name, _), median) in builds.iter().zip(medians) {
-            println!("{what}, {name} build: median {median:?} of CPU ({} rounds)", options.rounds);
+        let report = |what: &str, spent: [Duration; 2]| {
+            let [this, other] = spent.map(|spent| spent / count);
+            println!("{what}: {this:?} of CPU, in the other build {other:?}, ratio {:.3}", ratio(spent));
+        };
+        report(what, all.map(|cost| cost.server));
+        println!("  by round: {}", rounds.join(" "));
+        if options.redis {
+            report("  in Redis", all.map(|cost| cost.redis));
         }
-        println!("{what}, ratio: {:.3}", medians[0].as_secs_f64() / medians[1].as_secs_f64());
     }
     Ok(())
 }
 
-async fn one(program: &Path, options: &Options) -> Result<Cost> {
-    let data = tempfile::TempDir::new()?;
-    let redis = if options.redis { Some(Redis::start(data.path()).await?) } else { None };
-    let server = match &redis {
-        Some(redis) => Server::start_with(program, &["--redis-url".as_ref(), redis.url.as_ref()], "0").await?,
-        None => Server::start(program, data.path()).await?,
-    };
-    let stored = || redis.as_ref().map_or(Ok(Duration::ZERO), |redis| cpu_of(redis.process.id()));
-    let cookie = sign_in(server.address, "bench", "alone").await?;
-    let sender_cookie = sign_in(server.address, "sender", "full").await?;
-    let (alone, full) = (key("alone")?, key("full")?);
-
-    let mut sender = Client::connect(server.address, &cookie).await?;
-    sender.join(&alone).await?;
-    let (before, stored_before) = (server.settled_cpu().await?, stored()?);
-    sender.fill(&alone, options.appends).await?;
-    let appends = u32::try_from(options.appends)?;
-    let append = server.settled_cpu().await?.saturating_sub(before) / appends;
-    let store = stored()?.saturating_sub(stored_before) / appends;
-
-    let reader = async || {
-        let mut reader = Client::connect(server.address, &cookie).await?;
-        reader.join(&full).await?;
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(reader)
-    };
-    let mut readers = Vec::new();
-    for _ in 0..options.readers {
-        readers.push(reader().await?);
-    }
-    let mut sender = Client::connect(server.address, &sender_cookie).await?;
-    sender.join(&full).await?;
-    let before = server.settled_cpu().await?;
-    let read = readers.iter_mut().map(async |reader| {
-        let mut came = 0;
-        while came < options.messages {
-            came += u64::from(matches!(reader.frame().await?, ServerFrame::Entry { .. }));
+/// What this build and the other spend, both at once and turn about: whatever else the machine does meets both alike.
+async fn round(program: &Path, kind: Kind, options: &Options) -> Result<[Cost; 2]> {
+    let mut sides = [Side::start(program, options).await?, Side::start(&options.against, options).await?];
+    let mut costs = [Cost::default(); 2];
+    for turn in 0..options.turns {
+        for place in 0..2 {
+            // Each goes first as often as the other.
+            let build = usize::try_from((turn + place) % 2)?;
+            let before = sides[build].spent().await?;
+            sides[build].turn(kind, options).await?;
+            let after = sides[build].spent().await?;
+            costs[build].server += after.server.saturating_sub(before.server);
+            costs[build].redis += after.redis.saturating_sub(before.redis);
         }
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
-    });
-    let (filled, read) = tokio::join!(sender.fill(&full, options.messages), try_join_all(read));
-    filled?;
-    read?;
-    let spent = server.settled_cpu().await?.saturating_sub(before);
-    let deliveries = u32::try_from(options.messages)? * u32::try_from(options.readers)?;
-    Ok(Cost { append, delivery: spent / deliveries, store })
+    }
+    Ok(costs)
+}
+
+fn ratio([this, other]: [Duration; 2]) -> f64 {
+    this.as_secs_f64() / other.as_secs_f64()
 }

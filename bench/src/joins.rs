@@ -17,7 +17,7 @@ pub async fn measure(program: &Path, runs: usize, short: u64, long: u64) -> Resu
     for (room, entries) in &rooms {
         let mut client = Client::connect(server.address, &filler).await?;
         client.join(room).await?;
-        client.fill(room, *entries).await?;
+        client.fill(room, 1..=*entries).await?;
     }
     drop(server);
 

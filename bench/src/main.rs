@@ -1,15 +1,17 @@
 //! Measurements of the real server, as a process of its own, from outside.
 //!
 //! `cargo run --release -p bench -- joins` prints what joining a room costs the server by the operating system's
-//! account of its CPU time, for a short room and a long one, in turn. `-- stalled` prints what readers that stopped
-//! reading cost: memory, and the time of everybody else in their room. `-- attacks` prints the same of what an attacker
-//! does. `-- costs` compares two builds. `-- chaos` measures nothing but whether the promises hold while everything fails.
+//! account of its CPU time, for a short room and a long one, in turn. `-- pages` prints the same of a room's page, for
+//! texts made to be a burden. `-- stalled` prints what readers that stopped reading cost: memory, and the time of everybody
+//! else in their room. `-- attacks` prints the same of what an attacker does. `-- costs` compares two builds. `-- chaos`
+//! measures nothing but whether the promises hold while everything fails.
 
 mod attacks;
 mod chaos;
 mod client;
 mod costs;
 mod joins;
+mod pages;
 mod server;
 mod sockets;
 mod stalled;
@@ -46,6 +48,11 @@ enum What {
     Chaos(chaos::Options),
     /// An append and a delivery, against those of another build
     Costs(costs::Options),
+    /// Pages of a room, by what is written there
+    Pages {
+        #[arg(long, default_value_t = 50)]
+        runs: u32,
+    },
     /// Readers that stopped reading in a busy room, against as many idle ones in a quiet room
     Stalled(stalled::Options),
 }
@@ -62,6 +69,7 @@ fn main() -> Result<ExitCode> {
         }
         What::Attacks(options) => attacks::measure(&args.server, &options)?,
         What::Costs(options) => Runtime::new()?.block_on(costs::measure(&args.server, &options))?,
+        What::Pages { runs } => Runtime::new()?.block_on(pages::measure(&args.server, runs))?,
         What::Stalled(options) => Runtime::new()?.block_on(stalled::measure(&args.server, &options))?,
     }
     Ok(ExitCode::SUCCESS)
