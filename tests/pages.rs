@@ -3,7 +3,10 @@
 
 mod support;
 
-use app::domain::{MESSAGE_MAX, ROOM_NAME_MAX, USER_NAME_MAX};
+use app::{
+    domain::{MESSAGE_MAX, ProducerId, ROOM_NAME_MAX, USER_NAME_MAX},
+    protocol::{ErrorCode, ServerFrame},
+};
 use reqwest::{Response, StatusCode, header};
 use support::{
     person::Person,
@@ -468,6 +471,19 @@ async fn a_server_that_takes_no_messages_says_why_and_still_shows_its_pages() {
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.text().await.unwrap().contains("kept to be sent again"));
     assert_eq!(person.get(&server, "/r/a").await.status(), StatusCode::OK);
+    // What the rest of the disk is left for.
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    socket.say("a", ProducerId(1), 1, "refused as well").await;
+    let refused = |frame| match frame {
+        ServerFrame::Refused { code, retry, .. } => Some((code, retry)),
+        ServerFrame::Ack { .. } => panic!("taken"),
+        _ => None,
+    };
+    assert_eq!(socket.until(refused).await, (ErrorCode::Unavailable, true));
+    assert_eq!(person.post(&server, "/signout", &[]).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(socket.closed().await.code(), Some(4001));
+    Person::signed_in(&server, "지우", "another").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

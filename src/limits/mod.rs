@@ -272,8 +272,10 @@ mod tests {
     use super::*;
     use crate::engine::{Directory, embedded::Embedded};
     use app::domain::RoomName;
+    use bucket::Bucket;
     use clap::Parser;
     use futures_util::FutureExt;
+    use std::{collections::BTreeMap, time::Instant};
 
     fn limits() -> Limits {
         // A hundredth: 5 sign-ins, 6 pages, 4 rooms at once, and eight times as many from the network around an address.
@@ -282,6 +284,36 @@ mod tests {
 
     fn asker(limits: &Limits, address: &str) -> Asker {
         limits.asker(format!("{address}:1").parse().unwrap(), &HeaderMap::new())
+    }
+
+    /// How long after the bell the last of so many tries behind one address is let in, each repeated when the answer said.
+    fn the_last_waits(rate: Rate, tries: usize) -> Duration {
+        let bell = Instant::now();
+        let mut bucket = Bucket::full(bell);
+        let mut due: BTreeMap<Duration, usize> = [(Duration::ZERO, tries)].into();
+        let mut last = Duration::ZERO;
+        while let Some((after, waiting)) = due.pop_first() {
+            for _ in 0..waiting {
+                match bucket.take(rate, 1.0, bell + after) {
+                    Ok(()) => last = after,
+                    // `Retry-After` is in whole seconds.
+                    Err(wait) => *due.entry(after + Duration::from_secs(wait.as_secs() + 1)).or_default() += 1,
+                }
+            }
+        }
+        last
+    }
+
+    #[test]
+    fn one_class_behind_an_address_waits_for_nothing_and_two_for_less_than_four_minutes() {
+        // 200 pupils, every other of whom has to take another name than the first that came to mind.
+        let class = 300;
+        assert_eq!(the_last_waits(SIGN_INS, class), Duration::ZERO);
+        let two = the_last_waits(SIGN_INS, 2 * class);
+        assert!(two > Duration::ZERO && two < Duration::from_mins(4), "{two:?}");
+        // What the documents tell schools to set.
+        assert_eq!(the_last_waits(SIGN_INS.times(4.0), 2 * class), Duration::ZERO);
+        assert!(2 * 200 <= SESSIONS.burst, "the store lets all of them in at once");
     }
 
     #[test]

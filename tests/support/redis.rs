@@ -75,14 +75,34 @@ impl RedisServer {
 
     /// Starts the only node of a Cluster.
     pub fn start_cluster() -> Self {
-        let server = Self::start(&["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"]);
-        server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        let [server] = Self::start_cluster_of();
+        server
+    }
+
+    /// Starts a Cluster of so many masters, each with as many slots. It goes on with those that are left when one dies.
+    pub fn start_cluster_of<const MASTERS: usize>() -> [Self; MASTERS] {
+        const SLOTS: usize = 16_384;
+        let own = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];
+        let all = [&own[..], &["--cluster-require-full-coverage", "no", "--cluster-node-timeout", "500"]].concat();
+        let servers = std::array::from_fn::<_, MASTERS, _>(|_| Self::start(&all));
+        for (index, server) in servers.iter().enumerate() {
+            let [from, to] = [index, index + 1].map(|index| index * SLOTS / MASTERS);
+            server.cli(&["CLUSTER", "ADDSLOTSRANGE", &from.to_string(), &(to - 1).to_string()]);
+            // Two nodes with one epoch would settle that between them later, and say meanwhile that slots moved.
+            server.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
+            servers[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &server.port.to_string()]);
+        }
         let deadline = Instant::now() + DEADLINE;
-        while !server.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+        let is_ready = |server: &Self| {
+            let info = server.cli(&["CLUSTER", "INFO"]);
+            let says = |what: &str| info.lines().any(|line| line.trim_end() == what);
+            says("cluster_state:ok") && says(&format!("cluster_slots_ok:{SLOTS}"))
+        };
+        while !servers.iter().all(is_ready) {
             assert!(Instant::now() < deadline, "the Cluster does not get ready");
             thread::sleep(Duration::from_millis(5));
         }
-        server
+        servers
     }
 
     /// Through the unix socket.
