@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { freePort, Program } from './process';
 
 /** A real `redis-server` with a folder of its own. */
@@ -37,6 +39,12 @@ export class Redis {
     const durable = ['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'];
     this.#program = new Program('redis-server', 'redis-server', [...settings, ...durable]);
     await this.#program.ready(() => this.#answers());
+  }
+
+  /** Forgets what it knows of every room, as a backup from before that was put back; not who is signed in. */
+  async loseRooms(): Promise<void> {
+    const script = `for _, key in ipairs(redis.call('KEYS', 'hubbub:{*')) do redis.call('DEL', key) end`;
+    await promisify(execFile)('redis-cli', ['-p', `${this.port}`, 'EVAL', script, '0']);
   }
 
   /** Ends it, data kept: gently, or with SIGKILL as in a crash. SIGSTOP and SIGCONT make it hang and go on. */

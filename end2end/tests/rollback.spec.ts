@@ -1,0 +1,38 @@
+import { committed, enter, say, tell, texts, unique } from './support/people';
+import { Redis } from './support/redis';
+import { Server } from './support/server';
+import { expect, test } from './support/test';
+
+test('where the store lost five acknowledged messages, the page uses their numbers up once and goes on', async ({ page, browser }) => {
+  const redis = await Redis.start();
+  const server = await Server.start({ redis });
+  try {
+    const room = unique('rollback');
+    const frames: string[] = [];
+    page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => void frames.push(JSON.parse(`${payload}`).t)));
+    await enter(page, server.url, unique('지우'), room);
+    const witness = await (await browser.newContext()).newPage();
+    await enter(witness, server.url, unique('Megan'), room);
+    for (let n = 1; n <= 5; n++) await tell(page, `message ${n}`);
+    await redis.loseRooms();
+    frames.length = 0;
+    await say(page, 'after all that');
+    for (const one of [page, witness]) {
+      await expect.poll(async () => (await committed(one)).filter((text) => text === 'after all that')).toHaveLength(1);
+    }
+    await expect(page.locator('.pending')).toHaveCount(0);
+    const uses = () => frames.filter((kind) => kind === 'void' || kind === 'send').length;
+    const used = uses();
+    expect(frames.filter((kind) => kind === 'void')).toHaveLength(5);
+    expect(used).toBeLessThanOrEqual(5 + 2);
+    // What comes then costs a frame each: nothing goes round and round beside it.
+    for (const text of ['one more', 'and another']) await tell(page, text);
+    expect(uses()).toBe(used + 2);
+    await page.reload();
+    await expect.poll(() => texts(page)).toEqual(['after all that', 'one more', 'and another']);
+    await witness.context().close();
+  } finally {
+    await server.remove();
+    await redis.remove();
+  }
+});
