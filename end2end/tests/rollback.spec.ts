@@ -1,4 +1,4 @@
-import { committed, enter, say, tell, texts, unique } from './support/people';
+import { committed, connected, enter, say, tell, unique } from './support/people';
 import { Redis } from './support/redis';
 import { Server } from './support/server';
 import { expect, test } from './support/test';
@@ -29,7 +29,10 @@ test('where the store lost five acknowledged messages, the page uses their numbe
     for (const text of ['one more', 'and another']) await tell(page, text);
     expect(uses()).toBe(used + 2);
     await page.reload();
-    await expect.poll(() => texts(page)).toEqual(['after all that', 'one more', 'and another']);
+    await connected(page);
+    await expect.poll(() => committed(page)).toEqual(['after all that', 'one more', 'and another']);
+    // Whoever wrote what is lost still has it, and is asked.
+    await expect(page.locator('.failed .text')).toHaveText([1, 2, 3, 4, 5].map((n) => `message ${n}`));
     await witness.context().close();
   } finally {
     await server.remove();
