@@ -9,9 +9,18 @@ const LARGE_MAX: usize = 8;
 /// Longer texts are folded: what is left of a shorter one would not be worth a click.
 const LINES_MAX: usize = 24;
 
-/// Columns of a line where there is room for all of it; a letter of East Asia takes two. Rather too many than too few: what is
-/// folded has to be longer than its fold.
+/// Columns of a line where there is room for all of it, and on a phone; a letter of East Asia takes two. Rather too many than
+/// too few: what is folded has to be longer than its fold.
 const COLUMNS: usize = 100;
+const COLUMNS_OF_A_PHONE: usize = 44;
+
+/// Where a text takes so many lines that it is folded until somebody wants all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Long {
+    Nowhere,
+    OnAPhone,
+    Everywhere,
+}
 
 /// Whether `text` is a few emoji and nothing else. Digits are not, though they begin some: 3️⃣.
 pub fn is_emoji_alone(text: &str) -> bool {
@@ -30,21 +39,39 @@ pub fn is_emoji_alone(text: &str) -> bool {
     emoji > 0
 }
 
-/// Whether `text` takes so many lines that it is folded until somebody wants all of it.
-pub fn is_long(text: &str) -> bool {
-    let (mut lines, mut columns) = (1, 0);
+pub fn long(text: &str) -> Long {
+    let (mut wide, mut narrow) = (Lines::of(COLUMNS), Lines::of(COLUMNS_OF_A_PHONE));
     for c in text.chars() {
         steps::take(1);
-        columns += if c < '\u{1100}' { 1 } else { 2 };
-        if c == '\n' || columns > COLUMNS {
-            lines += 1;
-            columns = 0;
-        }
-        if lines > LINES_MAX {
-            return true;
+        wide.take(c);
+        narrow.take(c);
+        if wide.full > LINES_MAX {
+            return Long::Everywhere;
         }
     }
-    false
+    if narrow.full > LINES_MAX { Long::OnAPhone } else { Long::Nowhere }
+}
+
+/// Lines of so many columns.
+struct Lines {
+    columns: usize,
+    full: usize,
+    /// Columns taken in the last one.
+    taken: usize,
+}
+
+impl Lines {
+    fn of(columns: usize) -> Self {
+        Self { columns, full: 1, taken: 0 }
+    }
+
+    fn take(&mut self, c: char) {
+        self.taken += if c < '\u{1100}' { 1 } else { 2 };
+        if c == '\n' || self.taken > self.columns {
+            self.full += 1;
+            self.taken = 0;
+        }
+    }
 }
 
 const PICTURE: char = '\u{FE0F}';
@@ -211,16 +238,22 @@ mod tests {
     #[test]
     fn what_is_folded_is_longer_than_its_fold() {
         let lines = |n: usize| vec!["line"; n].join("\n");
-        assert!(!is_long(&lines(LINES_MAX)) && is_long(&lines(LINES_MAX + 1)));
-        assert!(!is_long(&"a".repeat(COLUMNS * LINES_MAX)) && is_long(&"a".repeat(MESSAGE_MAX)));
-        assert!(!is_long(&"가".repeat(COLUMNS * LINES_MAX / 2)) && is_long(&"가".repeat(MESSAGE_MAX)));
-        assert!(!is_long("a"));
+        assert_eq!(long(&lines(LINES_MAX)), Long::Nowhere);
+        assert_eq!(long(&lines(LINES_MAX + 1)), Long::Everywhere);
+        for (letter, columns) in [("a", 1), ("가", 2)] {
+            let of = |all: usize| long(&letter.repeat(all / columns));
+            assert_eq!(of(COLUMNS_OF_A_PHONE * LINES_MAX), Long::Nowhere, "{letter}");
+            assert_eq!(of((COLUMNS_OF_A_PHONE + 2) * LINES_MAX), Long::OnAPhone, "{letter}");
+            assert_eq!(of(COLUMNS * LINES_MAX), Long::OnAPhone, "{letter}");
+            assert_eq!(long(&letter.repeat(MESSAGE_MAX)), Long::Everywhere, "{letter}");
+        }
+        assert_eq!(long("a"), Long::Nowhere);
     }
 
     #[test]
     fn no_text_takes_more_than_one_look() {
         for text in ["👩\u{200D}".repeat(2_000), "3️⃣".repeat(1_300), "🎉".repeat(4_000), "a\n".repeat(2_000)] {
-            assert!(steps::of(|| (is_emoji_alone(&text), is_long(&text))) <= 2 * text.chars().count());
+            assert!(steps::of(|| (is_emoji_alone(&text), long(&text))) <= 2 * text.chars().count());
         }
     }
 }

@@ -88,6 +88,19 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+test('what was left is undone by the keyboard before all else there is', async ({ page, server }) => {
+  await enter(page, server.url, unique('지우'), unique('undone'));
+  const room = page.url();
+  await leave(page);
+  await expect(page.locator('.toast')).toBeVisible();
+  await page.locator('.brand').focus();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('button', { name: 'Undo' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(room);
+});
+
 test('what was left is told for eight seconds, longer while somebody is about to undo it', async ({ page, server }) => {
   const [home, room] = [unique('home'), unique('gone')];
   await enter(page, server.url, unique('지우'), home);

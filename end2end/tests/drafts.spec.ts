@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { alsoEnter, connected, enter, field, say, unique } from './support/people';
+import { agree, alsoEnter, connected, enter, field, say, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { expect, test } from './support/test';
 
@@ -37,9 +37,47 @@ test('signing out erases every draft, and so does sending', async ({ page, serve
   await expect.poll(() => drafts(page)).toBe(0);
   await field(page).fill('남길 것');
   await expect.poll(() => drafts(page)).toBe(1);
+  const asked = agree(page);
   await page.getByRole('button', { name: 'Sign out' }).click();
+  expect(await asked).toBe('A message has not been sent and will be lost. Sign out?');
   await expect(page.getByRole('button', { name: 'Join', exact: true })).toBeVisible();
   expect(await drafts(page)).toBe(0);
+});
+
+test('nothing that was written is lost by signing out without a question, wherever one does', async ({ page, server }) => {
+  const [one, two] = [unique('one'), unique('two')];
+  await enter(page, server.url, unique('지우'), one);
+  await field(page).fill('in the first');
+  await expect.poll(() => drafts(page)).toBe(1);
+  await alsoEnter(page, server.url, two);
+  const questions: string[] = [];
+  page.on('dialog', (dialog) => {
+    questions.push(dialog.message());
+    void dialog.dismiss();
+  });
+  const signOut = page.getByRole('button', { name: 'Sign out' });
+  await signOut.click();
+  await field(page).fill('in the second');
+  await expect.poll(() => drafts(page)).toBe(2);
+  await signOut.click();
+  await page.goto(`${server.url}/rooms`);
+  await signOut.click();
+  const many = '2 messages have not been sent and will be lost. Sign out?';
+  expect(questions).toEqual(['A message has not been sent and will be lost. Sign out?', many, many]);
+  await expect(page).toHaveURL(`${server.url}/rooms`);
+  expect(await drafts(page)).toBe(2);
+  // Another tab's, which waits.
+  await page.evaluate(() => {
+    localStorage.clear();
+    const queue = [{ op: { message: { text: 'waits' } } }, { op: 'void' }];
+    localStorage.setItem('hubbub.outbox.1.2', JSON.stringify({ rooms: [{ outboxes: [{ queue, failed: [] }] }] }));
+  });
+  await signOut.click();
+  expect(questions.at(-1)).toBe('A message has not been sent and will be lost. Sign out?');
+  await page.evaluate(() => localStorage.clear());
+  await signOut.click();
+  await expect(page.getByRole('button', { name: 'Join', exact: true })).toBeVisible();
+  expect(questions).toHaveLength(4);
 });
 
 test('where nothing can be stored, drafts and settings last as long as the page, and leaving is asked about', async ({ page, server }) => {
@@ -88,6 +126,7 @@ test('what was not sent when the session ends comes back into the field, before 
     await say(page, 'two');
     await expect(page.locator('.pending')).toHaveCount(2);
     await field(page).fill('half a thought');
+    void agree(other);
     await other.locator('form[action="/signout"] button').click();
     await expect(other.locator('form[action="/signin"]')).toBeVisible();
     proxy.restore();

@@ -52,6 +52,24 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+test('what is long on a phone alone is folded there alone', async ({ page, server }) => {
+  await signIn(page, server.url, unique('지우'), unique('narrow'));
+  await post(page, ['가 나 다 라 '.repeat(150), 'after']);
+  const text = page.locator('[data-seq="1"] .text');
+  for (const [width, folded] of [[390, true], [1280, false], [320, true]] as const) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.reload();
+    await connected(page);
+    const summary = page.locator('[data-seq="1"] summary');
+    await expect(summary).toBeVisible({ visible: folded });
+    const before = await height(text);
+    expect(before === 16 * lineHeight, `${width}: ${before}`).toBe(folded);
+    if (!folded) continue;
+    await summary.click();
+    expect(await height(text)).toBeGreaterThan(20 * lineHeight);
+  }
+});
+
 test('one’s own long message is folded from the moment it is sent', async ({ page, server }) => {
   await enter(page, server.url, unique('지우'), unique('own'));
   // Whatever stands there at any time, on its way and arrived.

@@ -7,7 +7,7 @@ import { expect, test } from './support/test';
 async function fits(page: Page, least: number): Promise<void> {
   const found = await page.evaluate((least) => {
     const wide = [document.documentElement, document.querySelector('.log')].filter((it) => it && it.scrollWidth > it.clientWidth + 1);
-    const small = [...document.querySelectorAll<HTMLElement>('button, input:not([type=hidden]), textarea, label.icon, .rooms a, a.older, a.at')]
+    const small = [...document.querySelectorAll<HTMLElement>('button, input:not([type=hidden]), textarea, label.icon, .rooms a, a.older, a.at, .side h2 a, .banner a')]
       .filter((it) => it.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
       .map((it) => [it.outerHTML.slice(0, 80), it.getBoundingClientRect()] as const)
       // What only a screen reader finds is a pixel; what is beside the window is not pressed.

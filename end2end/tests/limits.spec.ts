@@ -1,5 +1,5 @@
 import type { Page, WebSocketRoute } from '@playwright/test';
-import { committed, connected, enter, field, say, texts, unique } from './support/people';
+import { agree, committed, connected, enter, field, say, texts, unique } from './support/people';
 import { expect, test } from './support/test';
 
 /** From the next page on: the page's sockets, the latest last. */
@@ -126,6 +126,7 @@ test('what a person leaves in the browser goes when they sign out; the settings 
   const stored = () => page.evaluate(() => Object.entries(localStorage).map(([key, value]) => `${key}=${value}`).sort());
   await expect.poll(async () => (await stored()).join()).toContain('half a thought');
   expect((await stored()).join()).toContain('hubbub.muted.');
+  void agree(page);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page.getByRole('button', { name: 'Join', exact: true })).toBeVisible();
   expect(await stored()).toEqual(['hubbub.set.enter=off', 'neighbour=theirs']);

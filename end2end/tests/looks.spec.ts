@@ -91,12 +91,14 @@ test('who is typing stands on the edge of the composer: no strip is kept free fo
   await other.context().close();
 });
 
-test('one’s own messages stand out, to the eye and by a word', async ({ page, server }) => {
+test('one’s own messages stand out, also in the reader’s own colours', async ({ page, server }) => {
   const me = unique('지우');
   await conversation(page, server.url, me);
   const names = page.locator('.log .by b');
   await expect(names).toHaveCount(2);
   expect(await css(names.nth(1), 'color')).not.toBe(await css(names.nth(0), 'color'));
+  await page.emulateMedia({ forcedColors: 'active' });
+  expect(await css(names.nth(1), 'text-decoration-line')).not.toBe(await css(names.nth(0), 'text-decoration-line'));
 });
 
 test('in the dark what is pressed is not brighter than what is read', async ({ page, server }) => {

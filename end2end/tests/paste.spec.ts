@@ -38,6 +38,12 @@ for (const when of ['before the script', 'with it'] as const) {
     await field(page).press('Control+v');
     await expect(field(page)).toHaveValue('look: xa cell');
     await expect(says(page)).toHaveText('');
+    // It is gone with what it was about, too.
+    await copyPicture(page);
+    await field(page).press('Control+v');
+    await expect(says(page)).toHaveText(SENTENCE);
+    await field(page).press('Enter');
+    await expect(says(page)).not.toContainText(SENTENCE);
     release();
   });
 }

@@ -46,6 +46,16 @@ test('many rooms do not bury the people, and many people not the rooms', async (
   expect(await scrolls('.side .rooms')).toBe(true);
   expect((await page.locator('.side .rooms').boundingBox())!.height).toBeGreaterThan(200);
   for (const writer of crowd) await writer.leave();
+  // The room on screen is in view among them, wherever one goes.
+  const here = page.locator('.side .rooms [aria-current]');
+  await page.locator('.side .rooms a').last().click();
+  await expect(here).toBeInViewport({ ratio: 1 });
+  await page.reload();
+  await connected(page);
+  await expect(here).toBeInViewport({ ratio: 1 });
+  await page.goBack();
+  await expect(page.getByRole('heading', { name: room })).toBeVisible();
+  await expect(here).toBeInViewport({ ratio: 1 });
 });
 
 test('from 1,200 px the people stand at the right of the room, and the count shows and hides them', async ({ page, server }) => {
@@ -97,7 +107,7 @@ test('the menu of a room is about the room on screen', async ({ page, server }) 
   await expect(page.getByRole('switch', { name: 'Notifications from this room' })).toBeChecked();
 });
 
-test('an empty room has its address at hand', async ({ context, page, server }) => {
+test('an empty room has its address at hand', async ({ browser, context, page, server }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const room = unique('빈 방');
   await enter(page, server.url, unique('지우'), room);
@@ -115,6 +125,12 @@ test('an empty room has its address at hand', async ({ context, page, server }) 
   await page.locator('.rooms').getByRole('link', { name: room }).click();
   await expect(page.getByRole('heading', { name: room })).toBeVisible();
   await expect(address).toHaveValue(page.url());
+  // Whoever comes is invited as well; nobody wrote yet.
+  const other = await (await browser.newContext()).newPage();
+  await enter(other, server.url, unique('Megan'), room);
+  await expect(page.locator('.log .note')).toContainText('Megan');
+  await expect(address).toBeVisible();
+  await other.context().close();
   await tell(page, 'not empty any more');
   await expect(address).toHaveCount(0);
 });
@@ -126,6 +142,35 @@ test('an empty room has its address at hand without a script', async ({ browser,
   await expect(page.getByRole('textbox', { name: 'Address of this room' })).toHaveValue(page.url());
   await expect(page.locator('.invite').getByRole('button')).toBeHidden();
   await context.close();
+});
+
+test('without the script the count leads to the page of everyone', async ({ browser, server }) => {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await signIn(page, server.url, unique('지우'), unique('everyone'));
+  await page.getByRole('button', { name: '1 person' }).press('Enter');
+  await expect(page).toHaveURL(/\/people\??$/);
+  await context.close();
+});
+
+test('a long name that runs from right to left is cut at its end', async ({ page, server }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const room = unique('غرفة الاجتماعات الكبيرة في الطابق الثالث من المبنى').slice(0, 64);
+  await enter(page, server.url, unique('지우'), room);
+  await tell(page, 'رسالة طويلة جدا تصل إلى نهاية السطر وتتجاوزه لأنها أطول من أي مكان على هذه الشاشة الصغيرة');
+  /** Whether the first letter is where it can be seen. */
+  const begins = (selector: string) =>
+    page.locator(selector).evaluate((it) => {
+      const range = document.createRange();
+      const text = document.createTreeWalker(it, NodeFilter.SHOW_TEXT).nextNode()!;
+      range.setStart(text, 0);
+      range.setEnd(text, 1);
+      const [letter, box] = [range.getBoundingClientRect(), it.getBoundingClientRect()];
+      return it.scrollWidth > it.clientWidth && letter.right <= box.right + 1 && letter.left >= box.left - 1;
+    });
+  expect(await begins('.head h1 bdi')).toBe(true);
+  await page.goto(`${server.url}/rooms?q=${encodeURIComponent('غرفة')}`);
+  expect(await begins('.last bdi:last-child')).toBe(true);
 });
 
 test('more people than a room lists are on a page of their own', async ({ page, server }) => {

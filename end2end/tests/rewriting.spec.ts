@@ -1,5 +1,5 @@
 import type { Browser, Page } from '@playwright/test';
-import { alsoEnter, committed, connectNow, connected, enter, field, postByForm, say, tell, unique } from './support/people';
+import { allRead, alsoEnter, committed, connectNow, connected, enter, field, postByForm, say, tell, unique } from './support/people';
 import { Proxy } from './support/proxy';
 import { cutComments, extend, hideAddresses, hideAddressesEverywhere, Rewriter, translate } from './support/rewriters';
 import { holdScript } from './support/script';
@@ -56,7 +56,8 @@ async function tellsTheTruth({ page, other, net, here, there, said }: Scene): Pr
   await other.getByRole('button', { name: 'Sign out' }).click();
   await expect(page.locator('.head .meta')).toHaveText('1 person', { timeout: 15_000 });
   await expect(page.locator('.side h2').last()).toContainText(/1$/);
-  // Rooms: what is written goes where the heading says.
+  // Rooms: what is written goes where the heading says. (What was not in view for a second is still unread elsewhere.)
+  await allRead(page);
   await page.locator('.rooms a').filter({ hasText: there }).click();
   await expect(heading(page)).toHaveText(there);
   await expect(page.locator('.start .title')).toContainText(there);
@@ -66,6 +67,7 @@ async function tellsTheTruth({ page, other, net, here, there, said }: Scene): Pr
   await page.locator('.rooms a').filter({ hasText: here }).click();
   await expect(heading(page)).toHaveText(here);
   await expect(page.locator('.log .m')).toHaveCount(said.length + 2);
+  await switchesAsItSays(page, here, there);
   // The connection.
   net.cut();
   await expect(page.locator('.me .state')).toHaveText('Not connected', { timeout: 15_000 });
@@ -74,6 +76,27 @@ async function tellsTheTruth({ page, other, net, here, there, said }: Scene): Pr
   await connectNow(page);
   await expect(page.locator('.me .state')).toHaveText('Connected', { timeout: 15_000 });
   await expect(page.locator('.mid .banner')).toHaveCount(0);
+}
+
+/** The switcher, whose names are exchanged as somebody types. */
+async function switchesAsItSays(page: Page, here: string, there: string): Promise<void> {
+  const options = page.getByRole('option');
+  await field(page).press('Control+k');
+  await expect(options.filter({ hasText: there })).toBeVisible();
+  if (await page.locator('font').count()) await translate(page, true);
+  for (const name of [here, there]) {
+    await page.getByRole('combobox').fill(name);
+    await expect(options).toHaveText([name]);
+  }
+  await page.keyboard.press('Enter');
+  await expect(heading(page)).toHaveText(there);
+  await field(page).press('Control+k');
+  await page.getByRole('combobox').fill('nothing of the kind');
+  await page.getByRole('combobox').fill('nothing at all');
+  await expect(page.getByRole('button', { name: /^Create .*nothing at all/ })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await page.locator('.rooms a').filter({ hasText: here }).click();
+  await expect(heading(page)).toHaveText(here);
 }
 
 interface Case {
@@ -237,6 +260,19 @@ test.describe('a page whose script broke', () => {
       await expect(field(page)).toHaveValue('');
     }
     await expect.poll(() => committed(page)).toEqual(['message 0', 'message 1']);
+  });
+
+  test('offers nothing that does nothing, and leaves the room that is on screen', async ({ page, server }) => {
+    const [one, two] = [unique('one'), unique('two')];
+    await enter(page, server.url, unique('지우'), one);
+    await alsoEnter(page, server.url, two);
+    await page.locator('.rooms a').filter({ hasText: one }).click();
+    await expect(heading(page)).toHaveText(one);
+    await breakScript(page);
+    await expect(page.locator('.jump')).toBeHidden();
+    await page.getByRole('button', { name: 'Room menu' }).click();
+    await page.getByRole('button', { name: 'Leave this room' }).click();
+    await expect(page.locator('.toast')).toContainText(one);
   });
 
   test('leads to other rooms by their links, and back', async ({ page, server }) => {

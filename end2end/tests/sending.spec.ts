@@ -128,6 +128,9 @@ test('a message that is refused in another room than the one on screen is told o
   refuse();
   await expect(line).toHaveAccessibleName(/A message was not sent/);
   await expect(page.locator('[role=status][aria-live=polite]')).toContainText('A message was not sent');
+  // On a phone the menu is all there is to tell it.
+  await expect(page.locator('.drawer')).toHaveAttribute('aria-label', 'Rooms and people, A message was not sent');
+  await expect(page.locator('.head .menu')).toHaveClass(/unread/);
 
   const asked: string[] = [];
   const answer = (yes: boolean) =>
@@ -139,6 +142,10 @@ test('a message that is refused in another room than the one on screen is told o
   await page.getByRole('button', { name: 'Sign out' }).click();
   await line.click();
   await expect(page.locator('.failed .text')).toHaveText('never arrives');
+  await page.locator('.log').focus();
+  await page.keyboard.press('ArrowUp');
+  await expect(page.locator('.failed')).toBeFocused();
+  await expect(page.locator('.failed')).toHaveAccessibleName(/지우.* never arrives .*Not sent/);
   await page.getByRole('button', { name: 'Discard' }).click();
   await expect(line).toHaveAccessibleName(two);
   await page.getByRole('button', { name: 'Sign out' }).click();

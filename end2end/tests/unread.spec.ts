@@ -154,6 +154,8 @@ test('more than ninety-nine unread are told as such', async ({ browser, page, se
   for (const how of ['as they came', 'as the server counts']) {
     await expect(count, how).toHaveText('99+');
     await expect(page, how).toHaveTitle(`(99+) ${home} · Hubbub`);
+    await expect(page.locator('.rooms').getByRole('link', { name: busy })).toHaveAccessibleName(/99\+ unread/);
+    await expect(page.locator('.drawer')).toHaveAttribute('aria-label', 'Rooms and people, 99+ unread');
     await page.reload();
   }
   await writer.leave();

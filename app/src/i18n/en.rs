@@ -28,7 +28,7 @@ pub static STRINGS: Strings = Strings {
         door_document: "Hubbub: one name, and you are talking",
         name: "Name",
         room: "Room",
-        room_help: "A new name makes a new room. Whoever is in can read every room.",
+        room_help: "New name? A new room. Whoever is in can read every room.",
         enter: "Join",
         name_hint: "Megan",
         room_hint: "lunch",
@@ -69,6 +69,10 @@ pub static STRINGS: Strings = Strings {
 
         waits: "Sends as soon as the page is ready",
         stopped: "Stopped",
+        sign_out_unsent: [
+            "A message has not been sent and will be lost. Sign out?",
+            "# messages have not been sent and will be lost. Sign out?",
+        ],
         stopped_banner: "This page has stopped. What you write can still be sent.",
         reload: "Reload",
         text_only: "Hubbub sends text only. Paste a link instead.",
@@ -131,12 +135,8 @@ pub static STRINGS: Strings = Strings {
     here_now: "Here now",
     more_people: |n| format!("and {n} more"),
     you: "(you)",
-    unread: |n| format!("{n} unread"),
+    unread: |n| format!("{} unread", Strings::badge(n)),
     sign_out: "Sign out",
-    sign_out_unsent: |n| match n {
-        1 => "A message has not been sent and will be lost. Sign out?".to_owned(),
-        n => format!("{n} messages have not been sent and will be lost. Sign out?"),
-    },
     online: "Connected",
     connecting: "Connecting…",
     offline: "Not connected",
@@ -182,7 +182,7 @@ pub static STRINGS: Strings = Strings {
     left: |names, others| format!("{} left", list(names, others)),
     gap: "You were away for a long time. The messages in between are not shown here.",
     reset: "The server went back to an earlier state. Messages you saw before may be gone.",
-    new_messages: |n| if n == 1 { "1 new message".to_owned() } else { format!("{n} new messages") },
+    new_messages: |n| if n == 1 { "1 new message".to_owned() } else { format!("{} new messages", Strings::badge(n)) },
     says: |name, text| format!("{}: {text}", isolated(name)),
     typing: |names, others| {
         let verb = if names.len() + others == 1 { " is typing…" } else { " are typing…" };

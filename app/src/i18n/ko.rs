@@ -50,6 +50,7 @@ pub static STRINGS: Strings = Strings {
 
         waits: "페이지가 준비되는 대로 보냅니다",
         stopped: "멈춤",
+        sign_out_unsent: ["아직 보내지 않은 메시지 #개가 사라집니다. 로그아웃할까요?"; 2],
         stopped_banner: "페이지가 멈췄습니다. 쓰는 글은 그대로 보낼 수 있습니다.",
         reload: "새로 고침",
         text_only: "Hubbub에서는 글만 보낼 수 있습니다. 링크를 붙여 넣어 주세요.",
@@ -110,9 +111,8 @@ pub static STRINGS: Strings = Strings {
     here_now: "접속 중",
     more_people: |n| format!("외 {n}명"),
     you: "(나)",
-    unread: |n| format!("안 읽은 메시지 {n}개"),
+    unread: |n| format!("안 읽은 메시지 {}개", Strings::badge(n)),
     sign_out: "로그아웃",
-    sign_out_unsent: |n| format!("아직 보내지 못한 메시지 {n}개가 사라집니다. 로그아웃할까요?"),
     online: "연결됨",
     connecting: "연결 중…",
     offline: "연결 끊김",
@@ -158,7 +158,7 @@ pub static STRINGS: Strings = Strings {
     left: |names, others| format!("{} 나갔습니다", list(names, others)),
     gap: "오래 자리를 비우셨습니다. 그사이에 온 메시지는 여기에 보이지 않습니다.",
     reset: "서버가 이전 상태로 되돌아갔습니다. 앞서 보시던 메시지가 없어졌을 수 있습니다.",
-    new_messages: |n| format!("새 메시지 {n}개"),
+    new_messages: |n| format!("새 메시지 {}개", Strings::badge(n)),
     says: |name, text| format!("{} 님: {text}", isolated(name)),
     typing: |names, others| list(names, others) + " 입력 중…",
 
@@ -253,7 +253,7 @@ fn error(code: ErrorCode) -> &'static str {
             "이 페이지와 서버의 버전이 맞지 않습니다. 페이지를 새로 고쳐 주세요."
         }
         ErrorCode::NotJoined => "이 방에 들어와 있지 않습니다. 다시 들어와 주세요.",
-        ErrorCode::TooManyRooms => "들어갈 수 있는 방 200개를 다 채웠습니다. 먼저 다른 방에서 나가 주세요.",
+        ErrorCode::TooManyRooms => "들어갈 수 있는 방 수(200개)를 다 채웠습니다. 먼저 다른 방에서 나가 주세요.",
         #[cfg(feature = "ssr")]
         ErrorCode::NotFound => "주소에 잘못 적은 곳이 없는지 확인해 주세요.",
         ErrorCode::OutOfOrder => "앞서 보낸 메시지가 저장되지 않았습니다. 이 메시지를 다시 보내 주세요.",

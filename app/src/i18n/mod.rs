@@ -125,8 +125,6 @@ pub struct Strings {
     pub you: &'static str,
     pub unread: fn(usize) -> String,
     pub sign_out: &'static str,
-    /// Asked before so many messages are lost by it.
-    pub sign_out_unsent: fn(usize) -> String,
     pub online: &'static str,
     pub connecting: &'static str,
     pub offline: &'static str,
@@ -260,6 +258,8 @@ pub struct Pages {
     pub waits: &'static str,
     pub stopped: &'static str,
     pub stopped_banner: &'static str,
+    /// Asked before what was not sent is lost by signing out: of one, and of more, with their number for `#`.
+    pub sign_out_unsent: [&'static str; 2],
     pub reload: &'static str,
     pub text_only: &'static str,
 

@@ -39,9 +39,10 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
             (strings.pages.door_document.to_owned(), true, (forget, head::prefetch(assets)).into_any())
         }
         Screen::Room(room) => {
-            (titled(room.room.name.as_str()), false, head::room(&page, data.clone(), assets, &nonce).into_any())
+            let scripts = (head::stay(&strings.pages, &nonce), head::room(&page, data.clone(), assets, &nonce));
+            (titled(room.room.name.as_str()), false, scripts.into_any())
         }
-        Screen::Rooms(_) => (titled(strings.pages.rooms_title), true, ().into_any()),
+        Screen::Rooms(_) => (titled(strings.pages.rooms_title), true, head::stay(&strings.pages, &nonce).into_any()),
         Screen::People(screen) => (titled(screen.room.name.as_str()), false, ().into_any()),
         Screen::Problem(problem) => {
             (titled((strings.pages.problem_title)(problem.status, problem.code)), false, ().into_any())
@@ -62,6 +63,10 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
     // A room's script finds out by the sum whether anything was changed since.
     let app = view! { <App/> }.to_html();
     let sum = is_room.then(|| sum(&data, &app).to_string());
+    let live = view! { <div id=LIVE_ID data-sum=sum inner_html=app></div> }.to_html();
+    // Cloudflare is asked to leave what people wrote as it is, addresses too.
+    let body =
+        [stopped.to_html(), "<!--email_off-->".to_owned(), live, "<!--/email_off-->".to_owned(), panels.to_html()];
     view! {
         <!DOCTYPE html>
         <html lang=lang dir="ltr" data-theme=theme.tag() data-density=density.tag()>
@@ -83,11 +88,7 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
                 {worker}
                 {reload}
             </head>
-            <body>
-                {stopped}
-                <div id=LIVE_ID data-sum=sum inner_html=app></div>
-                {panels}
-            </body>
+            <body inner_html=body.concat()></body>
         </html>
     }
 }

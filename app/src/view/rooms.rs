@@ -28,7 +28,7 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
     let RoomsScreen { rooms, find, cut, back, left, create, error } = screen;
     let back_to = back.as_ref().map(|room| {
         let label = (t.pages.back_to)(room.name.as_str());
-        view! { <a class="back" href=room.key.path()>{icon(icons::BACK)} <span>{label}</span></a> }
+        view! { <a class="back" href=room.key.path()>{icon(icons::BACK)} <span translate="no">{label}</span></a> }
     });
     let nonce = use_context::<Nonce>().map(|nonce| nonce.to_string());
     let how_many = (t.pages.rooms_found)(rooms.len());
@@ -38,9 +38,11 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
             <header class="bar">
                 {brand()}
                 <form method="post" action="/signout">
-                    <button class="quiet">{icon(icons::LEAVE)} <span>{t.sign_out}</span></button>
+                    <button class="quiet">{t.sign_out}</button>
                 </form>
             </header>
+            // Before all that is to be passed by the Tab key.
+            {left.as_ref().map(you_left)}
             <main>
                 {back_to}
                 <h1>{t.pages.rooms_title}</h1>
@@ -89,7 +91,6 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
                 {found}
             </main>
             <footer class="ends">{languages(page)} {themes(page)}</footer>
-            {left.as_ref().map(you_left)}
             <script nonce=nonce inner_html=LIVE></script>
         </div>
     }
@@ -150,7 +151,7 @@ fn line(line: RoomLine, page: &PageData) -> impl IntoView + use<> {
     let said = last.map(|last| {
         view! {
             <span class="last">
-                <bdi>{last.name.as_str().to_owned()}</bdi> ": " <bdi>{last.text}</bdi>
+                <bdi translate="no">{last.name.as_str().to_owned()}</bdi> ": " <bdi>{last.text}</bdi>
             </span>
         }
     });
@@ -158,18 +159,17 @@ fn line(line: RoomLine, page: &PageData) -> impl IntoView + use<> {
         let faces = here.iter().map(|person| avatar(person.id, person.name.as_str(), true)).collect::<Vec<_>>();
         let names: Vec<&str> = here.iter().map(|person| person.name.as_str()).collect();
         let names = (t.pages.are_here)(&names, people - here.len());
-        view! { <span class="here-now"><span class="faces">{faces}</span> <span class="names">{names}</span></span> }
+        view! { <span class="here-now"><span class="faces">{faces}</span> <span class="names" translate="no">{names}</span></span> }
     });
     view! {
         <li>
             <a class="line-link" href=room.key.path()>
                 <span class="first">
-                    <b><bdi>{room.name.as_str().to_owned()}</bdi></b>
+                    <b translate="no"><bdi>{room.name.as_str().to_owned()}</bdi></b>
                     {mine.map(|_| view! { <span class="tag">{t.pages.joined}</span> })}
-                    {unread}
+                    {unread} {when}
                 </span>
-                {said}
-                <span class="meta">{here} {when}</span>
+                {said} {here}
             </a>
         </li>
     }
@@ -186,7 +186,7 @@ fn you_left(left: &LeftRoom) -> impl IntoView + use<> {
     });
     view! {
         <form class="toast" method="post" action=left.room.key.path() + "/back">
-            <span role="status">{(t.pages.you_left)(left.room.name.as_str())}</span>
+            <span role="status" translate="no">{(t.pages.you_left)(left.room.name.as_str())}</span>
             {fields}
             <button class="plain">{t.pages.undo}</button>
         </form>

@@ -255,6 +255,26 @@ fn the_directory_says_what_is_going_on_where() {
 }
 
 #[test]
+fn names_are_no_words_to_translate_and_proxies_leave_addresses_alone() {
+    for html in every_screen() {
+        let (before, rest) = html.split_once("<!--email_off--><div id=\"live\"").unwrap();
+        let (live, _) = rest.split_once("</div><!--/email_off-->").unwrap();
+        assert!(!before.contains("<main") && live.contains("<main"));
+    }
+    let directory = every_screen().remove(2);
+    for name in ["<b translate=\"no\"><bdi>a&amp;b</bdi></b>", "<bdi translate=\"no\">&lt;i&gt;</bdi>"] {
+        assert!(directory.contains(name), "{name} in {directory}");
+    }
+}
+
+#[test]
+fn whoever_is_not_listed_is_on_a_page_of_everyone() {
+    let html = in_room(room_screen(&[]));
+    let link = html.split("class=\"more\"").nth(1).unwrap().split("</a>").next().unwrap();
+    assert!(link.contains("/people\"") && link.ends_with("69명"), "{link}");
+}
+
+#[test]
 fn an_untouched_composer_is_empty() {
     let html = in_room(room_screen(&["a"]));
     assert!(html.contains("></textarea>"), "{html}");

@@ -63,6 +63,16 @@ export async function leave(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Leave this room' }).click();
 }
 
+/** Answers the browser's next question with yes; resolves to what was asked. */
+export function agree(page: Page): Promise<string> {
+  return new Promise((asked) =>
+    page.once('dialog', (dialog) => {
+      asked(dialog.message());
+      void dialog.accept();
+    }),
+  );
+}
+
 export async function connected(page: Page): Promise<void> {
   await expect(page.locator('.me .state.on')).toBeAttached({ timeout: 15_000 });
 }

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, HtmlDivElement, HtmlElement, KeyboardEvent, MouseEvent};
 
-/// A message that has an address.
-const MESSAGE: &str = ".m[data-seq]";
+/// A message, in the log or not yet.
+const MESSAGE: &str = ".m";
 
 pub fn attach(chat: Chat, handles: Handles) {
     let Some(log) = handles.log.get_untracked() else { return };
@@ -54,22 +54,22 @@ pub fn attach(chat: Chat, handles: Handles) {
             _ => {}
         }
     });
-    let stop: StoredValue<Option<[HtmlElement; 2]>, LocalStorage> = StoredValue::new_local(None);
+    let stop: StoredValue<Vec<HtmlElement>, LocalStorage> = StoredValue::new_local(Vec::new());
     on(&log, "focusin", move |ev: FocusEvent| {
-        let row = row_of(&ev).and_then(|row| row.dyn_into::<HtmlElement>().ok());
-        let link = row.as_ref().and_then(|row| row.query_selector("a.at").ok()??.dyn_into::<HtmlElement>().ok());
-        if let (Some(row), Some(link)) = (row, link) {
-            stop.update_value(|stop| {
-                for before in stop.iter().flatten() {
-                    before.set_tab_index(-1);
-                }
-                let now = [row, link];
-                for it in &now {
-                    it.set_tab_index(0);
-                }
-                *stop = Some(now);
-            });
-        }
+        let Some(row) = row_of(&ev) else { return };
+        // What is not sent yet has no address.
+        let link = row.query_selector("a.at").ok().flatten();
+        let now = [Some(row), link].into_iter().flatten().filter_map(|it| it.dyn_into::<HtmlElement>().ok());
+        let now: Vec<_> = now.collect();
+        stop.update_value(|stop| {
+            for before in stop.iter() {
+                before.set_tab_index(-1);
+            }
+            for it in &now {
+                it.set_tab_index(0);
+            }
+            *stop = now;
+        });
     });
 }
 

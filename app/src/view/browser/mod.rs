@@ -65,6 +65,7 @@ pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, e
         composer::take_over(chat, handles);
         counter::attach(handles, announcer);
         drawer(chat, handles);
+        current_room(chat);
         copy_link(chat, handles, announcer);
         crowd(handles);
         messages::attach(chat, handles);
@@ -125,6 +126,24 @@ fn drawer(chat: Chat, handles: Handles) {
             drawer.set_checked(false);
             let _ = drawer.focus();
         }
+    });
+}
+
+/// The room on screen is in view in a list of many. Scrolled by hand: on a narrow screen the drawer is not to come out for it.
+fn current_room(chat: Chat) {
+    effect(move || {
+        chat.room.track();
+        request_animation_frame(|| {
+            let find = |selector| document().query_selector(selector).ok().flatten();
+            let (Some(list), Some(link)) = (find(".rooms.scroll"), find(".rooms.scroll [aria-current]")) else {
+                return;
+            };
+            let (list_box, link_box) = (list.get_bounding_client_rect(), link.get_bounding_client_rect());
+            let below = link_box.top() - list_box.top();
+            if below < 0.0 || link_box.bottom() > list_box.bottom() {
+                list.set_scroll_top(list.scroll_top() + (below - list_box.height() / 2.0) as i32);
+            }
+        });
     });
 }
 
@@ -210,7 +229,8 @@ fn crowd(handles: Handles) {
         let _ = button.set_attribute("aria-expanded", "true");
     }
     let pressed = button.clone();
-    on(&button, "click", move |_: MouseEvent| {
+    on(&button, "click", move |ev: MouseEvent| {
+        ev.prevent_default();
         let list = document().get_element_by_id("people").and_then(|list| list.dyn_into::<HtmlElement>().ok());
         let (Some(list), Some(drawer)) = (list, handles.drawer.get_untracked()) else { return };
         if is_drawer() {

@@ -3,7 +3,7 @@
 //! There is one set of tools, which goes to the message that the pointer or the focus is on. Where nothing hovers it comes with a
 //! tap and lies over the room's heading, so that it covers nothing that somebody wrote.
 
-use super::{Announcer, copy, document, matches_media, messages::row_of, on, origin};
+use super::{Announcer, copy, document, matches_media, messages, on, origin};
 use crate::{
     rows::Row,
     view::{chat::Chat, parts::icons, room::Handles, strings},
@@ -11,6 +11,11 @@ use crate::{
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, MouseEvent};
+
+/// The message of the log that something happened on: one that is not sent yet has other tools.
+fn row_of(ev: &Event) -> Option<Element> {
+    messages::row_of(ev).filter(|row| row.has_attribute("data-seq"))
+}
 
 /// Whether what happened did so on a `what`, or within one.
 pub fn is_on(ev: &Event, what: &str) -> bool {

@@ -92,6 +92,28 @@ pub fn prefetch(assets: &Assets) -> impl IntoView + use<> {
     }
 }
 
+/// Asks before a sign-out erases what was not sent: drafts, and messages that wait or were refused, in whichever tab and room.
+/// Comes before whatever else listens for forms.
+pub fn stay(strings: &Pages, nonce: &Nonce) -> impl IntoView + use<> {
+    let script = format!(
+        "addEventListener('submit',event=>{{\
+         if(event.target.getAttribute('action')!=='/signout')return;\
+         let lost=0;\
+         try{{for(const[key,kept]of Object.entries(localStorage)){{\
+         if(key.startsWith({drafts}))lost+=!!kept.trim();\
+         else if(key.startsWith({outboxes}))for(const room of JSON.parse(kept).rooms)for(const box of room.outboxes)\
+         lost+=box.failed.length+box.queue.filter(item=>item.op.message).length}}}}catch{{}}\
+         if(!lost)lost+=!!document.getElementById('text')?.value.trim();\
+         const words={words};\
+         if(lost&&!confirm(words[+(lost>1)].replace('#',lost))){{event.preventDefault();event.stopImmediatePropagation()}}\
+         }},true)",
+        drafts = json(&DRAFT_KEYS),
+        outboxes = json(&OUTBOX_KEYS),
+        words = json(&strings.sign_out_unsent),
+    );
+    view! { <script nonce=nonce.to_string() inner_html=script></script> }
+}
+
 /// After a sign-out, erases every outbox, every draft and the names of muted rooms from the browser's storage: the door brings no
 /// WASM that could. What is set for the device stays, and so does whatever is not ours.
 /// Elsewhere a session may merely have ended, and whoever signs in again goes on writing.

@@ -116,8 +116,8 @@
     note = words.textOnly;
     show();
   });
-  on('input', () => {
-    if (!note) return;
+  on('input click submit keydown', (event) => {
+    if (!note || (event.type === 'keydown' && event.key !== 'Enter')) return;
     note = '';
     show();
   });
@@ -128,6 +128,8 @@
     root.dataset.script = 'stopped';
     const state = document.querySelector('.me .state');
     if (state) Object.assign(state, { className: 'state off', textContent: words.stopped });
+    // The room on screen may be another one by now.
+    document.querySelector('#room-menu form').action = location.pathname.split('/', 3).join('/') + '/leave';
     giveBack();
   };
   on('error', (event) => {

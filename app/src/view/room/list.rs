@@ -123,7 +123,8 @@ fn top(chat: Chat) -> impl IntoView {
             actions.load_older();
         }
     };
-    let empty = Memo::new(move |_| chat.rows.with(Vec::is_empty));
+    // Nobody wrote anything: who comes and goes changes nothing about that.
+    let empty = Memo::new(move |_| chat.rows.with(|rows| rows.iter().all(|row| matches!(row, Row::Notice { .. }))));
     let is_start = Memo::new(move |_| chat.older.get() == Older::No);
     let loading = move || chat.older.get() == Older::Loading;
     move || {

@@ -4,7 +4,7 @@ use crate::{
     clock::{self, Dial},
     domain::{Entry, EntryId},
     links::{self, Piece},
-    looks,
+    looks::{self, Long},
     protocol::ErrorCode,
     rows::Pending,
     view::{chat::Chat, parts::avatar, strings},
@@ -82,10 +82,15 @@ pub fn message(entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl Into
 
 /// What a message says. All of it is there, also of a long one that is folded, so that it is found and copied.
 fn body(text: &str, id: Option<String>) -> impl IntoView + use<> {
-    let fold = looks::is_long(text).then(|| {
+    let fold = match looks::long(text) {
+        Long::Nowhere => None,
+        Long::OnAPhone => Some("fold slim"),
+        Long::Everywhere => Some("fold"),
+    };
+    let fold = fold.map(|class| {
         let t = strings();
         let summary = ["<summary><span>", t.show_more, "</span><span>", t.show_less, "</span></summary>"].concat();
-        view! { <details class="fold" translate="no" inner_html=summary></details> }
+        view! { <details class=class translate="no" inner_html=summary></details> }
     });
     let class = if looks::is_emoji_alone(text) { "text big" } else { "text" };
     view! { {fold} <p class=class id=id dir="auto">{linked(text)}</p> }
@@ -122,14 +127,21 @@ pub fn unsent(chat: Chat, n: u64, text: &str, head: bool, state: Pending) -> imp
         (Pending::Failed(_), true) => "m first failed",
         (Pending::Failed(_), false) => "m failed",
     };
+    let id = |kind: &str| [kind, &n.to_string()].concat();
     let fate = match state {
-        Pending::Waiting => Either::Left(view! { <span class="vh">{t.sending}</span> }),
+        Pending::Waiting => Either::Left(view! { <span class="vh" id=id("f")>{t.sending}</span> }),
         Pending::Failed(code) => Either::Right(refused(chat, n, code)),
     };
     view! {
-        <article class=class data-n=n aria-label=me.name.as_str().to_owned()>
+        <article
+            class=class
+            id=id("u")
+            data-n=n
+            aria-label=me.name.as_str().to_owned()
+            aria-labelledby=[id("u"), id("w"), id("f")].join(" ")
+        >
             {lead}
-            {body(text, None)}
+            {body(text, Some(id("w")))}
             {fate}
         </article>
     }
@@ -149,7 +161,7 @@ fn refused(chat: Chat, n: u64, code: ErrorCode) -> impl IntoView {
     };
     view! {
         <p class="fate" translate="no">
-            <span>{(t.not_sent)(code)}</span>
+            <span id=["f", &n.to_string()].concat()>{(t.not_sent)(code)}</span>
             <button class="plain" type="button" on:click=retry>{t.retry}</button>
             <button class="plain" type="button" on:click=discard>{t.discard}</button>
         </p>

@@ -94,13 +94,20 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
     #[cfg(feature = "hydrate")]
     super::browser::start(chat, handles, screen.clone(), page.clone(), entries);
 
-    // What is unread in other rooms: on a narrow screen nothing else tells.
+    // What is unread or was refused in other rooms: on a narrow screen nothing else tells.
     let elsewhere = move || {
         let here = chat.room.with(|room| room.key.clone());
-        let others = |rooms: &Vec<SidebarRoom>| -> usize {
-            rooms.iter().filter(|line| line.room.key != here).map(|line| line.unread).sum()
+        let others = |rooms: &Vec<SidebarRoom>| {
+            let others = rooms.iter().filter(|line| line.room.key != here);
+            others.fold((0, 0), |(unread, refused), line| (unread + line.unread, refused + line.refused))
         };
         chat.rooms.with(others)
+    };
+    let menu = move || {
+        let (unread, refused) = elsewhere();
+        let unread = (unread > 0).then(|| (t.unread)(unread));
+        let refused = (refused > 0).then(|| t.some_not_sent.to_owned());
+        [Some(t.menu.to_owned()), unread, refused].into_iter().flatten().collect::<Vec<_>>().join(", ")
     };
     view! {
         <div class="app">
@@ -110,10 +117,7 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
                 id=DRAWER
                 type="checkbox"
                 autocomplete="off"
-                aria-label=move || match elsewhere() {
-                    0 => t.menu.to_owned(),
-                    n => [t.menu, ", ", &(t.unread)(n)].concat(),
-                }
+                aria-label=menu
                 node_ref=handles.drawer
             />
             {sidebar}
@@ -122,7 +126,7 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
                 <header class="head" translate="no">
                     <label
                         class="icon menu"
-                        class:unread=move || elsewhere() != 0
+                        class:unread=move || elsewhere() != (0, 0)
                         for=DRAWER
                         aria-hidden="true"
                         title=t.menu
@@ -131,16 +135,13 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
                     </label>
                     <h1><bdi inner_html=told(move || chat.room.with(|room| room.name.as_str().to_owned()))></bdi></h1>
                     <div class="act">
-                        <button
-                            class="meta crowd"
-                            type="button"
-                            title=t.here_now
-                            aria-controls="people"
-                            node_ref=handles.crowd
-                        >
-                            {icon(icons::PEOPLE)}
-                            <span inner_html=told(move || (t.people)(chat.count.get()))></span>
-                        </button>
+                        // Without the script it leads to the page of everyone.
+                        <form action=move || chat.room.with(|room| room.key.path()) + "/people">
+                            <button class="meta crowd" title=t.here_now aria-controls="people" node_ref=handles.crowd>
+                                {icon(icons::PEOPLE)}
+                                <span inner_html=told(move || (t.people)(chat.count.get()))></span>
+                            </button>
+                        </form>
                         <button
                             class="icon scripted"
                             type="button"

@@ -9,10 +9,7 @@ use crate::{
         strings,
     },
 };
-use leptos::{
-    ev::{MouseEvent, SubmitEvent},
-    prelude::*,
-};
+use leptos::{ev::MouseEvent, prelude::*};
 
 pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
@@ -159,14 +156,6 @@ fn me(chat: Chat) -> impl IntoView {
             Link::SignedOut => t.signed_out,
         },
     );
-    // What waits or was refused goes with the session.
-    let stay = move |ev: SubmitEvent| {
-        let (waiting, refused) = chat.unsent.get_untracked();
-        let lost = waiting + refused;
-        if lost > 0 && !window().confirm_with_message(&(t.sign_out_unsent)(lost)).unwrap_or(true) {
-            ev.prevent_default();
-        }
-    };
     view! {
         <div class="me">
             {avatar(me.id, me.name.as_str(), false)}
@@ -174,7 +163,7 @@ fn me(chat: Chat) -> impl IntoView {
                 <b><bdi>{me.name.as_str().to_owned()}</bdi></b>
                 <small class=class inner_html=word></small>
             </div>
-            <form method="post" action="/signout" on:submit=stay>
+            <form method="post" action="/signout">
                 <button class="quiet">{t.sign_out}</button>
             </form>
         </div>

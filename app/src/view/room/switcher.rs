@@ -6,7 +6,7 @@ use crate::{
     view::{
         chat::Chat,
         find::{self, Found},
-        parts::{icon, icons, unread_badge},
+        parts::{icon, icons, rcdata, unread_badge},
         strings,
     },
 };
@@ -52,6 +52,7 @@ pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
     view! {
         <dialog
             class="panel switcher"
+            translate="no"
             aria-label=strings().switch_room
             closedby="any"
             node_ref=handles.switcher
@@ -88,7 +89,7 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
                     tabindex="-1"
                     on:click=go
                 >
-                    <bdi>{found.room.name.as_str().to_owned()}</bdi>
+                    <bdi inner_html=rcdata(found.room.name.as_str())></bdi>
                     {beside}
                 </a>
             </li>
@@ -134,7 +135,10 @@ fn choices(chat: Chat, handles: Handles) -> impl IntoView {
             {move || {
                 let name = typed.with(|typed| typed.trim().to_owned());
                 (none() && !name.is_empty())
-                    .then(|| view! { <button class="quiet" name="room" value=name.clone()>{(t.create_room)(&name)}</button> })
+                    .then(|| {
+                        let label = rcdata(&(t.create_room)(&name));
+                        view! { <button class="quiet" name="room" value=name inner_html=label></button> }
+                    })
             }}
         </form>
     }
