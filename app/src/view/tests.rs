@@ -270,8 +270,9 @@ fn names_are_no_words_to_translate_and_proxies_leave_addresses_alone() {
 #[test]
 fn whoever_is_not_listed_is_on_a_page_of_everyone() {
     let html = in_room(room_screen(&[]));
-    let link = html.split("class=\"more\"").nth(1).unwrap().split("</a>").next().unwrap();
-    assert!(link.contains("/people\"") && link.ends_with("69명"), "{link}");
+    let (before, after) = html.split_once("class=\"more\"").unwrap();
+    assert!(before.ends_with("/people\" "), "{before}");
+    assert!(after.starts_with(">외 69명</a>"), "{after}");
 }
 
 #[test]
