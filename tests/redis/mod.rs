@@ -2,6 +2,7 @@
 //! while something fails. On the one server the engine has the rights that `deploy/redis.conf` gives it: a command that
 //! is new in the engine has to be allowed there.
 
+mod ahead;
 mod cluster_faults;
 mod damage;
 mod failover;

@@ -72,7 +72,7 @@ impl Quotas for Redis {
     }
     async fn is_full(&self, place: &str, most: u32) -> Result<bool, StoreError> {
         let key = self.keys.held_from(&self.hidden(place).await?);
-        Ok(HELD.run(&self.client, vec![key], vec![most.into()]).await?)
+        Ok(HELD.run(&self.client, vec![key], vec![most.into(), self.longest_ttl().into()]).await?)
     }
 
     async fn hold(&self, token: TokenHash, places: &[String]) -> Result<(), StoreError> {

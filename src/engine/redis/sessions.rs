@@ -4,6 +4,9 @@
 //! for a short time, the session is written, and the name is kept for as long as the session; whatever breaks in between
 //! undoes itself. A session's time to live is always renewed before its name's, so that the name never goes first. A name is two
 //! keys, which are claimed one after the other and let go in the reverse order: of two names that clash one is refused.
+//!
+//! Redis ages by its server's time of day. What was written while that was ahead would last for as much longer: it is set back
+//! when a session is used, and when somebody else asks for its name.
 
 use super::{
     Redis,
@@ -12,13 +15,13 @@ use super::{
     keys,
     script::{EXTEND_NAME, OPEN_SESSION, RELEASE_NAME},
 };
-use crate::engine::{OpenError, Session, StoreError, TokenHash, random_id};
+use crate::engine::{OpenError, Session, StoreError, TIME_AHEAD_MAX, TokenHash, random_id};
 use app::{
     domain::{NameKey, UserId, UserName},
     protocol::Person,
 };
 use fred::prelude::{Expiration, HashesInterface, KeysInterface, SetOptions};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use std::time::Duration;
 use tracing::warn;
 
@@ -58,25 +61,46 @@ impl Redis {
     }
 
     async fn claim(&self, token: TokenHash, held: &str) -> Result<(), OpenError> {
-        for key in self.keys.names(held) {
-            self.claim_one(token, key).await?;
+        let keys = self.keys.names(held);
+        for key in &keys {
+            if !self.claim_one(token, key).await? {
+                // Both halves, or whoever comes back for the name would find the other one too far ahead.
+                for set_back in join_all(keys.iter().map(|key| self.set_back(key))).await {
+                    if let Err(error) = set_back {
+                        warn!(%error, "it is not known whether a name is held for too long");
+                    }
+                }
+                return Err(OpenError::Taken);
+            }
         }
         Ok(())
     }
 
-    async fn claim_one(&self, token: TokenHash, key: String) -> Result<(), OpenError> {
+    async fn claim_one(&self, token: TokenHash, key: &str) -> Result<bool, StoreError> {
         let expire = Some(Expiration::PX(millis(CLAIM)));
-        let set: Option<String> = self
-            .client
-            .set(&key, token.to_hex(), expire, Some(SetOptions::NX), false)
-            .await
-            .map_err(StoreError::from)?;
+        let set: Option<String> = self.client.set(key, token.to_hex(), expire, Some(SetOptions::NX), false).await?;
         if set.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         // The claim may have been repeated after its first answer was lost.
-        let holder: Option<String> = self.client.get(key).await.map_err(StoreError::from)?;
-        if holder == Some(token.to_hex()) { Ok(()) } else { Err(OpenError::Taken) }
+        let holder: Option<String> = self.client.get(key).await?;
+        Ok(holder == Some(token.to_hex()))
+    }
+
+    /// Lets a name that is held be held for no longer than a session lasts that is not used.
+    async fn set_back(&self, key: &str) -> Result<(), StoreError> {
+        let (holder, left): (Option<String>, i64) = tokio::try_join!(self.client.get(key), self.client.pttl(key))?;
+        if let Some(holder) = holder.filter(|_| left > self.longest_ttl()) {
+            let args = vec![holder.into(), millis(self.session_ttl).into()];
+            EXTEND_NAME.run::<()>(&self.client, vec![key.to_owned()], args).await?;
+        }
+        Ok(())
+    }
+
+    /// More than this is left, in ms, only of what was written while the server's clock was ahead. The clock of a replica that
+    /// took over may differ a little.
+    pub(super) fn longest_ttl(&self) -> i64 {
+        millis(self.session_ttl.saturating_add(TIME_AHEAD_MAX))
     }
 
     async fn write_session(&self, token: TokenHash, person: &Person, held: &str) -> Result<(), StoreError> {
@@ -101,7 +125,7 @@ impl Redis {
         let id = user.parse().map_err(|_| StoreError("a session's user is not readable".to_owned()))?;
         let session = Session { token, person: Person { id, name: stored(name.clone())? } };
         let ttl = millis(self.session_ttl);
-        if left > ttl - ttl / 24 {
+        if (ttl - ttl / 24 + 1..=self.longest_ttl()).contains(&left) {
             return Ok(Some(session));
         }
         let there: bool = self.client.pexpire(&key, ttl, None).await?;
@@ -119,7 +143,7 @@ impl Redis {
             }
             Err(error) => {
                 // Or the session would outlive its name.
-                if let Err(error) = self.client.pexpire::<(), _>(&key, left, None).await {
+                if let Err(error) = self.client.pexpire::<(), _>(&key, left.min(ttl), None).await {
                     warn!(%error, "a session was renewed, and its name was not");
                 }
                 return Err(error);
