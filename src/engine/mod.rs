@@ -180,6 +180,13 @@ pub struct RecordPage {
     pub older: bool,
 }
 
+impl RecordPage {
+    /// Of its entries.
+    pub fn bytes(&self) -> usize {
+        self.records.iter().map(|record| record.json.len()).sum()
+    }
+}
+
 /// The rooms' logs.
 #[async_trait]
 pub trait RoomLog: Send + Sync {

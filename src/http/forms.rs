@@ -140,7 +140,7 @@ pub async fn post_message(
     let me = &session.person;
     let refuse = async |status, code| {
         let post = Post { p, text: typed.clone(), error: Some(code) };
-        pages::show_room(&state, &visitor, me, &name, Part::Newest, status, post).await
+        pages::show_room(&state, &visitor, &session, &name, Part::Newest, status, post).await
     };
     let text = match text {
         Ok(text) => text,

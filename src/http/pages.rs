@@ -1,18 +1,18 @@
 //! What is rendered for a GET. None of it changes anything.
 
 use super::{
-    AppState,
+    AppState, busy,
     form::Fields,
     render,
     visitor::{Reader, Visitor},
 };
-use crate::engine::{ROOMS_LISTED, RecordPage, StoreError};
+use crate::engine::{Engine, ROOMS_LISTED, RecordPage, Session, StoreError};
 use app::{
     density::Density,
-    domain::{Entry, NameProblem, ProducerId, RoomName},
+    domain::{Entry, NameProblem, ProducerId, RoomKey, RoomName},
     i18n::Lang,
     page::{Door, MyRoom, Post, RoomRef, RoomScreen, Screen},
-    protocol::{ErrorCode, PAGE_ENTRIES, Page, Person},
+    protocol::{ErrorCode, PAGE_ENTRIES, Page},
     theme::Theme,
 };
 use axum::{
@@ -117,14 +117,14 @@ async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, part: Part
         return render::elsewhere(path + &query);
     }
     let just_in = queried(uri, "in");
-    let me = match &visitor.session {
+    let session = match &visitor.session {
         Ok(Some(session)) => {
             if let Some(number) = just_in {
                 // Its browser kept the cookie: nothing is to be watched, and the address is as people pass it on.
                 state.unkept.back(&number);
                 return render::see_other(&path);
             }
-            session.person.clone()
+            session
         }
         Ok(None) => {
             // Someone with a link: the room is filled in, in its creator's spelling if it exists.
@@ -145,54 +145,62 @@ async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, part: Part
         Err(error) => return render::unavailable(state, visitor, error).await,
     };
     let post = Post { p: ProducerId(crate::engine::random_id()), text: String::new(), error: None };
-    show_room(state, visitor, &me, &name, part, StatusCode::OK, post).await
+    show_room(state, visitor, session, &name, part, StatusCode::OK, post).await
 }
 
 /// The page of a room, for a GET or for a form that was refused.
 pub async fn show_room(
     state: &AppState,
     visitor: &Visitor,
-    me: &Person,
+    session: &Session,
     name: &RoomName,
     part: Part,
     status: StatusCode,
     post: Post,
 ) -> Response {
-    match load_room(state, me, name, part, post).await {
-        Ok(Ok(screen)) => render::screen(state, visitor, status, Screen::Room(Box::new(screen))).await,
-        Ok(Err(missing)) => {
+    match load_room(state, visitor, session, name, part, post).await {
+        Ok(screen) => render::screen(state, visitor, status, Screen::Room(Box::new(screen))).await,
+        Err(NoScreen::Missing(what)) => {
             let room = Some(name.as_str().to_owned());
-            render::problem_for(state, visitor, StatusCode::NOT_FOUND, missing, room).await
+            render::problem_for(state, visitor, StatusCode::NOT_FOUND, what, room).await
         }
-        Err(error) => render::unavailable(state, visitor, &error).await,
+        Err(NoScreen::Later) => busy::page(visitor),
+        Err(NoScreen::Store(error)) => render::unavailable(state, visitor, &error).await,
+    }
+}
+
+/// Why a room is not shown.
+enum NoScreen {
+    Missing(ErrorCode),
+    /// So much was read for this session that the log may not be read for it now.
+    Later,
+    Store(StoreError),
+}
+
+impl From<StoreError> for NoScreen {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
 async fn load_room(
     state: &AppState,
-    me: &Person,
+    visitor: &Visitor,
+    session: &Session,
     name: &RoomName,
     part: Part,
     post: Post,
-) -> Result<Result<RoomScreen, ErrorCode>, StoreError> {
-    let engine = &state.hub.engine;
+) -> Result<RoomScreen, NoScreen> {
+    let (engine, me) = (&*state.hub.engine, &session.person);
     let key = name.key();
-    let Some(room) = engine.room(&key).await? else { return Ok(Err(ErrorCode::RoomUnknown)) };
-    let Some(newest) = engine.newest(&key, PAGE_ENTRIES).await? else { return Ok(Err(ErrorCode::RoomUnknown)) };
-    let top = newest.cursor;
-    let end = match part {
-        Part::Newest => None,
-        Part::Before(before) => Some((before, PAGE_ENTRIES)),
-        Part::Around(seq) => Some((seq.saturating_add(AROUND + 1), PAGE_ENTRIES + 1)),
-    };
-    let mut page = newest;
-    if let Some((end, limit)) = end.filter(|(end, _)| *end <= top.seq) {
-        let older = engine.read_before(&key, top.epoch, end, limit).await?;
-        if let Some(older) = older.filter(|older| !older.records.is_empty()) {
-            page = older;
-        }
+    let unknown = NoScreen::Missing(ErrorCode::RoomUnknown);
+    let Some(room) = engine.room(&key).await? else { return Err(unknown) };
+    let waited = state.limits.history(session.token).await;
+    let allowance = waited.map_err(|_| NoScreen::Later)?;
+    let Some((page, is_newest)) = read(engine, &key, part).await? else { return Err(unknown) };
+    if let Some(allowance) = allowance {
+        allowance.charge_history(page.bytes());
     }
-    let is_newest = page.cursor.seq >= top.seq;
     let page = typed(&page)?;
     let target = match part {
         Part::Around(seq) => Some(seq),
@@ -200,7 +208,7 @@ async fn load_room(
     };
     let is_target = |entry: &Entry| Some(entry.seq) == target && entry.text().is_some();
     if target.is_some() && !page.entries.iter().any(is_target) {
-        return Ok(Err(ErrorCode::NotFound));
+        return Err(NoScreen::Missing(ErrorCode::NotFound));
     }
     let people = engine.people(&key).await?;
     let mut rooms = engine.rooms_of(me.id).await?;
@@ -214,7 +222,7 @@ async fn load_room(
     let places: Vec<_> = rooms.iter().map(|room| (room.key.clone(), end(room))).collect();
     let readings = engine.readings(me.id, &places).await?;
     let rooms = rooms.into_iter().zip(readings).map(|(room, reading)| MyRoom { room, reading }).collect();
-    Ok(Ok(RoomScreen {
+    Ok(RoomScreen {
         room,
         page,
         newest: is_newest,
@@ -224,7 +232,27 @@ async fn load_room(
         count: people.len() + usize::from(people.iter().all(|person| person.id != me.id)),
         people: crate::hub::presence::first(&people),
         post,
-    }))
+    })
+}
+
+/// The part of a room's log that is asked for, or the newest where there is no such part, and whether it is that; `None` if there
+/// is no such room.
+async fn read(engine: &dyn Engine, key: &RoomKey, part: Part) -> Result<Option<(RecordPage, bool)>, StoreError> {
+    let end = match part {
+        Part::Newest => None,
+        Part::Before(before) => Some((before, PAGE_ENTRIES)),
+        Part::Around(seq) => Some((seq.saturating_add(AROUND + 1), PAGE_ENTRIES + 1)),
+    };
+    if let Some((end, limit)) = end {
+        let Some(top) = engine.top(key).await? else { return Ok(None) };
+        if end <= top.seq
+            && let Some(older) = engine.read_before(key, top.epoch, end, limit).await?
+            && !older.records.is_empty()
+        {
+            return Ok(Some((older, false)));
+        }
+    }
+    Ok(engine.newest(key, PAGE_ENTRIES).await?.map(|newest| (newest, true)))
 }
 
 fn typed(page: &RecordPage) -> Result<Page, StoreError> {

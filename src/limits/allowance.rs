@@ -21,7 +21,7 @@ const LEAVES: Rate = Rate::new(60.0, 1.0);
 const OPENS: Rate = Rate::new(40.0, 4.0);
 /// Pages.
 const PAGES: Rate = Rate::new(100.0, 3.0);
-/// Bytes of logs that are read for it alone: history, pages of joins and resets, what follows a cursor far behind.
+/// Bytes of logs that are read for it alone: rooms' pages, history, pages of joins and resets, what follows a cursor far behind.
 const HISTORY: Rate = Rate::new(16_777_216.0, 1_048_576.0);
 
 /// Forms of one session that may wait for their turn, and for how long.
@@ -117,11 +117,29 @@ impl Allowance {
 
     /// Waits until history may be read for the session.
     pub async fn history(&self) {
-        loop {
-            let at = self.left().history.opens_at(HISTORY.times(self.factor), Instant::now());
-            let Some(at) = at else { return };
+        while let Some(at) = self.history_at() {
             tokio::time::sleep_until(at.into()).await;
         }
+    }
+
+    /// The same, for as long as `patience`.
+    ///
+    /// # Errors
+    /// It would be too long: how much too long.
+    pub async fn history_within(&self, patience: Duration) -> Result<(), Duration> {
+        let until = Instant::now() + patience;
+        while let Some(at) = self.history_at() {
+            if at > until {
+                return Err(at - until);
+            }
+            tokio::time::sleep_until(at.into()).await;
+        }
+        Ok(())
+    }
+
+    /// When history may be read for the session; `None`: now.
+    fn history_at(&self) -> Option<Instant> {
+        self.left().history.opens_at(HISTORY.times(self.factor), Instant::now())
     }
 
     /// Waits for the turn of a form, which costs what a frame does. Says whether it had to wait.
@@ -202,6 +220,7 @@ impl Allowances {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
 
     const FRAME: Cost = Cost { frames: 1.0, bytes: 100, leaves: 0.0 };
 
@@ -245,6 +264,22 @@ mod tests {
         }
         assert!(allowances.known.lock().unwrap().sessions.len() <= SWEEP_AT + 1);
         assert!(allowances.of(token(0)).reads_at(start).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_page_waits_for_what_was_read_before_it_and_not_for_long() {
+        let patience = Duration::from_secs(2);
+        let of_seconds = |seconds: usize| seconds * 1_048_576;
+        let allowance = Allowance::new(1.0);
+        allowance.charge_history(of_seconds(16) - 1);
+        assert_eq!(allowance.history_within(patience).now_or_never(), Some(Ok(())), "something is left");
+        allowance.charge_history(of_seconds(1));
+        let mut waits = Box::pin(allowance.history_within(patience));
+        assert_eq!((&mut waits).now_or_never(), None);
+        assert_eq!(waits.await, Ok(()));
+        allowance.charge_history(of_seconds(10));
+        let too_long = allowance.history_within(patience).now_or_never().unwrap().unwrap_err();
+        assert!((7..10).contains(&too_long.as_secs()), "{too_long:?}");
     }
 
     #[tokio::test]

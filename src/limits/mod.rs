@@ -201,6 +201,17 @@ impl Limits {
         Ok(())
     }
 
+    /// Waits until a part of a log may be read for a page of this session. What it holds is then to be
+    /// [charged](Allowance::charge_history), unless nothing is limited.
+    ///
+    /// # Errors
+    /// It would be too long: how much too long.
+    pub async fn history(&self, session: TokenHash) -> Result<Option<Arc<Allowance>>, Duration> {
+        let Some(allowance) = self.allowance(session) else { return Ok(None) };
+        allowance.history_within(PAGE_PATIENCE).await?;
+        Ok(Some(allowance))
+    }
+
     /// Whether a room that there is not may be made.
     ///
     /// # Errors

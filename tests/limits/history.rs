@@ -86,3 +86,37 @@ async fn who_waits_for_history_is_still_answered() {
     let (_megan, mut other) = inside(&server, "Megan", "a").await;
     other.until(|frame| is_there(&frame, 1)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_a_long_log_are_paid_for() {
+    // A twentieth: one page of fifty of the longest messages at once, then one in 16 s; five pages of anything.
+    let server = Server::embedded(&["--limits", "0.05"]).await;
+    let (person, _) = signed_in_to_a_long_log(&server).await;
+    for path in ["/r/a?before=55", "/r/a/30"] {
+        assert_eq!(person.get(&server, path).await.status(), 200, "{path}: as long as something is left");
+    }
+    let refused = person.get(&server, "/r/a").await;
+    assert_eq!((refused.status().as_u16(), retry_after(&refused)), (503, 2));
+    assert_eq!(person.post(&server, "/r/a", &[("text", "hello")]).await.status(), 303, "what is taken reads nothing");
+    // What was typed is not lost with the page.
+    let refused = person.post(&server, "/r/a", &[("text", &"x<y>".repeat(MESSAGE_MAX))]).await;
+    assert_eq!(refused.status(), 503);
+    assert!(refused.text().await.unwrap().contains("x&lt;y&gt;x&lt;y&gt;"));
+    let other = Person::signed_in(&server, "Megan", "a").await;
+    assert_eq!(other.get(&server, "/r/a").await.status(), 200, "somebody else pays for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_earlier_messages_reads_those_alone() {
+    let data = tempfile::TempDir::new().unwrap();
+    let server = Server::embedded(&["--data-dir", data.path().to_str().unwrap()]).await;
+    signed_in_to_a_long_log(&server).await;
+    let person = Person::signed_in(&server, "하은", "a").await;
+    // What cannot be read is told of as soon as it is asked for.
+    let store = rusqlite::Connection::open(data.path().join("hubbub.sqlite3")).unwrap();
+    assert_eq!(store.execute("DELETE FROM entries WHERE seq = 58", []).unwrap(), 1);
+    for path in ["/r/a?before=11", "/r/a/20"] {
+        assert_eq!(person.get(&server, path).await.status(), 200, "{path}");
+    }
+    assert_eq!(person.get(&server, "/r/a").await.status(), 503);
+}
