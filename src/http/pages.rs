@@ -195,7 +195,7 @@ async fn load_room(
     let key = name.key();
     let unknown = NoScreen::Missing(ErrorCode::RoomUnknown);
     let Some(room) = engine.room(&key).await? else { return Err(unknown) };
-    let waited = state.limits.history(session.token).await;
+    let waited = state.limits.history(session.token, &visitor.asker).await;
     let allowance = waited.map_err(|_| NoScreen::Later)?;
     let Some((page, is_newest)) = read(engine, &key, part).await? else { return Err(unknown) };
     if let Some(allowance) = allowance {

@@ -186,7 +186,8 @@ impl Limits {
             return Ok(());
         }
         let wait = if let Some(token) = session {
-            self.allowances.of(token).page(PAGE_PATIENCE)?
+            let booked = self.allowances.of(token).page(PAGE_PATIENCE);
+            booked.inspect_err(|_| audit::limited("pages", asker.prefix()))?
         } else {
             let mut wait = Duration::ZERO;
             for (prefix, times) in networks(asker) {
@@ -206,9 +207,10 @@ impl Limits {
     ///
     /// # Errors
     /// It would be too long: how much too long.
-    pub async fn history(&self, session: TokenHash) -> Result<Option<Arc<Allowance>>, Duration> {
+    pub async fn history(&self, session: TokenHash, asker: &Asker) -> Result<Option<Arc<Allowance>>, Duration> {
         let Some(allowance) = self.allowance(session) else { return Ok(None) };
-        allowance.history_within(PAGE_PATIENCE).await?;
+        let waited = allowance.history_within(PAGE_PATIENCE).await;
+        waited.inspect_err(|_| audit::limited("bytes of logs", asker.prefix()))?;
         Ok(Some(allowance))
     }
 

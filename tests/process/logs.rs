@@ -71,17 +71,23 @@ async fn who_came_went_made_a_room_or_asked_too_much_is_in_the_log() {
         let person = Person::signed_in(&address, "Secret name", "secret room").await;
         let make = async |room: &str| person.post(&address, "/rooms", &[("room", room)]).await.status().as_u16();
         assert_eq!([make("secret second").await, make("secret third").await], [303, 429]);
+        // Two pages at once, then one in 17 s.
+        let pages = futures_util::future::join_all((0..4).map(|_| person.get(&address, "/rooms"))).await;
+        assert!(pages.iter().any(|page| page.status() == 503));
         assert_eq!(person.post(&address, "/signout", &[]).await.status(), 303);
     });
     let log = log.await;
-    for (event, times) in [("signed_in", 1), ("room_made", 2), ("limited", 1), ("signed_out", 1)] {
+    for (event, times) in [("signed_in", 1), ("room_made", 2), ("limited", 2), ("signed_out", 1)] {
         let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).collect();
         assert_eq!(lines.len(), times, "{event}: {log}");
         let is_whole =
             |line: &&str| line.contains("\"target\":\"audit\"") && line.contains("\"address\":\"127.0.0.1/32\"");
         assert!(lines.iter().all(is_whole), "{event}: {log}");
     }
-    assert!(log.contains("\"what\":\"rooms\"") && !log.to_lowercase().contains("secret"), "{log}");
+    for what in ["rooms", "pages"] {
+        assert!(log.contains(&format!("\"what\":\"{what}\"")), "{what}: {log}");
+    }
+    assert!(!log.to_lowercase().contains("secret"), "{log}");
 }
 
 #[tokio::test]
