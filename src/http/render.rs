@@ -64,11 +64,14 @@ pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, mut
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
         screen,
     };
-    if visitor.wants_data {
-        return data(&page, status);
-    }
-    let (site, encodings, runtime) = (state.site.clone(), visitor.encodings.clone(), Handle::current());
-    let work = move || runtime.block_on(async { compressed(rendered(page, site, status).await, encodings).await });
+    let (site, encodings, wants_data) = (state.site.clone(), visitor.encodings.clone(), visitor.wants_data);
+    let runtime = Handle::current();
+    let work = move || {
+        runtime.block_on(async {
+            let page = if wants_data { data(&page, status) } else { rendered(page, site, status).await };
+            compressed(page, encodings).await
+        })
+    };
     let page = state.turns.take(visitor.me().is_some(), work).await;
     let mut page = page.unwrap_or_else(|| busy::page(visitor));
     page.extensions_mut().insert(IsPage);
@@ -270,5 +273,50 @@ pub fn elsewhere(path: String) -> Response {
             (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
         }
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, engine::embedded::Embedded, hub::Hub};
+    use clap::Parser;
+    use std::{num::NonZero, sync::mpsc, thread::available_parallelism};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_page_is_made_from_waits_for_its_turn_as_pages_do() {
+        let dir = tempfile::TempDir::new().unwrap();
+        std::fs::create_dir(dir.path().join("pkg")).unwrap();
+        for kind in ["css", "js", "wasm"] {
+            std::fs::write(dir.path().join("pkg").join(format!("hubbub.{kind}")), kind).unwrap();
+        }
+        let config = Config::parse_from(["hubbub"]);
+        let engine = Arc::new(Embedded::open(&dir.path().join("data"), Duration::from_mins(1)).unwrap());
+        let site = Site::open(dir.path().to_owned(), None).unwrap();
+        let state = AppState::new(Hub::start(engine, &config), config, site, 3000);
+        let asked = Request::get("/").header(header::ACCEPT, "application/json").body(()).unwrap();
+        let visitor = Visitor::stranger(&asked.into_parts().0, &state);
+        let ask = || problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None);
+
+        let (mut ends, mut taken) = (Vec::new(), Vec::new());
+        for _ in 0..available_parallelism().map_or(1, NonZero::get) {
+            let ((begun, has_begun), (end, ended)) = (mpsc::channel(), mpsc::channel::<()>());
+            let turns = state.turns.clone();
+            let work = move || {
+                let _ = begun.send(());
+                let _ = ended.recv();
+            };
+            taken.push(tokio::spawn(async move { turns.take(true, work).await }));
+            tokio::task::block_in_place(|| has_begun.recv().unwrap());
+            ends.push(end);
+        }
+        assert_eq!(ask().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(ends);
+        futures_util::future::join_all(taken).await;
+        let answer = ask().await;
+        assert_eq!(
+            (answer.status(), &answer.headers()[header::CONTENT_TYPE]),
+            (StatusCode::NOT_FOUND, &HeaderValue::from_static("application/json"))
+        );
     }
 }
