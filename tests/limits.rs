@@ -21,6 +21,7 @@ use std::{
 };
 use support::{
     person::{Person, Socket, key},
+    redis::RedisServer,
     server::{At, Server},
 };
 use tokio_tungstenite::tungstenite::Error;

@@ -301,6 +301,8 @@ pub trait Directory: Send + Sync {
     /// Creates a room again that the store has lost while people are in it, whatever looks like it by now.
     async fn restore_room(&self, room: &RoomRef) -> Result<(), StoreError>;
     async fn room(&self, key: &RoomKey) -> Result<Option<RoomRef>, StoreError>;
+    /// The room that [`create_room`](Self::create_room) would lead to without making it: of that name, or one that looks like it.
+    async fn find_room(&self, name: &RoomName) -> Result<Option<RoomRef>, StoreError>;
     /// Rooms, the most recently active first. What is read of each is bounded, however long its messages are.
     async fn rooms(&self, limit: usize) -> Result<Vec<Listed>, StoreError>;
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit,
-    engine::{AppendError, Appended, Content, CreateError, Draft, Session, StoreError},
+    engine::{AppendError, Appended, Content, CreateError, Draft, Session, StoreError, TokenHash},
     hub::lease::commit_until,
     limits::allowance::Cost,
 };
@@ -70,32 +70,46 @@ pub(super) async fn join(
         audit::limited("joins", visitor.asker.prefix());
         return Err(NoRoom::Later(wait));
     }
+    let is_new = may_make(state, visitor, Some(session.token), room).await?;
+    put_in(state, visitor, session, room, is_new).await
+}
+
+/// Whether there is no room yet to which this name leads; then one may be made, for which it is paid.
+pub(super) async fn may_make(
+    state: &AppState,
+    visitor: &Visitor,
+    session: Option<TokenHash>,
+    room: &RoomName,
+) -> Result<bool, NoRoom> {
     let engine = &*state.hub.engine;
-    let is_new = engine.room(&room.key()).await?.is_none();
-    if is_new {
-        state.limits.room(engine, Some(session.token), &visitor.asker).await.map_err(NoRoom::Later)?;
+    if engine.find_room(room).await?.is_some() {
+        return Ok(false);
     }
-    let joined = put_in(state, session, room, is_new).await?;
-    if is_new {
-        audit::room_made(&visitor.asker, session.person.id);
+    if room.mixes_scripts() {
+        return Err(NoRoom::Mixed);
     }
-    Ok(joined)
+    state.limits.room(engine, session, &visitor.asker).await.map_err(NoRoom::Later)?;
+    Ok(true)
 }
 
 /// A name that looks like an existing room's leads there: readers, the one who typed it among them, could not tell the two apart.
 pub(super) async fn put_in(
     state: &AppState,
+    visitor: &Visitor,
     session: &Session,
     room: &RoomName,
     is_new: bool,
 ) -> Result<RoomRef, NoRoom> {
-    let room = match state.hub.engine.create_room(room).await {
-        Ok(room) | Err(CreateError::LooksLike(room)) => room,
+    let (room, is_made) = match state.hub.engine.create_room(room).await {
+        Ok(room) => (room, is_new),
+        // Somebody else may just have made it.
+        Err(CreateError::LooksLike(room)) => (room, false),
         Err(CreateError::MixedScripts) => return Err(NoRoom::Mixed),
         Err(CreateError::Store(error)) => return Err(error.into()),
     };
-    if is_new {
+    if is_made {
         state.directory.changed();
+        audit::room_made(&visitor.asker, session.person.id);
     }
     state.hub.engine.add_member(session.person.id, &room.key).await?;
     Ok(room)

@@ -3,7 +3,7 @@
 use super::{
     AppState,
     form::{Garbled, Posted, SMALL_FORM_MAX},
-    forms::{NoRoom, field, join, put_in, room_name},
+    forms::{NoRoom, field, join, may_make, put_in, room_name},
     render,
     visitor::Visitor,
 };
@@ -201,21 +201,14 @@ async fn enter(
         // One browser, one name: the other is free again. Should this fail, it lapses by itself.
         engine.close_session(old.token).await.ok();
     }
-    let joined = put_in(state, &session, room, is_new).await;
-    if is_new && joined.is_ok() {
-        audit::room_made(&visitor.asker, session.person.id);
-    }
+    let joined = put_in(state, visitor, &session, room, is_new).await;
     (joined.map(|room| room.key.path()).map_err(NoEntry::from), Some((session.token, cookie)))
 }
 
 /// Whether one more session may be opened from where the visitor asks, to enter `room`. Says whether that room is new.
 async fn may_enter(state: &AppState, visitor: &Visitor, room: &RoomName) -> Result<bool, NoEntry> {
-    let engine = &*state.hub.engine;
-    let is_new = engine.room(&room.key()).await?.is_none();
-    if is_new {
-        state.limits.room(engine, None, &visitor.asker).await.map_err(NoEntry::Later)?;
-    }
-    state.limits.session(engine, &visitor.asker).await.map_err(NoEntry::Later)?;
+    let is_new = may_make(state, visitor, None, room).await?;
+    state.limits.session(&*state.hub.engine, &visitor.asker).await.map_err(NoEntry::Later)?;
     Ok(is_new)
 }
 

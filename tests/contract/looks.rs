@@ -103,6 +103,21 @@ pub async fn of_two_rooms_that_look_alike_one_is_made<F: Fixture>() {
     assert_eq!(engine.rooms(99).await.unwrap().len(), TWINS.len());
 }
 
+pub async fn a_room_is_found_by_what_looks_like_it_and_not_made_by_looking<F: Fixture>() {
+    let Opened { engine, .. } = &open::<F>().await;
+    let found = async |name: &str| engine.find_room(&room(name).name).await.unwrap();
+    assert_eq!(found("general").await, None);
+    let general = engine.create_room(&room("general").name).await.unwrap();
+    // Of its key, drawn like it, drawn like it without their case, and of mixed scripts.
+    for name in ["General", "generaI", "GENERA1", "g\u{435}neral"] {
+        assert_eq!(found(name).await, Some(general.clone()), "{name}");
+    }
+    for name in ["generals", "gene ral", "d\u{435}sign"] {
+        assert_eq!(found(name).await, None, "{name}");
+    }
+    assert_eq!(engine.rooms(9).await.unwrap().len(), 1);
+}
+
 pub async fn of_rooms_made_at_once_no_two_look_alike<F: Fixture>() {
     let Opened { engine, .. } = &open::<F>().await;
     let names = ["IAN", "lan", "ian", "1an", "LAN", "\u{269}an", "Lan", "İan"];

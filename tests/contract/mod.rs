@@ -118,6 +118,7 @@ macro_rules! promises {
             one_of_many_claims_of_look_alikes_wins,
             a_name_that_mixes_scripts_is_not_held,
             of_two_rooms_that_look_alike_one_is_made,
+            a_room_is_found_by_what_looks_like_it_and_not_made_by_looking,
             of_rooms_made_at_once_no_two_look_alike,
             a_room_that_is_restored_keeps_its_look_alikes_out,
         }

@@ -110,6 +110,33 @@ async fn one_address_does_not_make_every_room() {
     assert_eq!(sign_in("Somebody", "room 3").await, 303, "one that is there");
 }
 
+async fn only_a_room_that_is_made_is_counted(server: &Server) {
+    // A fiftieth: one room of a session, four entered at once.
+    let person = Person::signed_in(server, "지우", "general").await;
+    let enter = async |room: &str| {
+        let answer = person.post(server, "/rooms", &[("room", room)]).await;
+        let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), to.unwrap_or_default())
+    };
+    assert_eq!(enter("genera1").await, (303, "/r/general".to_owned()), "it is there");
+    assert_eq!(enter("d\u{435}sign").await, (422, String::new()), "it is never made");
+    assert_eq!(enter("design").await, (303, "/r/design".to_owned()), "the first that is");
+    assert_eq!(enter("lunch").await, (429, String::new()));
+    // Nor does a look-alike cost one whose rooms are used up anything.
+    assert_eq!(enter("genera1").await, (303, "/r/general".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_room_that_is_made_is_counted_embedded() {
+    only_a_room_that_is_made_is_counted(&Server::embedded(&["--limits", "0.02"]).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_room_that_is_made_is_counted_with_redis() {
+    let redis = RedisServer::start(&[]);
+    only_a_room_that_is_made_is_counted(&Server::redis(&redis.url(), &["--limits", "0.02"]).await).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_store_cannot_count_nobody_is_refused() {
     let data = tempfile::TempDir::new().unwrap();

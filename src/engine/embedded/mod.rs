@@ -242,6 +242,15 @@ impl Directory for Embedded {
         self.read(move |db| rooms::room(db, &key)).await
     }
 
+    async fn find_room(&self, name: &RoomName) -> Result<Option<RoomRef>, StoreError> {
+        let (key, looks) = (name.key(), name.looks());
+        self.read(move |db| match rooms::room(db, &key)? {
+            None => rooms::look_alike(db, &looks),
+            room => Ok(room),
+        })
+        .await
+    }
+
     async fn rooms(&self, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let mut rooms = self.read(move |db| rooms::rooms(db, limit)).await?;
         for listed in &mut rooms {

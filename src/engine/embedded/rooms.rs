@@ -51,7 +51,7 @@ pub(super) fn find_or_create(
 }
 
 /// The first room that readers may take one that looks like this for.
-fn look_alike(db: &Connection, looks: &NameKey) -> rusqlite::Result<Option<RoomRef>> {
+pub(super) fn look_alike(db: &Connection, looks: &NameKey) -> rusqlite::Result<Option<RoomRef>> {
     db.prepare_cached("SELECT key, name FROM rooms WHERE folded = ?1 OR drawn = ?2 ORDER BY id LIMIT 1")?
         .query_row([looks.folded(), looks.drawn()], room_ref)
         .optional()

@@ -81,6 +81,10 @@ impl Directory for Redis {
         Ok(self.mend(key, Some(&room.name)).await?.then_some(room))
     }
 
+    async fn find_room(&self, name: &RoomName) -> Result<Option<RoomRef>, StoreError> {
+        self.find(name).await
+    }
+
     async fn rooms(&self, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let keys = vec![self.keys.active_rooms(), self.keys.room_names()];
         let listed: Vec<Str> = LIST_ROOMS.run(&self.client, keys, vec![limit.to_string().into()]).await?;

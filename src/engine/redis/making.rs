@@ -15,6 +15,7 @@ use app::{
     domain::{Epoch, RoomKey, RoomName},
     page::RoomRef,
 };
+use fred::prelude::KeysInterface;
 use futures_util::future::try_join_all;
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,23 @@ impl Redis {
         self.free_looks(&attempt).await?;
         let (room, _) = made.ok_or_else(|| StoreError("it took too long to make a room".to_owned()))?;
         Ok(room)
+    }
+
+    /// The room of that name, or one that looks like it; none that is only being made.
+    pub(super) async fn find(&self, name: &RoomName) -> Result<Option<RoomRef>, StoreError> {
+        let room = self.room(&name.key()).await?;
+        if room.is_some() {
+            return Ok(room);
+        }
+        for look in self.keys.looks(&name.looks()) {
+            let held: Option<String> = self.client.get(look).await?;
+            let Some((_, holder)) = held.as_deref().and_then(|held| held.split_once(' ')) else { continue };
+            let twin = self.room(&stored(holder.to_owned())?).await?;
+            if twin.is_some() {
+                return Ok(twin);
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn make_again(&self, room: &RoomRef) -> Result<(), StoreError> {
