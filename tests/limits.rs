@@ -9,7 +9,7 @@ mod history;
 mod support;
 
 use app::{
-    domain::{Cursor, EntryId, Epoch, MESSAGE_MAX, MessageText, ProducerId, UserId, UserName},
+    domain::{Cursor, EntryId, Epoch, MESSAGE_MAX, MessageText, ProducerId, RoomName, UserId, UserName},
     protocol::{self, ClientFrame, ErrorCode, JoinedHow, ServerFrame},
 };
 use futures_util::{StreamExt, future::join_all, stream};

@@ -62,9 +62,9 @@ impl Throttle {
         if floor <= now { Turn::One } else { Turn::Wait(at.min(floor)) }
     }
 
-    /// When to look again, if nothing may be read before `at`.
-    pub fn look_at(at: Instant) -> Instant {
-        at.min(Instant::now() + LOOK)
+    /// When to look again whether the client is gone, while nothing is read.
+    pub fn next_look() -> Instant {
+        Instant::now() + LOOK
     }
 
     /// A frame of `bytes` was read; `None` is one that could not be made out.

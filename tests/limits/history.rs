@@ -1,6 +1,10 @@
 //! What is read of the log for one session.
 
-use super::*;
+use super::{
+    support::bytes::{self, Heard},
+    *,
+};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 /// A room with sixty of the longest messages, of 16 KB each, that no socket was in yet, and somebody who wrote none of them.
 async fn signed_in_to_a_long_log(server: &Server) -> (Person, Epoch) {
@@ -85,6 +89,31 @@ async fn who_waits_for_history_is_still_answered() {
     drop(socket);
     let (_megan, mut other) = inside(&server, "Megan", "a").await;
     other.until(|frame| is_there(&frame, 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_with_as_much_under_way_as_it_may_have_goes_with_its_client() {
+    let server = Server::embedded(&["--limits", "0.02"]).await;
+    let (person, _) = signed_in_to_a_long_log(&server).await;
+    let mut socket = bytes::Raw::open(&server, &person).await;
+    let join = |room: &str| {
+        let frame = ClientFrame::Join { room: key(room), cursor: None };
+        bytes::frame(0x81, &serde_json::to_vec(&frame).unwrap())
+    };
+    // The page of the first is owed for 22 s. Four others wait for that long, and whatever comes after them for their turns.
+    socket.send(&join("a")).await;
+    let is_joined = |heard: Heard| matches!(heard, Heard::Frame(1, text) if text.starts_with(br#"{"t":"joined""#));
+    while !is_joined(socket.heard().await) {}
+    for n in 0..70 {
+        let room = format!("room {n}");
+        if n < 4 {
+            server.engine.create_room(&RoomName::parse(&room).unwrap()).await.unwrap();
+        }
+        socket.send(&join(&room)).await;
+    }
+    socket.stream.shutdown().await.unwrap();
+    let rest = async { while socket.heard().await != Heard::End {} };
+    timeout(Duration::from_secs(10), rest).await.expect("nobody is there, and it is still served");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -164,7 +164,7 @@ impl Conn {
             let more = self.write().await?;
             let wake = self.wake.clone();
             let turn = self.turn();
-            if matches!(turn, Turn::Wait(_)) && self.wire.is_read_closed() {
+            if matches!(turn, Turn::Wait(_) | Turn::Busy) && self.wire.is_read_closed() {
                 // What lies unread before its end is sent again on the next socket.
                 return Err(End::Gone);
             }
@@ -205,8 +205,9 @@ impl Conn {
     fn deadline(&self, turn: Turn) -> Instant {
         let errand = self.marks.next_at(&self.wake);
         let reads = match turn {
-            Turn::Wait(at) => Some(Throttle::look_at(at).into()),
-            Turn::Any | Turn::One | Turn::Busy => None,
+            Turn::Wait(at) => Some(at.min(Throttle::next_look()).into()),
+            Turn::Busy => Some(Throttle::next_look().into()),
+            Turn::Any | Turn::One => None,
         };
         errand.into_iter().chain(reads).fold(self.pulse.next().min(self.stay.next()), Instant::min)
     }
