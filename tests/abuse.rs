@@ -217,6 +217,28 @@ async fn a_form_of_any_size_is_not_read_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_form_without_a_session_little_is_read() {
+    let server = Server::embedded(&[]).await;
+    Person::signed_in(&server, "지우", "a").await;
+    // The rest never comes, and is not waited for.
+    let head = format!(
+        "POST /r/a HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\nContent-Length: 60000\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\ntext=typed+",
+        server.address
+    );
+    let start = Instant::now();
+    let answer = support::raw::ask(server.address, (head + &"x".repeat(8_000)).as_bytes()).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains("data-code=\"too_large\"") && answer.body.contains(">typed xxx"), "{}", answer.body);
+    assert!(start.elapsed() < Duration::from_secs(10), "after {:?}", start.elapsed());
+    // One that came as a whole is answered as well, and one that fits is told what is missing.
+    let stranger = Person::new();
+    for (length, status) in [(20_000, 413), (3_000, 401)] {
+        assert_eq!(stranger.post(&server, "/r/a", &[("text", &"x".repeat(length))]).await.status(), status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_never_ends_is_given_up() {
     let server = Server::embedded(&[]).await;
     let whole = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";

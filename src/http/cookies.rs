@@ -117,6 +117,11 @@ fn all(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
     lines.flat_map(Cookie::split_parse_encoded).filter_map(Result::ok)
 }
 
+/// Whether a request carries a cookie that may be a session's, of this server or another on this host.
+pub fn may_hold_session(headers: &HeaderMap) -> bool {
+    all(headers).any(|cookie| cookie.name().strip_prefix(HOST_ONLY).unwrap_or(cookie.name()).starts_with(PLAIN))
+}
+
 /// The value of a cookie that holds no session.
 pub fn value(headers: &HeaderMap, name: &str) -> Option<String> {
     all(headers).find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
@@ -201,6 +206,14 @@ mod tests {
         let many: String =
             (1..=100).map(|port| ["hubbub_", &port.to_string(), "=", &port.to_string(), "; "].concat()).collect();
         assert_eq!(found(false, "localhost", &many).len(), TOKENS_MAX);
+    }
+
+    #[test]
+    fn a_request_without_a_session_is_known_by_its_cookies() {
+        for cookies in ["hubbub=a", "x=0; hubbub_8080=a", "__Host-hubbub=a", "__Host-hubbub_8443=a; lang=ko"] {
+            assert!(may_hold_session(&sent(cookies)), "{cookies}");
+        }
+        assert!(!may_hold_session(&sent("lang=ko; tz=hubbub")) && !may_hold_session(&HeaderMap::new()));
     }
 
     #[test]

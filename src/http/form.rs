@@ -1,14 +1,19 @@
 //! The fields of a form, read to the letter: bytes that are no UTF-8 are not replaced by others, since a name or a message
 //! would then be one that nobody typed.
 
+use super::cookies;
 use axum::{
-    body::Body,
+    body::BodyDataStream,
     extract::{FromRequest, Request},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::timeout;
 
 /// Largest form with a message: one of the longest, each of its characters percent-encoded in twelve bytes, and some.
 pub const MESSAGE_FORM_MAX: usize = 64 * 1024;
@@ -16,6 +21,8 @@ pub const MESSAGE_FORM_MAX: usize = 64 * 1024;
 pub const SMALL_FORM_MAX: usize = 4 * 1024;
 /// What is read and thrown away of a form that is too large, so that its browser gets to read the answer.
 const DRAIN_MAX: usize = 1024 * 1024;
+/// For how long that goes on for somebody who has no session.
+const STRANGER_DRAIN: Duration = Duration::from_secs(1);
 
 /// A field's text, or what it looks like if it is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +120,7 @@ impl Typed {
     }
 }
 
-/// The form that a request posts, of at most `MAX` bytes.
+/// The form that a request posts, of at most `MAX` bytes; of a small form's if it carries no session, whose message nobody takes.
 pub struct Posted<const MAX: usize>(pub Fields);
 
 impl<const MAX: usize, S: Sync> FromRequest<S> for Posted<MAX> {
@@ -126,10 +133,15 @@ impl<const MAX: usize, S: Sync> FromRequest<S> for Posted<MAX> {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected a form\n").into_response());
         }
         let typed = request.extensions().get::<Typed>().cloned().unwrap_or_default();
-        match read(request.into_body(), MAX, &typed).await {
+        let is_known = cookies::may_hold_session(request.headers());
+        let max = if is_known { MAX } else { MAX.min(SMALL_FORM_MAX) };
+        let mut body = request.into_body().into_data_stream();
+        match read(&mut body, max, &typed).await {
             Read::Whole => Ok(Self(Fields::parse(&typed.bytes()))),
             Read::Beginning => {
-                Err((StatusCode::PAYLOAD_TOO_LARGE, format!("a form has at most {MAX} bytes here\n")).into_response())
+                let patience = if is_known { Duration::MAX } else { STRANGER_DRAIN };
+                let _ = timeout(patience, drain(body)).await;
+                Err((StatusCode::PAYLOAD_TOO_LARGE, format!("a form has at most {max} bytes here\n")).into_response())
             }
             Read::Broken => Err((StatusCode::BAD_REQUEST, "the body broke off\n").into_response()),
         }
@@ -143,19 +155,28 @@ enum Read {
     Broken,
 }
 
-async fn read(body: Body, max: usize, typed: &Typed) -> Read {
-    let (mut stream, mut dropped) = (body.into_data_stream(), 0);
-    while let Some(chunk) = stream.next().await {
+async fn read(body: &mut BodyDataStream, max: usize, typed: &Typed) -> Read {
+    while let Some(chunk) = body.next().await {
         let Ok(chunk) = chunk else { return Read::Broken };
         let mut kept = typed.bytes();
         let fits = chunk.len().min(max - kept.len());
         kept.extend_from_slice(&chunk[..fits]);
-        dropped += chunk.len() - fits;
+        if fits < chunk.len() {
+            return Read::Beginning;
+        }
+    }
+    Read::Whole
+}
+
+/// Reads the rest, unseen.
+async fn drain(mut body: BodyDataStream) {
+    let mut dropped = 0;
+    while let Some(Ok(chunk)) = body.next().await {
+        dropped += chunk.len();
         if dropped > DRAIN_MAX {
             break;
         }
     }
-    if dropped > 0 { Read::Beginning } else { Read::Whole }
 }
 
 /// Without a percent-encoded character at the end of which only the beginning was read.
