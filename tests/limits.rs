@@ -17,7 +17,7 @@ use hubbub::engine::{Appended, Content, Draft, TokenHash};
 use std::{
     pin::pin,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use support::{
     person::{Person, Socket, key},

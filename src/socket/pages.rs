@@ -73,9 +73,11 @@ pub fn newest_of(mut page: RecordPage) -> RecordPage {
 }
 
 /// Of what follows a cursor the first entries, as many as a page may hold.
-pub fn first_of(mut records: Vec<Record>) -> Vec<Record> {
-    records.truncate(held(records.iter()));
-    records
+pub fn first_of(mut after: After) -> After {
+    if let After::Entries { records, .. } = &mut after {
+        records.truncate(held(records.iter()));
+    }
+    after
 }
 
 fn held<'a>(records: impl Iterator<Item = &'a Record>) -> usize {
@@ -87,7 +89,7 @@ fn held<'a>(records: impl Iterator<Item = &'a Record>) -> usize {
     records.enumerate().take_while(fits).count()
 }
 
-/// How much of the log was read.
+/// How much of the log is paid for.
 pub trait Bytes {
     fn bytes(&self) -> usize;
 }
@@ -100,7 +102,7 @@ impl Bytes for [Record] {
 
 impl Bytes for RecordPage {
     fn bytes(&self) -> usize {
-        self.records.bytes()
+        self.bytes()
     }
 }
 
@@ -149,14 +151,15 @@ mod tests {
             (&[PAGE_BYTES + 1, 10], &[2], &[1]),
         ] {
             let seqs = |records: Vec<Record>| records.iter().map(|record| record.seq).collect::<Vec<_>>();
-            let page = RecordPage { records: records(sizes), cursor: Cursor::origin(Epoch(7)), older: false };
-            let page = newest_of(page);
+            let origin = Cursor::origin(Epoch(7));
+            let page = newest_of(RecordPage { records: records(sizes), cursor: origin, older: false });
+            let After::Entries { records: begun, .. } =
+                first_of(After::Entries { records: records(sizes), top: origin })
+            else {
+                panic!("a reset")
+            };
             assert_eq!(page.older, newest.len() < sizes.len(), "{sizes:?}");
-            assert_eq!(
-                (seqs(page.records), seqs(first_of(records(sizes)))),
-                (newest.to_vec(), first.to_vec()),
-                "{sizes:?}"
-            );
+            assert_eq!((seqs(page.records), seqs(begun)), (newest.to_vec(), first.to_vec()), "{sizes:?}");
         }
     }
 

@@ -230,9 +230,10 @@ async fn follow(
     cursor: Cursor,
     limit: usize,
 ) -> Result<Found, StoreError> {
-    let how = match pages.paid(engine.read_after(key, cursor, limit)).await? {
+    // What is left out of a long page is read again, and paid then.
+    let read = async { engine.read_after(key, cursor, limit).await.map(first_of) };
+    let how = match pages.paid(read).await? {
         After::Entries { records, top } if top.seq - cursor.seq <= RESUME_MAX => {
-            let records = first_of(records);
             let end = records.last().map_or(cursor, Record::cursor);
             return Ok(Found::Following { records, cursor: end });
         }

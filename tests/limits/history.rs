@@ -61,6 +61,21 @@ async fn what_follows_a_cursor_far_behind_is_paid_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_reader_missed_is_paid_once() {
+    // A tenth: 1.7 MB at once, then 105 kB a second; of sixty messages there is 1 MB.
+    let server = Server::embedded(&["--limits", "0.1"]).await;
+    let (person, epoch) = signed_in_to_a_long_log(&server).await;
+    let mut socket = person.socket(&server).await;
+    let start = Instant::now();
+    socket.join("a", Some(Cursor::origin(epoch))).await;
+    for seq in 1..=60 {
+        assert_eq!(socket.entry().await.seq, seq);
+    }
+    // What did not fit into one answer would cost a wait of 13 s if it were paid each time that it is read.
+    assert!(start.elapsed() < Duration::from_secs(6), "after {:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_history_is_still_answered() {
     // A tenth: two pages of fifty of the longest messages at once, then one in 8 s; 20 frames.
     let server = Server::embedded(&["--limits", "0.1"]).await;
