@@ -33,7 +33,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Sign-ins of one address, refused ones among them: two school classes at the bell, then one each 2 s.
@@ -67,11 +67,19 @@ pub struct Limits {
     pub places: Arc<Places>,
     told_of_proxy: AtomicBool,
     /// Whom peers at public addresses said they forward for.
-    named: Mutex<HashMap<Prefix, HashSet<u64>>>,
+    named: Mutex<HashMap<Prefix, Named>>,
 }
 
-/// Clients that a peer names before it is taken for a proxy, and peers of which that is known at a time.
+/// Clients that a peer named, and since when they are counted.
+struct Named {
+    since: Instant,
+    clients: HashSet<u64>,
+}
+
+/// Clients that a peer names within this time before it is taken for a proxy, and peers of which that is known at a time. A phone
+/// that goes from network to network names several as well, but over days.
 const NAMED_BY_A_PROXY: usize = 8;
+const NAMED_WITHIN: Duration = Duration::from_mins(1);
 const NAMING: usize = 64;
 
 impl Limits {
@@ -104,23 +112,28 @@ impl Limits {
     }
 
     /// Takes note of whom a peer forwards for, and says whether they are many.
-    fn names_many(&self, asker: &Asker) -> bool {
+    fn names_many(&self, asker: &Asker, now: Instant) -> bool {
         let Some(name) = asker.names else { return false };
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() >= NAMING && !named.contains_key(&asker.prefix()) {
             named.clear();
         }
-        let names = named.entry(asker.prefix()).or_default();
-        if names.len() < NAMED_BY_A_PROXY {
-            names.insert(name);
+        let Named { since, clients } =
+            named.entry(asker.prefix()).or_insert_with(|| Named { since: now, clients: HashSet::new() });
+        if now.saturating_duration_since(*since) >= NAMED_WITHIN {
+            *since = now;
+            clients.clear();
         }
-        names.len() >= NAMED_BY_A_PROXY
+        if clients.len() < NAMED_BY_A_PROXY {
+            clients.insert(name);
+        }
+        clients.len() >= NAMED_BY_A_PROXY
     }
 
     /// An address asked for more than it may. If a proxy is there, many people are refused for what each asks little of.
     fn refused(&self, what: &'static str, asker: &Asker) {
         audit::limited(what, asker.prefix());
-        if self.names_many(asker) && !self.told_of_proxy.swap(true, Ordering::Relaxed) {
+        if self.names_many(asker, Instant::now()) && !self.told_of_proxy.swap(true, Ordering::Relaxed) {
             let address = asker.address;
             tracing::warn!(
                 target: "audit", event = "undeclared_proxy", peer = %address,
@@ -160,7 +173,7 @@ impl Limits {
             for (place, times) in places(asker) {
                 let most = Quota { burst: NAMES, every: Duration::ZERO }.times(self.factor * f64::from(times)).burst;
                 if engine.is_full(&place, most).await.unwrap_or(false) {
-                    audit::limited("names", asker.prefix());
+                    self.refused("names", asker);
                     return Err(FULL_FOR);
                 }
             }
@@ -284,11 +297,11 @@ fn places(asker: &Asker) -> [(String, u32); 2] {
 mod tests {
     use super::*;
     use crate::engine::{Directory, embedded::Embedded};
-    use app::domain::RoomName;
+    use app::domain::{RoomName, UserName};
     use bucket::Bucket;
     use clap::Parser;
     use futures_util::FutureExt;
-    use std::{collections::BTreeMap, time::Instant};
+    use std::collections::BTreeMap;
 
     fn limits() -> Limits {
         // A hundredth: 5 sign-ins, 6 pages, 4 rooms at once, and eight times as many from the network around an address.
@@ -297,6 +310,12 @@ mod tests {
 
     fn asker(limits: &Limits, address: &str) -> Asker {
         limits.asker(format!("{address}:1").parse().unwrap(), &HeaderMap::new())
+    }
+
+    /// Who comes from `address` with this line about whom they forward for.
+    fn forwarded(limits: &Limits, address: &str, line: &str) -> Asker {
+        let headers = [("x-forwarded-for".try_into().unwrap(), line.parse().unwrap())].into_iter().collect();
+        limits.asker(format!("{address}:1").parse().unwrap(), &headers)
     }
 
     /// How long after the bell the last of so many tries behind one address is let in, each repeated when the answer said.
@@ -331,11 +350,8 @@ mod tests {
 
     #[test]
     fn a_peer_that_names_many_clients_may_be_a_proxy() {
-        let limits = limits();
-        let many = |peer: &str, line: String| {
-            let headers = [("x-forwarded-for".try_into().unwrap(), line.parse().unwrap())].into_iter().collect();
-            limits.names_many(&limits.asker(format!("{peer}:1").parse().unwrap(), &headers))
-        };
+        let (limits, now) = (limits(), Instant::now());
+        let many = |peer: &str, line: String| limits.names_many(&forwarded(&limits, peer, &line), now);
         // What its clients wrote themselves stands before it.
         for n in 0..100 {
             assert!(!many("203.0.113.7", format!("192.0.2.{n}, 198.51.100.1")));
@@ -343,11 +359,44 @@ mod tests {
         for n in 0..20 {
             assert_eq!(many("203.0.113.9", format!("192.0.2.1,  198.51.100.{}", n / 2)), n / 2 >= 7, "{n}");
         }
-        assert!(!limits.names_many(&asker(&limits, "203.0.113.9")));
+        assert!(!limits.names_many(&asker(&limits, "203.0.113.9"), now));
         for n in 0..1_000 {
             many(&format!("198.18.{}.{}", n / 250, n % 250), "192.0.2.1".to_owned());
         }
         assert!(limits.named.lock().unwrap().len() <= NAMING);
+    }
+
+    #[test]
+    fn clients_that_a_peer_named_long_ago_are_not_counted() {
+        let (limits, start) = (limits(), Instant::now());
+        let many = |client: u32, seconds: u64| {
+            let asker = forwarded(&limits, "203.0.113.9", &format!("198.51.100.{client}"));
+            limits.names_many(&asker, start + Duration::from_secs(seconds))
+        };
+        for n in 0..100 {
+            assert!(!many(n, u64::from(n) * 10), "six in each minute: {n}");
+        }
+        assert!((0..8).any(|n| many(n, 1_100)));
+        assert!(!many(0, 1_160), "nor is who was taken for a proxy for ever");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_behind_which_all_names_are_held_is_told_of() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let engine = Embedded::open(dir.path(), Duration::from_mins(1)).unwrap();
+        let limits = limits();
+        // Twenty names.
+        for n in 0..20 {
+            let (token, name) = (TokenHash::of(&n.to_string()), UserName::parse(&format!("Name {n}")).unwrap());
+            engine.open_session(token, &name).await.unwrap();
+            limits.holds(&engine, token, &asker(&limits, "203.0.113.9")).await;
+        }
+        for n in 0..8 {
+            assert!(!limits.told_of_proxy.load(Ordering::Relaxed), "{n}");
+            let asker = forwarded(&limits, "203.0.113.9", &format!("198.51.100.{n}"));
+            assert_eq!(limits.session(&engine, &asker).await, Err(FULL_FOR));
+        }
+        assert!(limits.told_of_proxy.load(Ordering::Relaxed));
     }
 
     #[tokio::test]
