@@ -296,6 +296,48 @@ async fn a_terminal_that_is_closed_ends_it_as_sigterm_does() {
     assert!(status.success(), "{status}");
 }
 
+/// Whether it handles SIGTERM by now; `None` once it has ended.
+fn handles_sigterm(id: u32) -> Option<bool> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+    Some(u64::from_str_radix(caught.trim(), 16).unwrap() >> (15 - 1) & 1 == 1)
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_at_any_moment_of_its_start_and_the_next_start_is_as_if_nothing_had_been() {
+    let (data, site) = (TempDir::new().unwrap(), site());
+    let folders = [data.path().to_str().unwrap(), site.path().to_str().unwrap()];
+    let start = || {
+        let address = free_address();
+        let port = address.port().to_string();
+        let args = ["--port", &port, "--data-dir", folders[0], "--site-dir", folders[1], "--log", "warn"];
+        (program(&args).stderr(Stdio::piped()).spawn().unwrap(), address)
+    };
+    // From the moment on from which it promises to, and a little later each time: before, while and after the store is opened.
+    for round in 0..12 {
+        let (child, _) = start();
+        let began = Instant::now();
+        while handles_sigterm(child.id()) == Some(false) {
+            assert!(began.elapsed() < PATIENCE, "it does not handle SIGTERM");
+            std::thread::yield_now();
+        }
+        let ready = Instant::now();
+        while ready.elapsed() < Duration::from_millis(round) {
+            std::thread::yield_now();
+        }
+        send(&child, "TERM");
+        let told = Instant::now();
+        let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success() && said.is_empty(), "after {round} ms: {} {said}", ended.status);
+        assert!(told.elapsed() < Duration::from_secs(10), "after {round} ms: {:?}", told.elapsed());
+    }
+    let (child, address) = start();
+    until_it_listens(address).await;
+    let server = Process { child, address, dirs: [data, site] };
+    Person::signed_in(&server, "Ann", "a").await;
+}
+
 #[tokio::test]
 async fn what_was_started_to_outlive_its_terminal_does() {
     let (data, site, address) = (TempDir::new().unwrap(), site(), free_address());

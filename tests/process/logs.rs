@@ -1,6 +1,7 @@
 //! What it logs, and what it does not log again and again.
 
 use super::*;
+use tokio::{io::AsyncReadExt, net::TcpStream as TokioStream, time::timeout};
 
 /// What the program logs, as JSON, while `act` is done to it.
 async fn logged(args: &[&str], variables: &[(&str, &str)], act: impl AsyncFnOnce(SocketAddr)) -> String {
@@ -90,6 +91,56 @@ async fn who_came_went_made_a_room_or_asked_too_much_is_in_the_log() {
         assert!(log.contains(&format!("\"what\":\"{what}\"")), "{what}: {log}");
     }
     assert!(!log.to_lowercase().contains("secret"), "{log}");
+}
+
+/// The lines of the log about such an event.
+fn about<'a>(log: &'a str, event: &str) -> Vec<&'a str> {
+    log.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).collect()
+}
+
+#[tokio::test]
+async fn a_proxy_that_nobody_declared_is_told_of_once() {
+    let log = logged(&[], &[], async |address| {
+        for client in ["203.0.113.1", "203.0.113.2"] {
+            let page = reqwest::Client::new().get(address.url("/")).header("x-forwarded-for", client);
+            assert_eq!(page.send().await.unwrap().status(), 200);
+        }
+    });
+    let log = log.await;
+    let lines = about(&log, "undeclared_proxy");
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(
+        lines[0].contains("HUBBUB_TRUSTED_PROXIES=127.0.0.1") && lines[0].contains("\"target\":\"audit\""),
+        "{log}"
+    );
+    // Nor is one that was declared, or a client that comes by itself.
+    for (args, header) in [(&["--trusted-proxies", "127.0.0.1"][..], "x-forwarded-for"), (&[], "x-other")] {
+        let log = logged(args, &[], async |address| {
+            let page = reqwest::Client::new().get(address.url("/")).header(header, "203.0.113.1");
+            assert_eq!(page.send().await.unwrap().status(), 200);
+        });
+        assert_eq!(about(&log.await, "undeclared_proxy").len(), 0, "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_has_too_many_connections_is_told_of_once() {
+    // A twentieth of the usual: 13 that never asked for anything.
+    let log = logged(&["--limits", "0.05", "--trusted-proxies", "none"], &[], async |address| {
+        let connect = || TokioStream::connect(address);
+        let mut silent = Vec::new();
+        for _ in 0..13 {
+            silent.push(connect().await.unwrap());
+        }
+        for _ in 0..5 {
+            let mut refused = connect().await.unwrap();
+            assert_eq!(timeout(PATIENCE, refused.read(&mut [0])).await.unwrap().unwrap_or(0), 0);
+        }
+    });
+    let log = log.await;
+    let lines = about(&log, "connections_full");
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("\"target\":\"audit\"") && lines[0].contains("\"peer\":\"127.0.0.1/32\""), "{log}");
 }
 
 #[tokio::test]
