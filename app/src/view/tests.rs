@@ -3,13 +3,14 @@
 use super::{Assets, document};
 use crate::{
     density::Density,
-    domain::{Body, Entry, EntryId, Epoch, MessageText, ProducerId, RoomName, UserId, UserName},
+    domain::{Body, Entry, EntryId, Epoch, MESSAGE_MAX, MessageText, ProducerId, RoomName, UserId, UserName},
     i18n::Lang,
     page::{
         Door, LastMessage, LeftRoom, MyRoom, PAGE_DATA_ID, PageData, PeopleScreen, Post, Problem, RoomLine, RoomRef,
         RoomScreen, RoomsScreen, SIGNED_OUT, Screen,
     },
-    protocol::{ErrorCode, Page, Person, ReadMark, Reading},
+    protocol::{ErrorCode, PAGE_ENTRIES, Page, Person, ReadMark, Reading},
+    steps,
     theme::Theme,
 };
 use leptos::{nonce::Nonce, prelude::*};
@@ -374,4 +375,37 @@ fn a_message_says_to_its_author_alone_what_produced_it() {
     assert_eq!(attribute(&html, "data-seq=\"11\"", "data-p"), None);
     assert_eq!(attribute(&html, "data-seq=\"12\"", "data-p"), Some("0000000000000001"));
     assert_eq!(attribute(&html, "data-seq=\"12\"", "data-n"), Some("1"));
+}
+
+#[test]
+fn no_page_costs_many_times_what_one_of_plain_text_does() {
+    // The longest messages of such parts: bytes that were typed, bytes of the page, and steps of what reads texts.
+    let page_of = |part: &str| {
+        let text: String = part.chars().cycle().take(MESSAGE_MAX).collect();
+        let screen = room_screen(&vec![text.trim(); PAGE_ENTRIES]);
+        let mut sent = 0;
+        let steps = steps::of(|| sent = in_room(screen).len());
+        (text.len(), sent, steps)
+    };
+    let plain = page_of("plain text ");
+    for part in [
+        "http://a.b/?(c) ",
+        "a.com ",
+        "www.http://www.",
+        "https://",
+        "((a.b.c.d))에서",
+        "&",
+        "<b>\"'",
+        "a\n",
+        "a\u{301}\u{302}\u{303} ",
+        "👩🏽‍💻",
+        "a\u{5d0}\u{2067}b",
+    ] {
+        let (typed, sent, steps) = page_of(part);
+        assert!(
+            sent * plain.0 <= 5 * plain.1 * typed,
+            "{part:?}: {sent} bytes of {typed}, and {plain:?} of plain text"
+        );
+        assert!(steps <= 3 * plain.2, "{part:?}: {steps} steps, and {plain:?} of plain text");
+    }
 }
