@@ -236,7 +236,7 @@ async fn the_history_can_be_paged_without_a_script() {
     let mut socket = person.socket(&server).await;
     socket.join("a", None).await;
     for n in 1..=60 {
-        socket.say("a", app::domain::ProducerId(1), n, &format!("message-{n:03}")).await;
+        socket.say("a", ProducerId(1), n, &format!("message-{n:03}")).await;
     }
     socket.ack(60).await;
     let newest = person.page(&server, "/r/a").await;
@@ -317,7 +317,7 @@ async fn a_first_view_of_a_room_is_small_and_no_text_is_sent_twice() {
             n * 7919
         );
         let text: String = text.chars().chain(" ok".chars().cycle()).take(120).collect();
-        socket.say("a", app::domain::ProducerId(1), n, &text).await;
+        socket.say("a", ProducerId(1), n, &text).await;
     }
     socket.ack(50).await;
     let html = person.page(&server, "/r/a").await;
@@ -383,7 +383,7 @@ async fn a_message_has_an_address_and_what_is_none_gets_a_page_that_says_so() {
     let mut socket = person.socket(&server).await;
     socket.join("a", None).await;
     for n in 1..=120 {
-        socket.say("a", app::domain::ProducerId(1), n, &format!("message-{n:03}")).await;
+        socket.say("a", ProducerId(1), n, &format!("message-{n:03}")).await;
     }
     socket.ack(120).await;
     for (seq, first, last) in [(1, 1, 26), (40, 15, 65), (94, 69, 119), (95, 71, 120), (120, 71, 120)] {
