@@ -37,6 +37,22 @@ pub fn href(link: &str) -> String {
     [if is_whole { "" } else { "https://" }, link].concat()
 }
 
+/// The host that an [address](href) leads to, spelt in ASCII, where it was written in other letters: of those some look like others.
+pub fn ascii_host(href: &str) -> Option<String> {
+    let host = href.split("://").nth(1)?.split(['/', '?', '#']).next()?;
+    if host.is_ascii() { None } else { parsed_host(href).filter(|host| !host.is_empty()) }
+}
+
+#[cfg(feature = "ssr")]
+fn parsed_host(href: &str) -> Option<String> {
+    url::Url::parse(href).ok()?.host_str().map(str::to_owned)
+}
+
+#[cfg(not(feature = "ssr"))]
+fn parsed_host(href: &str) -> Option<String> {
+    web_sys::Url::new(href).ok().map(|url| url.hostname())
+}
+
 /// Addresses of one text that become links; what comes after them stays text. With more, a page of short addresses would weigh
 /// several times what other pages do.
 pub const LINKS_MAX: usize = 64;

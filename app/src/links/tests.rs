@@ -231,6 +231,22 @@ fn nothing_else_becomes_a_link() {
     }
 }
 
+#[test]
+fn a_host_is_spelt_in_ascii_where_it_was_not_written_so() {
+    for (link, host) in [
+        ("https://аррӏе.com/", Some("xn--80ak6aa92e.com")),
+        ("http://한국.kr:8080/한국?x#y", Some("xn--3e0b707e.kr")),
+        ("www.ａpple.com", Some("www.apple.com")),
+        ("https://faß.de", Some("xn--fa-hia.de")),
+        ("https://☃.net", Some("xn--n3h.net")),
+        ("https://example.com/аррӏе", None),
+        ("https://xn--80ak6aa92e.com", None),
+        ("https://[::1]:8080/", None),
+    ] {
+        assert_eq!(ascii_host(&href(link)).as_deref(), host, "{link}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_pieces_are_the_text(words in prop::collection::vec("(https?://|www.|a.com/)?[a-z가-힣./()?@\\PC]{0,6}[ \n]?", 0..8)) {

@@ -295,6 +295,13 @@ fn links_open_elsewhere_and_tell_nothing() {
 }
 
 #[test]
+fn a_link_in_letters_that_look_like_others_says_where_it_leads() {
+    let html = in_room(room_screen(&["https://аррӏе.com/x https://apple.com/аррӏе"]));
+    assert_eq!(attribute(&html, "a href=\"https://аррӏе.com/x\"", "title"), Some("xn--80ak6aa92e.com"));
+    assert_eq!(attribute(&html, "a href=\"https://apple.com/аррӏе\"", "title"), None);
+}
+
+#[test]
 fn an_entry_of_an_unknown_kind_keeps_its_place_unseen() {
     let mut screen = room_screen(&["a", "b"]);
     screen.page.entries[0].body = Body::Unknown;

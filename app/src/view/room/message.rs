@@ -105,7 +105,10 @@ fn linked(text: &str) -> impl IntoView + use<> {
             Piece::Text(text) => Either::Left(text.to_owned()),
             Piece::Link(link) => {
                 let (href, text) = (links::href(link), link.to_owned());
-                Either::Right(view! { <a href=href dir="ltr" target="_blank" rel="noopener noreferrer">{text}</a> })
+                let host = links::ascii_host(&href);
+                Either::Right(view! {
+                    <a href=href title=host dir="ltr" target="_blank" rel="noopener noreferrer">{text}</a>
+                })
             }
         })
         .collect::<Vec<_>>()
