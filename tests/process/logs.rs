@@ -1,6 +1,7 @@
 //! What it logs, and what it does not log again and again.
 
 use super::*;
+use std::io::Read;
 use tokio::{io::AsyncReadExt, net::TcpStream as TokioStream, time::timeout};
 
 /// What the program logs, as JSON, while `act` is done to it.
@@ -10,11 +11,23 @@ async fn logged(args: &[&str], variables: &[(&str, &str)], act: impl AsyncFnOnce
     let folders = [data.path().to_str().unwrap(), site.path().to_str().unwrap()];
     let own = ["--port", &port, "--data-dir", folders[0], "--site-dir", folders[1], "--log-format", "json"];
     let mut program = program(&[&own, args].concat());
-    let mut child = program.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut running = Running(program.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().unwrap());
     until_it_listens(address).await;
     act(address).await;
-    child.kill().unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+    running.0.kill().unwrap();
+    let mut log = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    log
+}
+
+/// A program that ends with its test, also where that fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[tokio::test]
