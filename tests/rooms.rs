@@ -67,7 +67,7 @@ async fn the_directory_shows_the_last_message_and_others_but_not_the_one_who_ask
     socket.ack(1).await;
     let html = until_shown(&megan, &server, "/rooms", |html| html.contains("1 unread")).await;
     let lunch = row(&html, "점심");
-    assert!(lunch.contains("<bdi>지우</bdi>: <bdi>오늘은 &lt;국수&gt;?</bdi>"), "{lunch}");
+    assert!(lunch.contains("<bdi translate=\"no\">지우</bdi>: <bdi>오늘은 &lt;국수&gt;?</bdi>"), "{lunch}");
     assert!(lunch.contains("지우 here now") && !lunch.contains("Megan"), "{lunch}");
     assert!(lunch.contains("Last message") && lunch.contains("Joined"), "{lunch}");
     let empty = row(&html, "empty");
