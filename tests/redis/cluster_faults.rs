@@ -33,6 +33,7 @@ async fn a_dead_master_takes_its_own_rooms_along_and_no_others() {
             if written { &mut living } else { &mut refused }.push(tab);
         }
         dead = refused;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(dead.len(), lost, "what is dead acknowledges nothing");
     engine.writable().await.expect("some rooms take messages");

@@ -177,7 +177,8 @@ fn append_error(error: &Error) -> AppendError {
     /// Refused by the server before the script ran. Not `CLUSTERDOWN`: fred drops the connection on that answer and
     /// gives it to every command under way, of which some may have run. Not `NOPERM`: a right may be missing for a command
     /// within the script.
-    const REFUSED: [&str; 11] = [
+    const REFUSED: [&str; 12] = [
+        "AWAY",
         "OOM",
         "LOADING",
         "MISCONF",
@@ -210,12 +211,14 @@ fn append_error(error: &Error) -> AppendError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::cluster::AWAY, *};
 
     #[test]
     fn only_what_surely_wrote_nothing_is_unavailable() {
         let error = |text: &'static str| append_error(&Error::new(ErrorKind::Unknown, text));
-        for text in ["OOM command not allowed", "LOADING Redis is loading", "READONLY no", "Failed to route command."] {
+        for text in
+            [AWAY, "OOM command not allowed", "LOADING Redis is loading", "READONLY no", "Failed to route command."]
+        {
             assert!(matches!(error(text), AppendError::Unavailable(_)), "{text}");
         }
         for text in ["Connection closed.", "CLUSTERDOWN The cluster is down", "ERR something, script: x", "OOMPH"] {

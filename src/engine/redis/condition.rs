@@ -162,6 +162,7 @@ pub fn reason(why: &str) -> Option<Reason> {
         return Some(Reason::Rights);
     }
     match why.split(' ').next()? {
+        "AWAY" => Some(Reason::Unreachable),
         "OOM" => Some(Reason::Full),
         "READONLY" | "MASTERDOWN" | "NOREPLICAS" | "MISCONF" => Some(Reason::ReadOnly),
         _ => None,

@@ -1,6 +1,7 @@
 //! Connecting to Redis, with every default of the client that would lose or double something replaced.
 
 use super::{
+    cluster,
     condition::{Condition, Link, is_about_rights},
     health::{find_the_master, warn_of_eviction, watch_memory},
 };
@@ -58,9 +59,20 @@ impl ConnectError {
     /// loads its data, fails over or is not found yet.
     pub fn is_lasting(&self) -> bool {
         let passes = |why: &str| {
-            ["LOADING", "BUSY", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MISCONF", "OOM", "NOREPLICAS"]
-                .iter()
-                .any(|code| why.contains(code))
+            [
+                "LOADING",
+                "BUSY",
+                "READONLY",
+                "CLUSTERDOWN",
+                "MASTERDOWN",
+                "TRYAGAIN",
+                "MISCONF",
+                "OOM",
+                "NOREPLICAS",
+                "AWAY",
+            ]
+            .iter()
+            .any(|code| why.contains(code))
         };
         match self {
             Self::Url(_) | Self::Refused { .. } | Self::TooOld { .. } | Self::Rights { .. } => true,
@@ -129,7 +141,10 @@ impl Place {
 /// Connects; the connections last until `closed`.
 pub async fn connect(place: &Place, closed: &CancellationToken) -> Result<Clients, ConnectError> {
     let server = place.server.clone();
-    let mut builder = Builder::from_config(place.config.clone());
+    let refuse = |error: Error| connect_error(&server, &error);
+    let mut config = place.config.clone();
+    cluster::look_after(&mut config, closed).await.map_err(refuse)?;
+    let mut builder = Builder::from_config(config);
     let mut policy = ReconnectPolicy::new_constant(0, RECONNECT_MS);
     policy.set_jitter(RECONNECT_JITTER_MS);
     builder.set_policy(policy);
@@ -144,7 +159,6 @@ pub async fn connect(place: &Place, closed: &CancellationToken) -> Result<Client
     builder.set_performance_config(performance_config(MESSAGES_WAITING));
     let subscriber = builder.build_subscriber_client().map_err(unbuildable)?;
 
-    let refuse = |error: Error| connect_error(&server, &error);
     keep_connected(&client, start(&client).await.map_err(refuse)?, closed);
     if let Some(version) = client.server_version().filter(|version| version.major < 7) {
         return Err(ConnectError::TooOld { server, version: version.to_string() });

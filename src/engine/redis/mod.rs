@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `clock` | what time it is there |
 //! | `connection` | the clients, and what must be set for them to be safe |
+//! | `cluster` | what goes on while a master of a Cluster is away |
 //! | `condition`, `health` | whether the servers take messages, and what to do when they do not |
 //! | `keys` | the name of everything |
 //! | `script` | the Lua scripts beside these files |
@@ -16,6 +17,7 @@
 
 mod append;
 mod clock;
+mod cluster;
 mod condition;
 mod connection;
 mod control;
