@@ -218,6 +218,14 @@ pub trait RoomLog: Send + Sync {
     async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, Damaged>>, StoreError>;
 }
 
+/// What the store says of sessions that it was asked about. The others go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    pub ended: Vec<TokenHash>,
+    /// Of these it could not tell: the part of it that holds them is away.
+    pub unknown: Vec<TokenHash>,
+}
+
 /// SHA-256 of a session's token: the token itself is in the person's cookie and nowhere else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
@@ -313,7 +321,7 @@ pub trait Directory: Send + Sync {
     /// Ends the session, frees its name and reports it to every instance's sink. Ending it twice is no error.
     async fn close_session(&self, token: TokenHash) -> Result<(), StoreError>;
     /// Those of `tokens` whose session has ended.
-    async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Vec<TokenHash>, StoreError>;
+    async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Ended, StoreError>;
     async fn name_is_free(&self, key: &NameKey) -> Result<bool, StoreError>;
 
     /// Puts the room on the person's list, with everything in it so far counted as read, unless it is there.

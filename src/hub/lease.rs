@@ -5,9 +5,11 @@
 //! entry is given to them.
 
 use super::{Hub, upkeep::every};
+use crate::engine::{StoreError, TokenHash};
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -31,8 +33,12 @@ const AT_ONCE: usize = 1_024;
 pub struct Lease {
     /// A monotonic clock goes on while the process is stopped.
     began: Instant,
-    /// When the latest round that was answered in full began, in milliseconds since `began`.
+    /// When the latest round that was answered began, in milliseconds since `began`.
     asked: AtomicU64,
+    /// Sessions of which it told nothing, and when the round before began that did.
+    behind: Mutex<HashMap<TokenHash, u64>>,
+    /// Whether there are any.
+    some_behind: AtomicBool,
     /// A socket waits for the next round.
     awaited: AtomicBool,
     /// Nothing about sessions goes unreported, so that nothing lapses.
@@ -42,6 +48,7 @@ pub struct Lease {
 /// What a socket knows of its session by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {
+    pub token: TokenHash,
     /// When the store was asked about the session.
     pub asked: Instant,
     /// When the socket had been registered: rounds that began later included it.
@@ -50,7 +57,14 @@ pub struct Admission {
 
 impl Lease {
     pub fn new(endless: bool) -> Self {
-        Self { began: Instant::now(), asked: AtomicU64::new(0), awaited: AtomicBool::new(false), endless }
+        Self {
+            began: Instant::now(),
+            asked: AtomicU64::new(0),
+            behind: Mutex::default(),
+            some_behind: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
+            endless,
+        }
     }
 
     /// Whether the session of a socket still counts. If it does not, its socket is woken after the next round.
@@ -73,12 +87,26 @@ impl Lease {
 
     /// When the store was last asked about the session.
     fn asked(&self, admission: Admission) -> Instant {
-        let round = self.began + Duration::from_millis(self.asked.load(Ordering::SeqCst));
+        // Before what it told nothing of is looked up, which is written in the other order.
+        let mut asked = self.asked.load(Ordering::SeqCst);
+        if self.some_behind.load(Ordering::SeqCst) {
+            let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+            asked = behind.get(&admission.token).copied().unwrap_or(asked);
+        }
+        let round = self.began + Duration::from_millis(asked);
         if round >= admission.registered { round } else { admission.asked }
     }
 
-    /// A round that began then was answered, and the sockets of ended sessions know. Says whether a socket waits for it.
-    fn renew(&self, began: Instant) -> bool {
+    /// A round that began then was answered but for `unknown`, and the sockets of ended sessions know. Says whether a socket
+    /// waits for it.
+    fn renew(&self, began: Instant, unknown: &[TokenHash]) -> bool {
+        {
+            let last = self.asked.load(Ordering::SeqCst);
+            let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+            let since = |token: &TokenHash| (*token, behind.get(token).copied().unwrap_or(last));
+            *behind = unknown.iter().map(since).collect();
+            self.some_behind.store(!behind.is_empty(), Ordering::SeqCst);
+        }
         // Rounded down: a lease may be shorter than it could be, never longer.
         let asked = u64::try_from((began - self.began).as_millis()).unwrap_or(u64::MAX);
         self.asked.store(asked, Ordering::SeqCst);
@@ -98,14 +126,17 @@ pub async fn keep(hub: Arc<Hub>) {
     }
 }
 
-async fn ask(hub: &Hub) -> Result<(), crate::engine::StoreError> {
+async fn ask(hub: &Hub) -> Result<(), StoreError> {
     let began = Instant::now();
+    let mut unknown = Vec::new();
     for tokens in hub.tokens().chunks(AT_ONCE) {
-        for token in hub.engine.ended_sessions(tokens).await? {
+        let told = hub.engine.ended_sessions(tokens).await?;
+        for token in told.ended {
             hub.end_session(token);
         }
+        unknown.extend(told.unknown);
     }
-    if hub.lease.renew(began) {
+    if hub.lease.renew(began, &unknown) {
         hub.wake_sockets();
     }
     Ok(())
@@ -125,16 +156,41 @@ mod tests {
         let ago = |secs| Instant::now().checked_sub(Duration::from_secs(secs)).unwrap();
         let mut lease = Lease::new(false);
         lease.began = ago(60);
-        let old = Admission { asked: ago(50), registered: ago(50) };
-        let new = Admission { asked: ago(1), registered: ago(1) };
+        let token = TokenHash::of("one");
+        let old = Admission { token, asked: ago(50), registered: ago(50) };
+        let new = Admission { token, asked: ago(1), registered: ago(1) };
         // Stood still between the question and the registration.
-        let slow = Admission { asked: ago(20), registered: ago(0) };
+        let slow = Admission { token, asked: ago(20), registered: ago(0) };
         assert_eq!([old, new, slow].map(|admission| lease.holds(admission)), [false, true, false]);
-        assert!(lease.renew(ago(2)), "somebody waits");
+        assert!(lease.renew(ago(2), &[]), "somebody waits");
         assert_eq!([old, new, slow].map(|admission| lease.holds(admission)), [true, true, false]);
-        assert!(lease.renew(Instant::now() + Duration::from_millis(5)) && lease.holds(slow));
-        lease.renew(ago(5));
+        assert!(lease.renew(Instant::now() + Duration::from_millis(5), &[]) && lease.holds(slow));
+        lease.renew(ago(5), &[]);
         assert!(!lease.holds(old));
         assert!(Lease::new(true).holds(old));
+    }
+
+    #[test]
+    fn what_the_store_could_not_tell_of_lapses_alone() {
+        let ago = |secs| Instant::now().checked_sub(Duration::from_secs(secs)).unwrap();
+        let mut lease = Lease::new(false);
+        lease.began = ago(60);
+        let [here, away] = ["here", "away"].map(TokenHash::of);
+        let [mine, theirs] = [here, away].map(|token| Admission { token, asked: ago(50), registered: ago(50) });
+        lease.renew(ago(3), &[]);
+        lease.renew(ago(2), &[away]);
+        assert_eq!(
+            [mine, theirs].map(|admission| lease.holds(admission)),
+            [true, true],
+            "for as long as was told before"
+        );
+        lease.renew(ago(5), &[]);
+        lease.renew(ago(2), &[away]);
+        lease.renew(ago(1), &[away]);
+        assert_eq!([mine, theirs].map(|admission| lease.holds(admission)), [true, false]);
+        let again = Admission { asked: ago(1), registered: ago(1), ..theirs };
+        assert!(lease.holds(again), "its own question was answered");
+        assert!(lease.renew(ago(1), &[]), "somebody waits");
+        assert_eq!([mine, theirs].map(|admission| lease.holds(admission)), [true, true]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Fixture, support::*};
 use app::domain::{RoomName, UserId};
-use hubbub::engine::{Engine, Listed, OpenError};
+use hubbub::engine::{Ended, Engine, Listed, OpenError};
 use std::time::{Duration, Instant};
 
 pub async fn a_room_keeps_the_name_its_creator_wrote<F: Fixture>() {
@@ -175,7 +175,7 @@ pub async fn a_session_ends_when_it_is_not_used<F: Fixture>() {
     assert!(!engine.name_is_free(&name.key()).await.unwrap());
     eventually("the name is free", async || engine.name_is_free(&name.key()).await.unwrap()).await;
     eventually("the session is gone", async || engine.session(mine).await.unwrap().is_none()).await;
-    assert_eq!(engine.ended_sessions(&[mine]).await.unwrap(), [mine]);
+    assert_eq!(engine.ended_sessions(&[mine]).await.unwrap().ended, [mine]);
 }
 
 pub async fn a_session_in_use_lives_on<F: Fixture>() {
@@ -190,7 +190,7 @@ pub async fn a_session_in_use_lives_on<F: Fixture>() {
         start.elapsed() > ttl * 2
     })
     .await;
-    assert!(engine.ended_sessions(&[mine]).await.unwrap().is_empty());
+    assert!(engine.ended_sessions(&[mine]).await.unwrap().ended.is_empty());
 }
 
 pub async fn a_name_that_ran_out_can_be_claimed_by_someone_else<F: Fixture>() {
@@ -217,10 +217,10 @@ pub async fn ended_sessions_are_told_from_living_ones<F: Fixture>() {
     engine.open_session(living, &user_name("지우")).await.unwrap();
     engine.open_session(ended, &user_name("하은")).await.unwrap();
     engine.close_session(ended).await.unwrap();
-    let mut found = engine.ended_sessions(&[living, ended, unknown]).await.unwrap();
+    let mut found = engine.ended_sessions(&[living, ended, unknown]).await.unwrap().ended;
     found.sort_by_key(|token| *token != ended);
     assert_eq!(found, [ended, unknown]);
-    assert_eq!(engine.ended_sessions(&[]).await.unwrap(), []);
+    assert_eq!(engine.ended_sessions(&[]).await.unwrap(), Ended::default());
 }
 
 pub async fn rooms_of_a_person_are_in_the_order_of_joining<F: Fixture>() {

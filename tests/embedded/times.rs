@@ -82,7 +82,7 @@ async fn no_jump_of_the_clock_ends_a_session_or_forgets_a_number() {
             let engine = reopen(dir.path());
             engine.create_room(&room("Lunch").name).await.unwrap();
             assert_eq!(engine.session(mine).await.unwrap(), Some(session.clone()));
-            assert_eq!(engine.ended_sessions(&[mine]).await.unwrap(), []);
+            assert_eq!(engine.ended_sessions(&[mine]).await.unwrap().ended, []);
             assert!(!engine.name_is_free(&name.key()).await.unwrap());
             engine.append(tab.draft(3, "m3")).await.unwrap();
             engine.shutdown().await;

@@ -43,8 +43,8 @@ pub use health::KeepFree;
 pub use restore::{RestoreError, Restored, restore};
 
 use super::{
-    After, AppendError, Appended, CreateError, Damaged, Directory, Draft, Listed, Live, LiveSink, OpenError, Presence,
-    RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable,
+    After, AppendError, Appended, CreateError, Damaged, Directory, Draft, Ended, Listed, Live, LiveSink, OpenError,
+    Presence, RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable,
 };
 use app::{
     domain::{Cursor, Epoch, NameKey, RoomKey, RoomName, UserId, UserName},
@@ -291,9 +291,10 @@ impl Directory for Embedded {
         self.write_and_report(move |db| sessions::close(db, clock, token), report).await.map(|_| ())
     }
 
-    async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Vec<TokenHash>, StoreError> {
+    async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Ended, StoreError> {
         let (tokens, since) = (tokens.to_vec(), self.clock.before(self.session_ttl));
-        self.read(move |db| sessions::ended(db, &tokens, since)).await
+        let ended = self.read(move |db| sessions::ended(db, &tokens, since)).await?;
+        Ok(Ended { ended, ..Ended::default() })
     }
 
     async fn name_is_free(&self, key: &NameKey) -> Result<bool, StoreError> {

@@ -2,13 +2,14 @@
 
 use super::{
     Redis,
+    cluster::is_away,
     condition::Link,
     keys::RoomKeys,
     marks::stored_mark,
     script::{ADD_MEMBER, GLANCE, LIST_ROOMS, REMOVE_MEMBER, TOUCH_ROOM},
 };
 use crate::engine::{
-    CreateError, Directory, EXCERPT_MAX, Listed, OpenError, ROOMS_LISTED, Session, StoreError, TIME_AHEAD_MAX,
+    CreateError, Directory, EXCERPT_MAX, Ended, Listed, OpenError, ROOMS_LISTED, Session, StoreError, TIME_AHEAD_MAX,
     TokenHash, excerpt,
 };
 use app::{
@@ -111,7 +112,7 @@ impl Directory for Redis {
         self.end_session(token).await
     }
 
-    async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Vec<TokenHash>, StoreError> {
+    async fn ended_sessions(&self, tokens: &[TokenHash]) -> Result<Ended, StoreError> {
         // In a Cluster each may be on another node; elsewhere one command counts many. Together they take one round trip.
         if !self.client.is_clustered() {
             let counted = tokens.chunks(COUNTED).map(|some| async move {
@@ -120,14 +121,20 @@ impl Directory for Redis {
                 Ok::<_, StoreError>(there == some.len())
             });
             if try_join_all(counted).await?.into_iter().all(|all| all) {
-                return Ok(Vec::new());
+                return Ok(Ended::default());
             }
         }
-        let asked = tokens.iter().map(|&token| async move {
-            let there: bool = self.client.exists(self.keys.session(token)).await?;
-            Ok::<_, StoreError>((!there).then_some(token))
-        });
-        Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+        let ask = |&token| async move { (token, self.client.exists::<bool, _>(self.keys.session(token)).await) };
+        let mut told = Ended::default();
+        for (token, there) in join_all(tokens.iter().map(ask)).await {
+            match there {
+                Ok(true) => {}
+                Ok(false) => told.ended.push(token),
+                Err(error) if is_away(error.details()) => told.unknown.push(token),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(told)
     }
 
     async fn name_is_free(&self, key: &NameKey) -> Result<bool, StoreError> {

@@ -22,7 +22,7 @@ use super::{
     throttle::{Throttle, Turn},
 };
 use crate::{
-    engine::{Session, StoreError, TokenHash},
+    engine::{Ended, Session, StoreError},
     http::Wire,
     hub::{Hub, lease::Admission, wake::Wake},
 };
@@ -87,15 +87,18 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
         throttle: Throttle::new(allowance),
         wire,
         sockets,
+        admission: Admission { token: session.token, asked, registered: asked },
         session,
-        admission: Admission { asked, registered: asked },
     };
     let hub = conn.sockets.hub.clone();
     hub.add_socket(&conn.session, &conn.wake);
     conn.admission.registered = std::time::Instant::now();
     // A session that ended just before has told the sockets that were there.
-    let ended =
-        if hub.engine.may_miss() { Ok(Vec::new()) } else { hub.engine.ended_sessions(&[conn.session.token]).await };
+    let ended = if hub.engine.may_miss() {
+        Ok(Ended::default())
+    } else {
+        hub.engine.ended_sessions(&[conn.session.token]).await
+    };
     let end = match still_counts(ended) {
         Ok(()) => conn.serve().await,
         end => end,
@@ -135,11 +138,11 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     drop(place);
 }
 
-/// Whether a session counts, as the store says of those that `ended`. Where it does not answer nobody was signed out: the
+/// Whether a session counts, as the store says of it. Where it does not answer nobody was signed out: the
 /// client comes back.
-fn still_counts(ended: Result<Vec<TokenHash>, StoreError>) -> Result<(), End> {
-    match ended {
-        Ok(ended) if ended.is_empty() => Ok(()),
+fn still_counts(told: Result<Ended, StoreError>) -> Result<(), End> {
+    match told {
+        Ok(Ended { ended, .. }) if ended.is_empty() => Ok(()),
         Ok(_) => Err(End::SIGNED_OUT),
         Err(_) => Err(End::Close(CloseCode::Busy, "the store does not answer")),
     }
@@ -313,6 +316,7 @@ impl Conn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::TokenHash;
 
     #[test]
     fn a_store_that_does_not_answer_signs_nobody_out() {
@@ -320,8 +324,10 @@ mod tests {
             Err(End::Close(code, _)) => Some(code),
             _ => None,
         };
-        assert_eq!(closed_with(Ok(Vec::new())), None);
-        assert_eq!(closed_with(Ok(vec![TokenHash::of("a")])), Some(CloseCode::SessionEnded));
+        let token = TokenHash::of("a");
+        assert_eq!(closed_with(Ok(Ended::default())), None);
+        assert_eq!(closed_with(Ok(Ended { unknown: vec![token], ..Ended::default() })), None);
+        assert_eq!(closed_with(Ok(Ended { ended: vec![token], ..Ended::default() })), Some(CloseCode::SessionEnded));
         assert_eq!(closed_with(Err(StoreError("it is away".to_owned()))), Some(CloseCode::Busy));
     }
 }

@@ -34,6 +34,11 @@ use tracing::{info, warn};
 /// What a stand-in says of every command that only the server could have carried out.
 pub const AWAY: &str = "AWAY the server that holds this does not answer";
 
+/// Whether an error, or what it became, is the answer of a stand-in.
+pub fn is_away(why: &str) -> bool {
+    why.contains(AWAY)
+}
+
 /// How often a server that is away is tried, and every how many tries the others are asked whether it is a master still.
 const TRY_EVERY: Duration = Duration::from_millis(250);
 const TRIES_A_LOOK: u32 = 4;
