@@ -155,6 +155,22 @@ pub struct StoreError(pub String);
 #[error("the log of room {0} is damaged")]
 pub struct Damaged(pub String);
 
+/// Why the end of one log is not told, while those of others are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTop {
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// The part of the store that holds it does not answer.
+    #[error("the part of the store that holds it is away")]
+    Away,
+}
+
+impl From<NoTop> for StoreError {
+    fn from(why: NoTop) -> Self {
+        Self(why.to_string())
+    }
+}
+
 impl From<Damaged> for StoreError {
     fn from(damaged: Damaged) -> Self {
         Self(damaged.to_string())
@@ -214,8 +230,8 @@ pub trait RoomLog: Send + Sync {
     async fn top(&self, room: &RoomKey) -> Result<Option<Cursor>, StoreError>;
 
     /// What [`top`](Self::top) says of each of `rooms`, at the cost of about one answer from the store.
-    /// A damaged log is told apart from a store that does not answer: the others are told of all the same.
-    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, Damaged>>, StoreError>;
+    /// What keeps one of them from being told is told apart from a store that does not answer.
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, NoTop>>, StoreError>;
 }
 
 /// What the store says of sessions that it was asked about. The others go on.

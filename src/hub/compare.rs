@@ -2,7 +2,10 @@
 //! and a log that was set back.
 
 use super::{Hub, room::Room, upkeep::every};
-use crate::{engine::StoreError, telemetry::Seldom};
+use crate::{
+    engine::{NoTop, StoreError},
+    telemetry::Seldom,
+};
 use app::domain::Cursor;
 use futures_util::{StreamExt, stream};
 use std::{
@@ -67,7 +70,9 @@ async fn compare(hub: &Arc<Hub>, rooms: &[Arc<Room>]) -> Result<(), StoreError> 
     for ((room, mine), top) in rooms.into_iter().zip(tops) {
         let top = match top {
             Ok(top) => top,
-            Err(damaged) => {
+            // Its end is looked at when everything is in doubt, as it is when the store's part is back.
+            Err(NoTop::Away) => continue,
+            Err(NoTop::Damaged(damaged)) => {
                 // Nothing that a comparison could mend.
                 if DAMAGED.say(&damaged.0).is_some() {
                     tracing::warn!("{damaged}: its readers are told that it cannot be read");

@@ -5,14 +5,13 @@ use app::domain::RoomKey;
 use futures_util::{StreamExt, stream};
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+/// Pause before the engine is told again what it did not take.
+const SAY_AGAIN: Duration = Duration::from_secs(1);
 /// Changes of presence within this time make one frame: a thousand arrivals are not a thousand frames to each.
 const PRESENCE_PACE: Duration = Duration::from_millis(100);
 /// The same in a room with more people than this: who has everybody come and go there must not make everybody read that.
@@ -58,7 +57,7 @@ pub(super) fn every(pause: Duration) -> Interval {
 async fn say_presence(hub: Arc<Hub>) {
     loop {
         let unsaid = stream::iter(hub.unsaid.take().await);
-        let failed = AtomicBool::new(false);
+        let failed = Mutex::new(Vec::new());
         let say = async |(key, user)| {
             let here = |room: Arc<Room>| room.presence().here.get(&user).map(|local| local.person.clone());
             let person = hub.known(&key).and_then(here);
@@ -67,13 +66,20 @@ async fn say_presence(hub: Arc<Hub>) {
                 None => hub.engine.leave(&key, user).await,
             };
             if said.is_err() {
-                hub.unsaid.add((key, user));
-                failed.store(true, Ordering::Relaxed);
+                super::lock(&failed).push((key, user));
             }
         };
         unsaid.for_each_concurrent(AT_ONCE, say).await;
-        if failed.into_inner() {
-            sleep(Duration::from_secs(1)).await;
+        let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !failed.is_empty() {
+            // Beside what is new, which another part of the store may take.
+            let hub = hub.clone();
+            tokio::spawn(async move {
+                sleep(SAY_AGAIN).await;
+                for said in failed {
+                    hub.unsaid.add(said);
+                }
+            });
         }
     }
 }

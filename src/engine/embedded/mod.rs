@@ -43,7 +43,7 @@ pub use health::KeepFree;
 pub use restore::{RestoreError, Restored, restore};
 
 use super::{
-    After, AppendError, Appended, CreateError, Damaged, Directory, Draft, Ended, Listed, Live, LiveSink, OpenError,
+    After, AppendError, Appended, CreateError, Directory, Draft, Ended, Listed, Live, LiveSink, NoTop, OpenError,
     Presence, RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable,
 };
 use app::{
@@ -215,7 +215,7 @@ impl RoomLog for Embedded {
         self.read(move |db| rooms::top(db, &room)).await
     }
 
-    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, Damaged>>, StoreError> {
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, NoTop>>, StoreError> {
         let rooms = rooms.to_vec();
         self.read(move |db| rooms.iter().map(|room| rooms::top(db, room).map(Ok)).collect()).await
     }

@@ -1,13 +1,16 @@
 //! What instances tell each other of people rather than of rooms, on the control channel.
 
 use super::Redis;
-use crate::engine::TokenHash;
+use crate::{engine::TokenHash, telemetry::Seldom};
 use app::{
     domain::{RoomKey, UserId},
     protocol::ReadMark,
 };
 use fred::prelude::PubsubInterface;
 use tracing::warn;
+
+/// It may happen with every mark for as long as a part of a Cluster is away.
+static UNTOLD: Seldom = Seldom::new(1);
 
 /// How word of a mark begins; that of a session's end begins with an instance.
 const READ: &str = "read";
@@ -22,8 +25,10 @@ impl Redis {
     /// Tells the other instances. What they do not hear of they find out by asking.
     pub(super) async fn tell_others(&self, word: &Word) {
         let text = word.written(self.subscriptions.origin());
-        if let Err(error) = self.client.spublish::<(), _, _>(self.keys.control_channel(), text).await {
-            warn!(%error, "the other instances were not told what happened to somebody");
+        if let Err(error) = self.client.spublish::<(), _, _>(self.keys.control_channel(), text).await
+            && let Some(others) = UNTOLD.say("")
+        {
+            warn!(%error, others, "the other instances were not told what happened to somebody");
         }
     }
 }

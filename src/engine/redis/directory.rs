@@ -29,7 +29,7 @@ use serde::{
 };
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
     time::{Duration, Instant},
 };
@@ -42,21 +42,51 @@ const COUNTED: usize = 128;
 /// A list of rooms, with its marks, outlives the session it belongs to, but not for ever.
 pub(super) const MEMBERS_KEPT: Duration = Duration::from_hours(30 * 24);
 
-/// When this instance last told the directory of each room, by its tag.
+/// What this instance told the directory of each room, by its tag.
 #[derive(Default)]
-pub struct Touches(Mutex<HashMap<String, Instant>>);
+pub struct Touches(Mutex<HashMap<String, Touch>>);
+
+struct Touch {
+    told: Instant,
+    /// When the room was active, if the directory is still to be told.
+    untold: Option<u64>,
+}
 
 impl Touches {
-    fn is_due(&self, tag: &str) -> bool {
-        let mut touched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if touched.get(tag).is_some_and(|at| at.elapsed() < TOUCH_EVERY) {
-            return false;
+    /// Whether the directory is to be told now that the room was active at `active`.
+    fn is_due(&self, tag: &str, active: u64) -> bool {
+        let mut touches = self.touches();
+        match touches.get_mut(tag) {
+            // Whoever tries to tell it tells this.
+            Some(Touch { untold: Some(untold), .. }) => {
+                *untold = active.max(*untold);
+                return false;
+            }
+            Some(touch) if touch.told.elapsed() < TOUCH_EVERY => return false,
+            _ => {}
         }
-        if touched.len() >= 10_000 {
-            touched.retain(|_, at| at.elapsed() < TOUCH_EVERY);
+        if touches.len() >= 10_000 {
+            touches.retain(|_, touch| touch.untold.is_some() || touch.told.elapsed() < TOUCH_EVERY);
         }
-        touched.insert(tag.to_owned(), Instant::now());
+        touches.insert(tag.to_owned(), Touch { told: Instant::now(), untold: None });
         true
+    }
+
+    /// It could not be told: when the room was active by now, which is to be tried next.
+    fn not_told(&self, tag: &str, active: u64) -> u64 {
+        let mut touches = self.touches();
+        let touch = touches.entry(tag.to_owned()).or_insert_with(|| Touch { told: Instant::now(), untold: None });
+        *touch.untold.insert(touch.untold.map_or(active, |untold| untold.max(active)))
+    }
+
+    fn told(&self, tag: &str) {
+        if let Some(touch) = self.touches().get_mut(tag) {
+            touch.untold = None;
+        }
+    }
+
+    fn touches(&self) -> MutexGuard<'_, HashMap<String, Touch>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,9 +119,17 @@ impl Directory for Redis {
     async fn rooms(&self, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let keys = vec![self.keys.active_rooms(), self.keys.room_names()];
         let listed: Vec<Str> = LIST_ROOMS.run(&self.client, keys, vec![limit.to_string().into()]).await?;
-        let rooms = listed.as_chunks::<3>().0.iter().filter_map(|[tag, _, room]| {
-            let room: RoomRef = serde_json::from_str(room).ok()?;
-            Some(self.glance(self.keys.room_with_tag(tag.to_string()), room))
+        let rooms = listed.as_chunks::<3>().0.iter().filter_map(|[tag, active_at, room]| {
+            let (room, active_at): (RoomRef, _) = (serde_json::from_str(room).ok()?, active_at.parse().ok()?);
+            Some(async move {
+                match self.glance(self.keys.room_with_tag(tag.to_string()), room.clone()).await {
+                    // Nothing more is known of it now than that there is such a room.
+                    Err(error) if is_away(&error.0) => {
+                        Ok(Some(Listed { room, people: Vec::new(), active_at, last: None }))
+                    }
+                    seen => seen,
+                }
+            })
         });
         let lines = join_all(rooms).await;
         let mut lines = lines.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
@@ -161,8 +199,12 @@ impl Directory for Redis {
             self.client.zrange(self.keys.rooms_of(user), first, -1, None, false, None, false).await?;
         let rooms = tags.into_iter().map(|tag| async move {
             // The room itself, not the directory, which may not have heard of it yet.
-            let known: Vec<Option<String>> =
-                self.client.hmget(self.keys.room_with_tag(tag).meta(), vec!["key", "name"]).await?;
+            let known: Result<Vec<Option<String>>, _> =
+                self.client.hmget(self.keys.room_with_tag(tag.clone()).meta(), vec!["key", "name"]).await;
+            let known = match known {
+                Err(error) if is_away(error.details()) => return Ok(self.listed_as(tag).await),
+                known => known?,
+            };
             let [Some(key), Some(name)] = known.as_slice() else { return Ok(None) };
             Ok::<_, StoreError>(Some(RoomRef { key: stored(key.clone())?, name: stored(name.clone())? }))
         });
@@ -171,6 +213,12 @@ impl Directory for Redis {
 }
 
 impl Redis {
+    /// As the directory has it.
+    async fn listed_as(&self, tag: String) -> Option<RoomRef> {
+        let listed: Option<String> = self.client.hget(self.keys.room_names(), tag).await.ok()?;
+        serde_json::from_str(&listed?).ok()
+    }
+
     async fn glance(&self, keys: RoomKeys, room: RoomRef) -> Result<Option<Listed>, StoreError> {
         let (seen, people) = tokio::join!(
             GLANCE.run::<Vec<String>>(
@@ -199,28 +247,33 @@ impl Redis {
     /// Tells the directory, in the background, that a room was active at `at`.
     pub(super) fn touch(&self, room: &RoomRef, at: u64) {
         let keys = self.keys.room(&room.key);
-        if !self.touches.is_due(keys.tag()) {
+        if !self.touches.is_due(keys.tag(), at) {
             return;
         }
+        let tag = keys.tag().to_owned();
         let write = {
             let (client, room) = (self.client.clone(), room.clone());
-            move || write_touch(client.clone(), keys.clone(), room.clone(), at)
+            move |at| write_touch(client.clone(), keys.clone(), room.clone(), at)
         };
-        let mut writing = Box::pin(write());
+        let mut writing = Box::pin(write(at));
         // Polled once here, so that the command is queued before anything that the caller of `append` asks for next.
         if writing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             return;
         }
-        let stop = self.stop.clone();
+        let (stop, touches) = (self.stop.clone(), self.touches.clone());
         self.tasks.spawn(async move {
             let mut outcome = writing.await;
             while let Err(error) = outcome {
                 debug!(%error, "the directory was not told of a room's activity; trying again");
+                // One at a time tries for a room, however long the directory is away.
+                touches.not_told(&tag, at);
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep(Duration::from_secs(1)) => outcome = write().await,
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 }
+                outcome = write(touches.not_told(&tag, at)).await;
             }
+            touches.told(&tag);
         });
     }
 }

@@ -114,20 +114,21 @@ pub async fn check_rights(clients: &Clients, keys: &Keys, place: &Place) -> Resu
     Ok(())
 }
 
-/// An `INFO` section of every server that the client is connected to.
-async fn info_of_all(client: &Client, section: &'static str) -> Result<Vec<(Server, Str)>, Error> {
+/// An `INFO` section of every server that the client is connected to and that answers.
+async fn info_of_all(client: &Client, section: &'static str) -> Vec<(Server, Str)> {
     let ask = |server: Server| async {
         let cluster_node = client.is_clustered().then(|| server.clone());
         let client = client.with_options(&Options { cluster_node, ..Options::default() });
         let command = CustomCommand::new_static("INFO", ClusterHash::Random, false);
-        Ok((server, client.custom::<Str, _>(command, vec![section]).await?))
+        Some((server, client.custom::<Str, _>(command, vec![section]).await.ok()?))
     };
-    futures_util::future::try_join_all(client.active_connections().into_iter().map(ask)).await
+    let infos = futures_util::future::join_all(client.active_connections().into_iter().map(ask)).await;
+    infos.into_iter().flatten().collect()
 }
 
 /// Evicted keys would be lost messages.
 pub async fn warn_of_eviction(client: &Client) {
-    let infos = info_of_all(client, "memory").await.unwrap_or_default();
+    let infos = info_of_all(client, "memory").await;
     let policies: Vec<_> = infos.iter().map(|(_, info)| field(info, "maxmemory_policy")).collect();
     if policies.is_empty() || policies.contains(&None) {
         info!(
@@ -143,7 +144,7 @@ pub async fn warn_of_eviction(client: &Client) {
 pub async fn watch_memory(client: Link, closed: CancellationToken) {
     let mut was_full = false;
     loop {
-        let infos = info_of_all(&client, "memory").await.unwrap_or_default();
+        let infos = info_of_all(&client, "memory").await;
         let fills: HashMap<_, _> =
             infos.into_iter().filter_map(|(server, info)| Some((server, fill(&info)?))).collect();
         client.condition().set_fills(fills);

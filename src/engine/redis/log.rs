@@ -2,10 +2,13 @@
 
 use super::{
     Redis,
+    cluster::is_away,
     keys::RoomKeys,
     script::{MEND, READ},
 };
-use crate::engine::{After, AppendError, Appended, Damaged, Draft, Record, RecordPage, RoomLog, StoreError, random_id};
+use crate::engine::{
+    After, AppendError, Appended, Damaged, Draft, NoTop, Record, RecordPage, RoomLog, StoreError, random_id,
+};
 use app::domain::{Cursor, EntryId, Epoch, RoomKey, RoomName};
 use async_trait::async_trait;
 use fred::{
@@ -86,26 +89,14 @@ impl RoomLog for Redis {
         Ok(self.read(room, "XRANGE", "-", "+", 0).await?.map(|(top, _)| top))
     }
 
-    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, Damaged>>, StoreError> {
+    async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, NoTop>>, StoreError> {
         // Queued together, they travel together; in a Cluster to several nodes.
         let read = |room| async move {
-            let keys = self.keys.room(room);
-            let (fields, count): (Vec<Option<Str>>, u64) = tokio::try_join!(
-                self.client.hmget(keys.meta(), vec!["epoch", "seq", "id"]),
-                self.client.xlen(keys.log())
-            )?;
-            let top = match fields.as_slice() {
-                [Some(epoch), Some(seq), Some(id)] => cursor(epoch, seq, id),
-                _ => None,
-            };
-            if top.map_or(0, |top| top.seq) == count {
-                return Ok(Ok(top));
-            }
-            // Something was appended between the two, or they do not fit.
-            match self.read(room, "XRANGE", "-", "+", 0).await {
-                Ok(found) => Ok(Ok(found.map(|(top, _)| top))),
+            match self.top_of(room).await {
+                Ok(top) => Ok(Ok(top)),
                 // It is for whoever reads it, and does not keep the others from being looked at.
-                Err(Unread::Damaged(damaged)) => Ok(Err(damaged)),
+                Err(Unread::Damaged(damaged)) => Ok(Err(damaged.into())),
+                Err(Unread::Store(error)) if is_away(&error.0) => Ok(Err(NoTop::Away)),
                 Err(Unread::Store(error)) => Err(error),
             }
         };
@@ -114,6 +105,22 @@ impl RoomLog for Redis {
 }
 
 impl Redis {
+    async fn top_of(&self, room: &RoomKey) -> Result<Option<Cursor>, Unread> {
+        let keys = self.keys.room(room);
+        let (fields, count): (Vec<Option<Str>>, u64) =
+            tokio::try_join!(self.client.hmget(keys.meta(), vec!["epoch", "seq", "id"]), self.client.xlen(keys.log()))
+                .map_err(StoreError::from)?;
+        let top = match fields.as_slice() {
+            [Some(epoch), Some(seq), Some(id)] => cursor(epoch, seq, id),
+            _ => None,
+        };
+        if top.map_or(0, |top| top.seq) == count {
+            return Ok(top);
+        }
+        // Something was appended between the two, or they do not fit.
+        Ok(self.read(room, "XRANGE", "-", "+", 0).await?.map(|(top, _)| top))
+    }
+
     /// The answer of a read, once meta says what the log says.
     pub(super) async fn read_log(&self, room: &RoomKey, args: Vec<Value>) -> Result<Vec<Str>, Unread> {
         let keys = self.keys.room(room);

@@ -3,7 +3,7 @@
 
 use super::{Redis, control::Word, directory::MEMBERS_KEPT, script::RAISE_MARK};
 use crate::engine::{
-    Damaged, Reads, RoomLog, StoreError,
+    NoTop, Reads, RoomLog, StoreError,
     reads::{UNREAD_SCAN, Unread, standing},
 };
 use app::{
@@ -86,8 +86,8 @@ impl Redis {
             Ok(marks)
         };
         let (marks, tops) = tokio::try_join!(marks, self.tops(rooms))?;
-        let place = |(mark, top): (Option<Str>, Result<Option<Cursor>, Damaged>)| {
-            // Of a damaged log nothing is told, so that the person's other rooms are.
+        let place = |(mark, top): (Option<Str>, Result<Option<Cursor>, NoTop>)| {
+            // Of a log that cannot be read nothing is told, so that the person's other rooms are.
             let top = top.ok().flatten()?;
             Some((standing(stored_mark(&mark?)?, top), top))
         };

@@ -64,7 +64,7 @@ pub struct Redis {
     under_way: Semaphore,
     reloading: Reloading,
     session_ttl: Duration,
-    touches: Touches,
+    touches: Arc<Touches>,
     subscriptions: Arc<Subscriptions>,
     here: Arc<Here>,
     /// What names of buckets are hidden with.
@@ -129,7 +129,7 @@ impl Redis {
             under_way: Semaphore::new(APPENDS_MAX as usize),
             reloading: Reloading::default(),
             session_ttl: times.session_ttl,
-            touches: Touches::default(),
+            touches: Arc::default(),
             subscriptions,
             here,
             secret: OnceCell::new(),

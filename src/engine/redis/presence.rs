@@ -6,6 +6,7 @@
 use super::{
     Redis,
     clock::ServerClock,
+    cluster::is_away,
     condition::Link,
     keys::{Keys, PRESENCE_CHANGED, RoomKeys},
     script::{ENTER, LEAVE, LIVE_INSTANCES, RENEW_LEASE},
@@ -64,6 +65,10 @@ pub struct Here {
     rooms: Mutex<Rooms>,
     /// Redis may say something else than `rooms`.
     doubtful: AtomicBool,
+    /// Rooms in which nobody could be entered under the present id, since the part of a Cluster that holds them was away.
+    owed: Mutex<HashSet<RoomKey>>,
+    /// The instances that were alive when Redis told last.
+    alive: Mutex<HashSet<String>>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -89,6 +94,8 @@ impl Here {
             instance: RwLock::new(Instance::new()),
             rooms: Mutex::default(),
             doubtful: AtomicBool::new(false),
+            owed: Mutex::default(),
+            alive: Mutex::default(),
         }
     }
 
@@ -136,6 +143,7 @@ impl Here {
         if !self.doubtful.load(Ordering::Acquire) {
             let (held, alive) = self.renew(&instance, false, None).await?;
             if held {
+                self.enter_owed().await?;
                 return Ok(alive);
             }
             info!("this instance's lease lapsed; entering everyone again");
@@ -147,17 +155,50 @@ impl Here {
         let mut instance = self.instance.write().await;
         let (old, new) = (instance.clone(), Instance::new());
         self.doubtful.store(true, Ordering::Release);
-        *instance = new.clone();
+        // Until then the old id counts: to those who cannot be told of the new one either.
         let (_, alive) = self.renew(&new, true, Some(&old)).await?;
-        let rooms = self.rooms().clone();
-        for (room, people) in rooms {
-            let people: Vec<_> = people.into_iter().collect();
-            for some in people.chunks(BATCH) {
-                self.write_entered(&new, &room, some).await?;
-            }
-        }
+        *instance = new;
+        *lock(&self.owed) = self.rooms().keys().cloned().collect();
+        self.enter_all_owed(&instance).await?;
         self.doubtful.store(false, Ordering::Release);
         Ok(alive)
+    }
+
+    async fn enter_owed(&self) -> Result<(), StoreError> {
+        if lock(&self.owed).is_empty() {
+            return Ok(());
+        }
+        // Nobody leaves meanwhile who would then be entered.
+        let instance = self.instance.write().await;
+        self.enter_all_owed(&instance).await
+    }
+
+    /// Enters everyone in the rooms where that is due; those on a server that is away stay due.
+    async fn enter_all_owed(&self, instance: &Instance) -> Result<(), StoreError> {
+        let owed = lock(&self.owed).clone();
+        for room in owed {
+            let people: Vec<_> = self.rooms().get(&room).cloned().unwrap_or_default().into_iter().collect();
+            match self.enter_many(instance, &room, &people).await {
+                Ok(()) => {
+                    lock(&self.owed).remove(&room);
+                }
+                Err(error) if is_away(&error.0) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn enter_many(
+        &self,
+        instance: &Instance,
+        room: &RoomKey,
+        people: &[(UserId, UserName)],
+    ) -> Result<(), StoreError> {
+        for some in people.chunks(BATCH) {
+            self.write_entered(instance, room, some).await?;
+        }
+        Ok(())
     }
 
     async fn renew(
@@ -179,7 +220,9 @@ impl Here {
         if let Some(now) = answer.next().and_then(|now| now.parse().ok()) {
             self.clock.told(now);
         }
-        Ok((held, answer.collect()))
+        let alive: HashSet<_> = answer.collect();
+        lock(&self.alive).clone_from(&alive);
+        Ok((held, alive))
     }
 
     async fn enter(&self, room: &RoomKey, person: &Person) -> Result<(), StoreError> {
@@ -220,9 +263,10 @@ impl Here {
         Ok(ENTER.run::<()>(&self.client, vec![keys.people(), keys.channel()], args).await?)
     }
 
-    /// A write that failed may still have happened, or will be missing: the next renewal sets it right.
+    /// A write that failed may still have happened, or will be missing: the next renewal sets it right. One for a server that
+    /// is away did not happen, and is made again by whoever asked for it.
     fn doubt_if_failed(&self, written: Result<(), StoreError>) -> Result<(), StoreError> {
-        if written.is_err() {
+        if written.as_ref().is_err_and(|error| !is_away(&error.0)) {
             self.doubtful.store(true, Ordering::Release);
         }
         written
@@ -232,13 +276,24 @@ impl Here {
         let fields: HashMap<String, String> = self.client.hgetall(room.people()).await?;
         let own = self.instance.read().await.0.clone();
         let mut alive = HashSet::from([own]);
+        let mut is_told = true;
         if fields.keys().any(|field| !is_of(field, &alive)) {
             // Asked after the fields were read: an instance has its lease before it writes its first field.
-            let others: Vec<String> = LIVE_INSTANCES.run(&self.client, vec![self.keys.instances()], vec![]).await?;
-            alive.extend(others);
+            match LIVE_INSTANCES.run::<Vec<String>>(&self.client, vec![self.keys.instances()], vec![]).await {
+                Ok(others) => {
+                    *lock(&self.alive) = others.iter().cloned().collect();
+                    alive.extend(others);
+                }
+                // Whoever was alive counts until somebody can tell.
+                Err(error) if is_away(error.details()) => {
+                    is_told = false;
+                    alive.extend(lock(&self.alive).iter().cloned());
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let (live, dead): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(field, _)| is_of(field, &alive));
-        if !dead.is_empty() {
+        if is_told && !dead.is_empty() {
             let dead: Vec<String> = dead.into_iter().map(|(field, _)| field).collect();
             if let Err(error) = self.client.hdel::<(), _, _>(room.people(), dead).await {
                 warn!(%error, "the presence of a dead instance was not removed");
@@ -268,6 +323,9 @@ impl Here {
                 if let Err(error) = LEAVE.run::<()>(&self.client, vec![keys.people(), keys.channel()], args).await {
                     // The lease ends it all the same.
                     warn!(%error, "presence could not be released");
+                    if is_away(error.details()) {
+                        break;
+                    }
                     return;
                 }
             }
@@ -280,8 +338,12 @@ impl Here {
     }
 
     fn rooms(&self) -> MutexGuard<'_, Rooms> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.rooms)
     }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_of(field: &str, instances: &HashSet<String>) -> bool {
