@@ -81,9 +81,14 @@ impl RedisServer {
 
     /// Starts a Cluster of so many masters, each with as many slots. It goes on with those that are left when one dies.
     pub fn start_cluster_of<const MASTERS: usize>() -> [Self; MASTERS] {
+        Self::start_cluster_with(&[])
+    }
+
+    pub fn start_cluster_with<const MASTERS: usize>(extra_args: &[&str]) -> [Self; MASTERS] {
         const SLOTS: usize = 16_384;
         let own = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];
-        let all = [&own[..], &["--cluster-require-full-coverage", "no", "--cluster-node-timeout", "500"]].concat();
+        let left = ["--cluster-require-full-coverage", "no", "--cluster-node-timeout", "500"];
+        let all = [&own[..], &left, extra_args].concat();
         let servers = std::array::from_fn::<_, MASTERS, _>(|_| Self::start(&all));
         for (index, server) in servers.iter().enumerate() {
             let [from, to] = [index, index + 1].map(|index| index * SLOTS / MASTERS);

@@ -275,7 +275,7 @@ fn connect_error(server: &str, error: &Error) -> ConnectError {
 }
 
 /// What an error says, on one line.
-fn what_is_wrong(error: &Error) -> String {
+pub fn what_is_wrong(error: &Error) -> String {
     let text = error.details().split_whitespace().collect::<Vec<_>>().join(" ");
     // fred shows I/O errors as `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }`.
     match text.split('"').collect::<Vec<_>>().as_slice() {

@@ -13,6 +13,7 @@
 mod ask;
 mod stand_in;
 
+use super::connection::what_is_wrong;
 use ask::{Range, ask};
 use fred::{
     prelude::{Config, Error, ErrorKind, Server, ServerConfig},
@@ -181,7 +182,7 @@ impl Masters {
             }
         };
         if stand_in.begin() {
-            let why = why.map(Error::details);
+            let why = why.map(what_is_wrong);
             warn!(%server, why, "a server of the Cluster does not answer: its rooms wait, the others go on");
             tokio::spawn(self.clone().await_return(server.clone(), stand_in.clone()));
         }
