@@ -71,14 +71,14 @@ test('from signing in to signing out, everything is done without a pointer', asy
   await tabTo(page, first);
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { name: first })).toBeVisible();
-  expect(await texts(page)).toEqual(['by Enter', 'by the button']);
+  await expect.poll(() => texts(page)).toEqual(['by Enter', 'by the button']);
   await tabTo(page, 'Room menu');
   await page.keyboard.press('Enter');
   await tabTo(page, 'Leave this room');
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/\/rooms\?left=/);
   await tabTo(page, 'Undo');
-  await tabTo(page, 'Sign out');
+  await tabTo(page, 'Sign out', 'Shift+Tab');
   await page.keyboard.press('Enter');
   await expect(page.locator('form[action="/signin"]')).toBeVisible();
 });
