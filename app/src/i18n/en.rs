@@ -182,7 +182,7 @@ pub static STRINGS: Strings = Strings {
     left: |names, others| format!("{} left", list(names, others)),
     gap: "You were away for a long time. The messages in between are not shown here.",
     reset: "The server went back to an earlier state. Messages you saw before may be gone.",
-    new_messages: |n| if n == 1 { "1 new message".to_owned() } else { format!("{} new messages", Strings::badge(n)) },
+    new_messages: |n| if n == "1" { "1 new message".to_owned() } else { format!("{n} new messages") },
     says: |name, text| format!("{}: {text}", isolated(name)),
     typing: |names, others| {
         let verb = if names.len() + others == 1 { " is typing…" } else { " are typing…" };

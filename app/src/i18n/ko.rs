@@ -158,7 +158,7 @@ pub static STRINGS: Strings = Strings {
     left: |names, others| format!("{} 나갔습니다", list(names, others)),
     gap: "오래 자리를 비우셨습니다. 그사이에 온 메시지는 여기에 보이지 않습니다.",
     reset: "서버가 이전 상태로 되돌아갔습니다. 앞서 보시던 메시지가 없어졌을 수 있습니다.",
-    new_messages: |n| format!("새 메시지 {}개", Strings::badge(n)),
+    new_messages: |n| format!("새 메시지 {n}개"),
     says: |name, text| format!("{} 님: {text}", isolated(name)),
     typing: |names, others| list(names, others) + " 입력 중…",
 

@@ -178,7 +178,8 @@ pub struct Strings {
     pub left: fn(&[&str], usize) -> String,
     pub gap: &'static str,
     pub reset: &'static str,
-    pub new_messages: fn(usize) -> String,
+    /// So many, or a badge's number of those that were counted up to a point only.
+    pub new_messages: fn(&str) -> String,
     /// Name and text, for a screen reader.
     pub says: fn(&str, &str) -> String,
     /// Names and how many more.
@@ -449,7 +450,9 @@ mod tests {
             }
         }
         assert_eq!((ko.more_people)(250), "외 250명");
-        assert_ne!(ko.new_from_here, (ko.new_messages)(1), "the divider is not the button");
+        assert_ne!(ko.new_from_here, (ko.new_messages)("1"), "the divider is not the button");
+        assert_eq!((en.new_messages)(&Strings::badge(1)), "1 new message");
+        assert_eq!((en.new_messages)(&Strings::badge(100)), "99+ new messages");
         assert!((en.offline_banner)(1).contains("in 1 second.") && (en.offline_banner)(3).contains("in 3 seconds."));
     }
 

@@ -56,7 +56,7 @@ impl Announcer {
             return;
         }
         if waiting.len() > TOLD_MAX {
-            self.say((strings().new_messages)(waiting.len()));
+            self.say((strings().new_messages)(&waiting.len().to_string()));
         } else {
             for sentence in waiting {
                 self.say(sentence);

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     clock::Dial,
+    i18n::Strings,
     protocol::{PAGE_ENTRIES, Person},
     rows::Row,
     view::{
@@ -49,7 +50,7 @@ pub fn list(chat: Chat, handles: Handles, halves: bool) -> impl IntoView {
     // What was fetched is nothing new: only what this person has not read is, be it among the rows or not.
     let way_down = move || match chat.unread(&chat.room.with(|room| room.key.clone())) {
         0 => t.to_newest.to_owned(),
-        n => (t.new_messages)(n),
+        n => (t.new_messages)(&Strings::badge(n)),
     };
     // The scroller lays its one child out from the end, so that the page stands at the newest message by itself.
     view! {
