@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
-import { alsoEnter, committed, connected, enter, field, leave, say, signIn, texts, unique } from './support/people';
+import { alsoEnter, committed, connected, enter, field, leave, say, signIn, tell, texts, unique } from './support/people';
+import { Writer } from './support/crowd';
 import { Proxy } from './support/proxy';
 import { test as base, expect } from './support/test';
 
@@ -36,7 +37,7 @@ async function settled(page: Page, expected: readonly string[]): Promise<void> {
 
 test('what was unsent at a reload goes out once, before what is written after it', async ({ page, net }) => {
   await enter(page, net.url, unique('지우'), unique('tunnel'));
-  await say(page, 'before');
+  await tell(page, 'before');
   await expect(pending(page)).toHaveCount(0);
   net.cut();
   await say(page, 'one');
@@ -167,6 +168,24 @@ test('a tab that is reloaded while another one waits keeps what it had', async (
   await expect(pending(other)).toHaveCount(0);
   net.restore();
   await settled(page, ['one']);
+});
+
+test('what was acknowledged and is further back than the page is not shown as if it were still to be sent', async ({ page, browser, net, server }) => {
+  const room = unique('long ago');
+  await enter(page, net.url, unique('지우'), room);
+  for (const text of ['one', 'two', 'three']) await tell(page, text);
+  const writer = await Writer.in(browser, server.url, unique('Megan'), room);
+  await writer.write(Array.from({ length: 80 }, (_, i) => `later ${i + 1}`));
+  // Nobody answers what became of them.
+  net.cut();
+  await page.reload();
+  await say(page, 'now');
+  await expect(pending(page).locator('.text')).toHaveText(['now']);
+  net.restore();
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await expect(pending(page)).toHaveCount(0, { timeout: 20_000 });
+  await expect.poll(async () => (await committed(page)).at(-1)).toBe('now');
+  await writer.leave();
 });
 
 for (const locks of [true, false]) {

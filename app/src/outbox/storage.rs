@@ -98,5 +98,9 @@ impl Outbox {
     /// have grown beyond the place.
     pub fn doubt_unconfirmed(&mut self, timeline: &Timeline) {
         self.ask(|landed| timeline.has(landed.at) != Some(true));
+        // Nothing says that what is further back than what is here is gone: it was sent, and is not shown as if it were not.
+        for landed in self.landed.iter_mut().filter(|landed| landed.asked) {
+            landed.shown |= timeline.has(landed.at).is_none();
+        }
     }
 }
