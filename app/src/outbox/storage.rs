@@ -71,8 +71,9 @@ impl Outbox {
             *id = self.next_id;
             self.next_id += 1;
         }
+        // What was being asked about is as it was: nothing here has told of it since.
         for landed in &mut self.landed {
-            landed.shown = false;
+            landed.shown &= landed.asked;
         }
         // Questions under another producer are asked anew.
         let own = self.p;
