@@ -63,6 +63,8 @@ test('the letter counts where it is a Latin one, wherever the layout has it', as
     await expect(switcher(page)).toBeVisible();
     await page.keyboard.press('Escape');
     await expect(switcher(page)).toBeHidden();
+    // The dialog is gone a moment before its contents are, and quicker than by hand it is not opened again.
+    await expect(page.locator('.switcher .find')).toHaveCount(0);
   }
 });
 
