@@ -63,6 +63,8 @@ async function asked(request) {
 
 /** What a hashed name means never changes. */
 async function kept(event) {
+  // Another build's worker may have taken over, and the cache away: it is not made a second time.
+  if (!(await caches.has(CACHE))) return fetch(event.request);
   const cache = await caches.open(CACHE);
   // There is one answer to each, however it was compressed on its way.
   const old = await cache.match(event.request, { ignoreVary: true });
