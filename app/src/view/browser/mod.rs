@@ -141,7 +141,9 @@ fn current_room(chat: Chat) {
             let (list_box, link_box) = (list.get_bounding_client_rect(), link.get_bounding_client_rect());
             let below = link_box.top() - list_box.top();
             if below < 0.0 || link_box.bottom() > list_box.bottom() {
-                list.set_scroll_top(list.scroll_top() + (below - list_box.height() / 2.0) as i32);
+                #[allow(clippy::cast_possible_truncation)] // pixels
+                let to_the_middle = (below - list_box.height() / 2.0) as i32;
+                list.set_scroll_top(list.scroll_top() + to_the_middle);
             }
         });
     });
