@@ -109,6 +109,8 @@ impl Side {
             None => Server::start(program, data.path()).await?,
         };
         let cookie = sign_in(server.address, "bench", "alone").await?;
+        // Each makes its room.
+        let sender = sign_in(server.address, "sender", "full").await?;
         let (alone, full) = (key("alone")?, key("full")?);
         let mut readers = Vec::new();
         for _ in 0..options.readers {
@@ -116,7 +118,7 @@ impl Side {
             reader.join(&full).await?;
             readers.push(reader);
         }
-        let mut sender = Client::connect(server.address, &sign_in(server.address, "sender", "full").await?).await?;
+        let mut sender = Client::connect(server.address, &sender).await?;
         sender.join(&alone).await?;
         sender.join(&full).await?;
         Ok(Self { server, redis, alone: (alone, 0), full: (full, 0), sender, readers, _data: data })
