@@ -8,27 +8,33 @@ only=${1:-}
 case $only in '' | rust | chaos | dist | e2e) ;; *) die "usage: scripts/test.sh [rust|chaos|dist|e2e]" ;; esac
 part() { [[ -z $only || $only == "$1" ]]; }
 
+doing="installing what the tests need"
+trap '[[ $? == 0 ]] || echo "FAIL $doing"' EXIT
+begin() { doing=$1; say "$1"; }
+
 scripts/setup.sh test
 
 if part rust; then
-  say "Rust tests"
+  begin "Rust tests"
   cargo test
 fi
 if part chaos; then
-  say "a minute of chaos on each engine"
+  begin "what makes chaos"
   cargo build -p hubbub -p bench
   for engine in embedded redis; do
+    begin "a minute of chaos on $engine"
     SECS=60 target/debug/bench --server target/debug/hubbub chaos --engine "$engine"
   done
 fi
 if part dist || part e2e; then
+  begin "the release"
   scripts/build.sh
 fi
 if part dist; then
-  say "the release's files"
+  begin "the release's files"
   scripts/check-dist.sh
 fi
 if part e2e; then
-  say "browser tests"
+  begin "browser tests"
   npm --prefix end2end --silent test
 fi
