@@ -126,7 +126,9 @@ async fn async_run(program: PathBuf, options: Options) -> Result<bool> {
     }
     let end = Instant::now() + Duration::from_secs(options.secs);
     let mut schedule = Schedule::new(kinds, random.fork(), world, shared.clone());
-    schedule.run(end).await?;
+    if let Err(error) = schedule.run(end).await {
+        return Err(format!("{error}; logs and data are in {}", schedule.world().keep_files().display()).into());
+    }
     eprintln!("healing");
     shared.busy.set(false);
     schedule.heal().await;

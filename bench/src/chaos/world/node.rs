@@ -49,9 +49,11 @@ impl Node {
             command.args(["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", &announced]);
             // A replica that starts anew is sent everything at once.
             command.args(["--repl-diskless-sync-delay", "0"]);
-            if let Some(master) = master {
-                command.args(["--replicaof", &master.ip().to_string(), &master.port().to_string()]);
-            }
+            // Said either way: Sentinel writes into the settings whom it made a replica, and may have been overtaken since.
+            let (ip, port) = master.map_or(("no".to_owned(), "one".to_owned()), |master| {
+                (master.ip().to_string(), master.port().to_string())
+            });
+            command.args(["--replicaof", &ip, &port]);
         })?;
         self.peers.add(&started, Peer::Redis);
         let started = process.insert(started);

@@ -115,6 +115,13 @@ async fn a_demoted_master_keeps_its_connections_and_its_address_leads_to_another
     world.redis.restart().await.unwrap();
     assert_eq!(world.get("after-b").await, one());
     world.redis.settle().await.unwrap();
+    // The failover wrote into the other's settings that it is a replica, which it is not any more.
+    world.redis.demote().await.unwrap();
+    world.redis.settle().await.unwrap();
+    world.redis.kill().await;
+    world.redis.restart().await.unwrap();
+    world.redis.settle().await.unwrap();
+    assert_eq!(world.get("after-b").await, one());
 }
 
 #[tokio::test]
