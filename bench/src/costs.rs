@@ -6,7 +6,7 @@ use crate::{
     server::{Server, cpu_of},
 };
 use app::{domain::RoomKey, protocol::ServerFrame};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures_util::future::try_join_all;
 use std::{
     net::TcpListener,
@@ -23,6 +23,9 @@ pub struct Options {
     /// On a Redis that is started for it, rather than on the embedded store
     #[arg(long)]
     redis: bool,
+    /// One of the three alone
+    #[arg(long, value_enum)]
+    only: Option<Kind>,
     /// How often both builds are started anew
     #[arg(long, default_value_t = 3)]
     rounds: u64,
@@ -40,7 +43,7 @@ pub struct Options {
     messages: u64,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// Each message after the answer to the one before: a commit for each
     InTurn,
@@ -167,6 +170,9 @@ pub async fn measure(program: &Path, options: &Options) -> Result<()> {
         ("append, all in flight", Kind::InFlight),
         ("delivery", Kind::Delivery),
     ] {
+        if options.only.is_some_and(|only| only != kind) {
+            continue;
+        }
         let each = match kind {
             Kind::InTurn | Kind::InFlight => options.appends,
             Kind::Delivery => options.messages * options.readers as u64,
