@@ -22,6 +22,11 @@ pub(super) const AHEAD_MAX: i64 = 60_000;
 /// that moment is one to an index.
 const SEEN_WITHIN: u64 = 60_000;
 
+/// A room's end, and where a producer is in it.
+pub(super) const FIND: &str = "
+    SELECT rooms.id, epoch, seq, top_id, active_at, listed_at, producers.id, last, seen_at, sent
+    FROM rooms LEFT JOIN producers ON room = rooms.id AND user = ?2 AND p = ?3 WHERE key = ?1";
+
 pub(super) struct Append {
     clock: Clock,
     room: RoomRef,
@@ -199,27 +204,24 @@ impl Found {
     }
 
     fn load(db: &Connection, draft: &Append) -> rusqlite::Result<Option<Self>> {
-        db.prepare_cached(
-            "SELECT rooms.id, epoch, seq, top_id, active_at, listed_at, producers.id, last, seen_at, sent
-             FROM rooms LEFT JOIN producers ON room = rooms.id AND user = ?2 AND p = ?3 WHERE key = ?1",
-        )?
-        .query_row(params![draft.room.key.as_str(), draft.by.0.cast_signed(), draft.p.0.cast_signed()], |row| {
-            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            let producer = match row.get(6)? {
-                Some(id) => Some(Producer { id, last: number(7)?, seen_at: row.get(8)?, sent: row.get(9)? }),
-                None => None,
-            };
-            Ok(Self {
-                room: row.get(0)?,
-                epoch: Epoch(number(1)?),
-                seq: number(2)?,
-                top: EntryId(number(3)?),
-                active_at: row.get(4)?,
-                listed_at: row.get(5)?,
-                producer,
+        db.prepare_cached(FIND)?
+            .query_row(params![draft.room.key.as_str(), draft.by.0.cast_signed(), draft.p.0.cast_signed()], |row| {
+                let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+                let producer = match row.get(6)? {
+                    Some(id) => Some(Producer { id, last: number(7)?, seen_at: row.get(8)?, sent: row.get(9)? }),
+                    None => None,
+                };
+                Ok(Self {
+                    room: row.get(0)?,
+                    epoch: Epoch(number(1)?),
+                    seq: number(2)?,
+                    top: EntryId(number(3)?),
+                    active_at: row.get(4)?,
+                    listed_at: row.get(5)?,
+                    producer,
+                })
             })
-        })
-        .optional()
+            .optional()
     }
 
     fn create(db: &Connection, room: &RoomRef, now: i64) -> rusqlite::Result<Self> {

@@ -177,12 +177,16 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{AppendError, Appended, Content, Directory, Draft, RoomLog, embedded::Embedded};
+    use crate::engine::{
+        AppendError, Appended, Content, Directory, Draft, RoomLog,
+        embedded::{Embedded, append},
+    };
     use app::{
         domain::{MessageText, ProducerId, RoomName, UserId, UserName},
         page::RoomRef,
         protocol::Person,
     };
+    use rusqlite::StatementStatus;
     use std::sync::mpsc;
     use tempfile::TempDir;
 
@@ -280,6 +284,19 @@ mod tests {
         assert_eq!(engine.newest(&draft(n).room.key, 100).await.unwrap().unwrap().records.len() as u64, n - 1);
         limit(1_000).await.unwrap();
         engine.append(draft(n)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_an_append_asks_is_not_compiled_anew_each_time() {
+        let dir = TempDir::new().unwrap();
+        let engine = engine(&dir);
+        let mut compiled = Vec::new();
+        for n in 1..=4 {
+            engine.append(draft(n)).await.unwrap();
+            let anew = engine.write(|db| Ok(db.prepare_cached(append::FIND)?.get_status(StatementStatus::RePrepare)));
+            compiled.push(anew.await.unwrap());
+        }
+        assert_eq!(compiled[1..], [compiled[0]; 3]);
     }
 
     /// Makes what the producers' records hold so many days and minutes older, and prunes.
