@@ -48,38 +48,67 @@ use leptos::{
 };
 use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, convert::FromWasmAbi};
-use web_sys::{Element, EventTarget, HtmlElement, KeyboardEvent, MouseEvent};
+use web_sys::{Element, EventTarget, HtmlElement, KeyboardEvent, MessageChannel, MouseEvent};
 
-/// Brings the page to life once it is hydrated.
+/// Brings the page to life once it is hydrated: first what is seen, then what is done here, then what others do.
 pub fn start(chat: Chat, handles: Handles, screen: RoomScreen, page: PageData, entries: Vec<Arc<Entry>>) {
     let mut once = Some((screen, page, entries));
     effect(move || {
-        let Some((screen, page, entries)) = once.take().filter(|_| crate::client::is_whole()) else { return };
-        clock::start(page.now);
-        own_time_zone(chat, &page, &entries);
+        let Some((screen, page, entries)) = once.take() else { return };
         let announcer = Announcer::new(handles);
-        today(chat, handles);
-        if let Some(keeper) = scroll::keep(chat, handles, announcer) {
-            folds::attach(handles, &keeper);
-        }
-        composer::take_over(chat, handles);
-        counter::attach(handles, announcer);
-        drawer(chat, handles);
-        current_room(chat);
-        copy_link(chat, handles, announcer);
-        crowd(handles);
-        messages::attach(chat, handles);
-        tools::attach(chat, handles, announcer);
-        reading::watch(chat, handles);
-        keyboard::attach(chat, handles);
-        settings::attach(chat);
-        notices::watch(chat);
-        title(chat, handles);
-        interruptions(chat, announcer);
-        refusals(chat, announcer);
-        returns(chat, announcer);
-        crate::client::attach(chat, screen, page.build);
+        let build = page.build.clone();
+        in_turn(vec![
+            Box::new(move || {
+                clock::start(page.now);
+                own_time_zone(chat, &page, &entries);
+                today(chat, handles);
+                if let Some(keeper) = scroll::keep(chat, handles, announcer) {
+                    folds::attach(handles, &keeper);
+                }
+                composer::take_over(chat, handles);
+                counter::attach(handles, announcer);
+            }),
+            Box::new(move || {
+                drawer(chat, handles);
+                current_room(chat);
+                copy_link(chat, handles, announcer);
+                crowd(handles);
+                messages::attach(chat, handles);
+                tools::attach(chat, handles, announcer);
+                keyboard::attach(chat, handles);
+                settings::attach(chat);
+            }),
+            Box::new(move || {
+                reading::watch(chat, handles);
+                notices::watch(chat);
+                title(chat, handles);
+                interruptions(chat, announcer);
+                refusals(chat, announcer);
+                returns(chat, announcer);
+                crate::client::attach(chat, screen, build);
+            }),
+        ]);
     });
+}
+
+type Step = Box<dyn FnOnce()>;
+
+/// Takes each step in a task of its own, as long as nothing broke: between them the browser paints, and answers the reader.
+/// By messages, since timers of a tab in the background wait for a second each.
+fn in_turn(steps: Vec<Step>) {
+    let Ok(channel) = MessageChannel::new() else { return };
+    let (owner, mut steps) = (Owner::current().unwrap_or_default(), steps.into_iter());
+    let (here, there) = (channel.port1(), channel.port2());
+    let next = there.clone();
+    let take = Closure::<dyn FnMut(JsValue)>::new(move |_| {
+        match steps.next().filter(|_| crate::client::is_whole()) {
+            Some(step) => owner.with(step),
+            None => return next.close(),
+        }
+        let _ = next.post_message(&JsValue::NULL);
+    });
+    here.set_onmessage(Some(take.into_js_value().unchecked_ref()));
+    let _ = there.post_message(&JsValue::NULL);
 }
 
 /// The page was rendered for the zone the server knew. When that is not where the browser is, it is laid out again.
