@@ -7,7 +7,7 @@ use crate::{
 };
 use app::protocol::ReadMark;
 use hubbub::engine::{
-    Appended, Directory, Presence, Quota, Quotas, Reads, RoomLog, TokenHash,
+    Appended, Directory, Live, Presence, Quota, Quotas, Reads, RoomLog, TokenHash,
     redis::{ConnectError, Redis},
 };
 use std::{fs, path::Path, time::Duration};
@@ -66,6 +66,11 @@ async fn the_start_ends_with_a_line_that_names_the_missing_right() {
     server.allow(&["-info", "-client", "-sunsubscribe"]);
     let engine = Redis::connect(&server.tcp_url(), DAY).await.unwrap();
     fill(&*engine, &Tab::new(&room("Design")), 3).await;
+    for n in 0..50 {
+        let room = room(&format!("room {n}")).key;
+        engine.follow(&room).await.unwrap();
+        engine.unfollow(&room).await;
+    }
 }
 
 /// Keys of people, sessions and producers that would stay for ever.

@@ -6,6 +6,7 @@ use super::{
     connection::{Clients, ConnectError, Place, make_anew},
     keys::Keys,
     script::{PROBE, RIGHTS},
+    subscriptions::subscribe,
 };
 use crate::engine::{Reason, Unwritable};
 use fred::{
@@ -106,7 +107,7 @@ pub async fn check_rights(clients: &Clients, keys: &Keys, place: &Place) -> Resu
         }
         // What scripts may not do, and what is only done where the server lost them.
         let [_, channel] = keys.probe(&tag);
-        clients.subscriber.ssubscribe(channel.as_str()).await.map_err(unusable)?;
+        subscribe(&clients.subscriber, &channel).await.map_err(unusable)?;
         // Nobody hears what becomes of this one.
         let _ = clients.subscriber.sunsubscribe(channel).await;
         PROBE.run_whole(&clients.client, keys.probe(&tag)[0].clone()).await.map_err(unusable)?;

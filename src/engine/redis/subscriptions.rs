@@ -41,6 +41,17 @@ const RESUBSCRIBE_AT_ONCE: usize = 64;
 const RETRY: Duration = Duration::from_millis(100);
 const UNTOLD_EVERY: Duration = Duration::from_mins(1);
 
+/// Subscribes and waits for the confirmation. An unsubscription is not waited for, so that the answer to one that the server does
+/// not permit is taken for this one's: it is asked again then.
+pub async fn subscribe(client: &SubscriberClient, channel: &str) -> Result<(), Error> {
+    loop {
+        match client.ssubscribe(channel).await {
+            Err(error) if error.details().contains("'sunsubscribe'") => {}
+            answer => return answer,
+        }
+    }
+}
+
 pub struct Subscriptions {
     client: SubscriberClient,
     keys: Keys,
@@ -99,7 +110,7 @@ impl Subscriptions {
         tasks.spawn(self.clone().hear(stop()));
         tasks.spawn(self.clone().make_again(stop()));
         tasks.spawn(self.clone().ping(stop()));
-        Ok(self.client.ssubscribe(self.control.as_str()).await?)
+        Ok(subscribe(&self.client, &self.control).await?)
     }
 
     pub async fn follow(&self, room: &RoomKey) -> Result<(), StoreError> {
@@ -111,7 +122,7 @@ impl Subscriptions {
         let _turn = followed.gate.lock().await;
         followed.on.store(true, Ordering::Release);
         // Again even if it was followed already: the confirmation is the promise.
-        match self.client.ssubscribe(channel.as_str()).await {
+        match subscribe(&self.client, &channel).await {
             Ok(()) => {
                 followed.confirmed.store(true, Ordering::Release);
                 Ok(())
@@ -134,7 +145,7 @@ impl Subscriptions {
         if !followed.on.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.client.ssubscribe(channel).await
+        subscribe(&self.client, channel).await
     }
 
     pub async fn unfollow(&self, room: &RoomKey) {
@@ -296,7 +307,7 @@ impl Subscriptions {
     }
 
     async fn subscribe_all(&self) -> bool {
-        let control = self.client.ssubscribe(self.control.as_str()).await;
+        let control = subscribe(&self.client, &self.control).await;
         let rooms = stream::iter(self.all_followed())
             .map(|(channel, followed)| async move { self.subscribe_again(&channel, &followed).await })
             .buffer_unordered(RESUBSCRIBE_AT_ONCE)
