@@ -5,18 +5,27 @@
 -- entry that could not be published stands.
 --
 -- KEYS: meta, log, the producer's record, the room's channel, the record of each earlier number's producer
--- ARGV: n, digest, id for a new epoch, id for the entry, the entry's JSON from "by" on ("" for a void), room key,
---       room name, seconds to keep a record with an entry, seconds to keep one of voids alone, the last millisecond at which
---       this may be done ("" for none), milliseconds that an entry's time may be ahead, why a void may make no record
---       ("" if it may), each earlier number
+-- ARGV: n, digest, id for the entry (and for a new epoch), the entry's JSON from "by" on ("" for a void), room key, room name,
+--       the last millisecond at which this may be done ("" for none), why a void may make no record ("" if it may), each
+--       earlier number
 -- Answers one of
---   "entry", epoch, seq, id, at, why nobody was told ("" if they were); the last two only if the entry is new
+--   "entry", epoch, seq, id, at, why nobody was told; the last two only if the entry is new, the last if nobody was
 --   "void"
 --   "conflict"
 --   "gap", last
 --   "late", the server's time in milliseconds
 --   "refused", why: nothing was written
 --   "misfit": nothing was written, because meta says something else than the log
+
+-- Seconds for which a record with an entry is kept: longer than the seven days for which clients are told to retry; thirty days,
+-- and the one within which it is not prolonged. It is not taken away with the session: nothing lists the records, and to
+-- keep such a list would cost every append of a new producer.
+local kept_for = 2678400
+-- Seconds for which one of voids alone is: longer than what may still be on its way when a void is answered.
+local voids_kept_for = 900
+-- Milliseconds that an entry's time may be ahead of the clock: TIME_AHEAD_MAX.
+local ahead_max = 60000
+
 local meta, log, producer, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local n, digest = tonumber(ARGV[1]), ARGV[2]
 
@@ -82,14 +91,14 @@ end
 local now = redis.call('TIME')
 now = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 -- It lay somewhere for too long: who sent it may not any more.
-if ARGV[10] ~= '' and now > tonumber(ARGV[10]) then
+if ARGV[7] ~= '' and now > tonumber(ARGV[7]) then
   return { 'late', text(now) }
 end
 
 -- The same message, which its sender was told was lost: another server than this one had lost it.
 local place, id
 for i = 5, #KEYS do
-  local earlier = ARGV[i + 8]
+  local earlier = ARGV[i + 4]
   local slots = redis.call('HMGET', KEYS[i], 'epoch', text(tonumber(earlier) % 64))
   local was, as, where, entry = string.match(slots[2] or '', '^(%d+) (%w+) (%d+) (%w+)$')
   if epoch and slots[1] == epoch and was == earlier and as == digest and stands(log, epoch, where, entry) then
@@ -99,12 +108,12 @@ for i = 5, #KEYS do
 end
 local is_new = not place and digest ~= 'void'
 
-if digest == 'void' and not known and ARGV[12] ~= '' then
-  return { 'refused', ARGV[12] }
+if digest == 'void' and not known and ARGV[8] ~= '' then
+  return { 'refused', ARGV[8] }
 end
 
 -- A clock that was wrong once does not mark what comes after it.
-if at < now or at > now + tonumber(ARGV[11]) then
+if at < now or at > now + ahead_max then
   at = now
 end
 
@@ -112,11 +121,11 @@ if not epoch then
   epoch, seq, prev = ARGV[3], 0, '0000000000000000'
   redis.call('UNLINK', log)
   redis.call('HSET', meta, 'epoch', epoch, 'seq', '0', 'id', prev, 'at', text(at), 'created', text(at),
-    'key', ARGV[6], 'name', ARGV[7])
+    'key', ARGV[5], 'name', ARGV[6])
 end
 
 if is_new then
-  place, id = text(seq + 1), ARGV[4]
+  place, id = text(seq + 1), ARGV[3]
 end
 local done = ARGV[1] .. (place and ' ' .. digest .. ' ' .. place .. ' ' .. id or ' void')
 
@@ -127,19 +136,19 @@ if kept and math.abs(now - kept) < 86400000 then
   redis.call('HSET', producer, 'last', ARGV[1], slot, done)
 elseif kept or place then
   redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done, 'kept', text(now))
-  failed = is_error(redis.pcall('EXPIRE', producer, ARGV[8]))
+  failed = is_error(redis.pcall('EXPIRE', producer, kept_for))
 else
   -- A record of voids alone shows nowhere, so it is not kept for long; its last void is younger than anything that may still be
   -- on its way.
   redis.call('HSET', producer, 'epoch', epoch, 'last', ARGV[1], slot, done)
-  failed = is_error(redis.pcall('EXPIRE', producer, ARGV[9]))
+  failed = is_error(redis.pcall('EXPIRE', producer, voids_kept_for))
 end
 
 local time, json
 if is_new and not failed then
   time = text(at)
   json = '{"epoch":"' .. epoch .. '","seq":' .. place .. ',"id":"' .. id .. '","prev":"' .. prev
-    .. '","at":' .. time .. ',' .. ARGV[5]
+    .. '","at":' .. time .. ',' .. ARGV[4]
   failed = is_error(redis.pcall('XADD', log, place .. '-0', 'e', json))
 end
 
@@ -148,7 +157,7 @@ if failed then
   if known or is_error(redis.pcall('UNLINK', producer)) then
     redis.call('HSET', producer, 'last', text(last), slot, before or '', 'kept', kept and text(kept) or '')
     if not kept then
-      redis.pcall('EXPIRE', producer, ARGV[9])
+      redis.pcall('EXPIRE', producer, voids_kept_for)
     end
   end
   return string.find(failed, 'equal or smaller', 1, true) and { 'misfit' } or { 'refused', failed }
@@ -161,4 +170,4 @@ if not is_new then
 end
 redis.call('HSET', meta, 'seq', place, 'id', id, 'at', time)
 -- Whoever does not hear of it finds it in the log.
-return { 'entry', epoch, place, id, time, is_error(redis.pcall('SPUBLISH', channel, json)) or '' }
+return { 'entry', epoch, place, id, time, is_error(redis.pcall('SPUBLISH', channel, json)) or nil }

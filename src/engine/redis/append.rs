@@ -5,23 +5,17 @@ use super::{
     condition::{ENTRIES_BELOW, VOIDS_BELOW, reason},
     script::APPEND,
 };
-use crate::engine::{AppendError, Appended, Content, Draft, Reason, StoreError, TIME_AHEAD_MAX, random_id};
+use crate::engine::{AppendError, Appended, Content, Draft, Reason, StoreError, random_id};
 use app::{
-    domain::{Cursor, EntryId, Epoch},
+    domain::{Cursor, EntryId},
     protocol::REPEAT_WINDOW,
 };
 use fred::{
     bytes_utils::Str,
-    prelude::{ClientLike, Error, ErrorKind},
+    prelude::{ClientLike, Error, ErrorKind, Value},
 };
 use std::{str::FromStr, time::Duration};
 
-/// Producers' records with an entry outlive the seven days for which clients are told to retry. They are not taken away
-/// with the session: nothing lists them, and to keep such a list would cost every append of a new producer. Thirty days, and
-/// the one within which the script does not prolong that.
-const PRODUCER_KEPT: Duration = Duration::from_hours(31 * 24);
-/// Those of voids alone have to outlive what may still be on its way when a void is answered.
-const VOIDS_KEPT: Duration = Duration::from_mins(15);
 /// How often, and how long apart, an append is tried again that was overtaken while the server was given its scripts.
 const OVERTAKEN_TRIES: u32 = 20;
 const OVERTAKEN_PAUSE: Duration = Duration::from_millis(10);
@@ -124,29 +118,30 @@ impl Redis {
     async fn append_once(&self, draft: &Draft) -> Result<Answer, Error> {
         let keys = self.keys.room(&draft.room.key);
         let is_void = matches!(draft.content, Content::Void);
-        let tail = if is_void { String::new() } else { draft.json_tail() };
         if !is_void && let Some(why) = self.appends.too_full(ENTRIES_BELOW, || keys.meta()) {
             return Ok(Answer::Full { why });
         }
         let no_record = if is_void { self.appends.too_full(VOIDS_BELOW, || keys.meta()) } else { None };
-        let mut names = vec![keys.meta(), keys.log(), keys.producer(draft.by.id, draft.p), keys.channel()];
-        names.extend(draft.earlier.iter().map(|earlier| keys.producer(draft.by.id, earlier.p)));
-        let mut args = vec![
-            draft.n.to_string().into(),
-            draft.digest().into(),
-            Epoch(random_id()).to_string().into(),
-            EntryId(random_id()).to_string().into(),
-            tail.into(),
-            draft.room.key.as_str().into(),
-            draft.room.name.as_str().into(),
-            PRODUCER_KEPT.as_secs().to_string().into(),
-            VOIDS_KEPT.as_secs().to_string().into(),
-            draft.until.and_then(|until| self.clock.at(until)).map_or_else(String::new, |at| at.to_string()).into(),
-            TIME_AHEAD_MAX.as_millis().to_string().into(),
-            no_record.unwrap_or_default().into(),
-        ];
-        args.extend(draft.earlier.iter().map(|earlier| earlier.n.to_string().into()));
-        let answer: Vec<Str> = APPEND.run_or_reload(&self.appends, names, args, || self.reloading.begin()).await?;
+        let n = |n: u64| Value::from(n.to_string());
+        let until = draft.until.and_then(|until| self.clock.at(until)).map_or_else(String::new, |at| at.to_string());
+        // Made twice where the server lost the script, rather than copied each time.
+        let call = || {
+            let mut names = vec![keys.meta(), keys.log(), keys.producer(draft.by.id, draft.p), keys.channel()];
+            names.extend(draft.earlier.iter().map(|earlier| keys.producer(draft.by.id, earlier.p)));
+            let mut args = vec![
+                n(draft.n),
+                draft.digest().into(),
+                EntryId(random_id()).to_string().into(),
+                if is_void { String::new() } else { draft.json_tail() }.into(),
+                draft.room.key.as_str().into(),
+                draft.room.name.as_str().into(),
+                until.clone().into(),
+                no_record.clone().unwrap_or_default().into(),
+            ];
+            args.extend(draft.earlier.iter().map(|earlier| n(earlier.n)));
+            (names, args)
+        };
+        let answer: Vec<Str> = APPEND.run_or_reload(&self.appends, call, || self.reloading.begin()).await?;
         let words: Vec<&str> = answer.iter().map(|word| &**word).collect();
         parse_answer(&words).ok_or_else(|| Error::new(ErrorKind::Parse, format!("unexpected answer: {words:?}")))
     }
@@ -157,10 +152,14 @@ fn parse_answer(words: &[&str]) -> Option<Answer> {
         Some(Cursor { epoch: epoch.parse().ok()?, seq: seq.parse().ok()?, id: id.parse().ok()? })
     };
     Some(match words {
-        ["entry", epoch, seq, id] => Answer::Entry { at: at(epoch, seq, id)?, new: None },
-        ["entry", epoch, seq, id, time, untold] => {
-            let untold = (!untold.is_empty()).then(|| (*untold).to_owned());
-            Answer::Entry { at: at(epoch, seq, id)?, new: Some((u64::from_str(time).ok()?, untold)) }
+        ["entry", epoch, seq, id, new @ ..] => {
+            let new = match new {
+                [] => None,
+                [time] => Some((u64::from_str(time).ok()?, None)),
+                [time, untold] => Some((u64::from_str(time).ok()?, Some((*untold).to_owned()))),
+                _ => return None,
+            };
+            Answer::Entry { at: at(epoch, seq, id)?, new }
         }
         ["void"] => Answer::Voided,
         ["conflict"] => Answer::Conflict,
@@ -212,6 +211,12 @@ fn append_error(error: &Error) -> AppendError {
 #[cfg(test)]
 mod tests {
     use super::{super::cluster::AWAY, *};
+
+    #[test]
+    fn the_script_holds_the_same_clock_for_wrong_as_the_rest() {
+        let ahead = format!("\nlocal ahead_max = {}\n", crate::engine::TIME_AHEAD_MAX.as_millis());
+        assert!(include_str!("append.lua").contains(&ahead));
+    }
 
     #[test]
     fn only_what_surely_wrote_nothing_is_unavailable() {

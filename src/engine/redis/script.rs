@@ -25,7 +25,7 @@ impl Script {
 
     /// Runs the script. The command is queued when the future is first polled.
     pub async fn run<R: FromValue>(&self, client: &Link, keys: Vec<String>, args: Vec<Value>) -> Result<R, Error> {
-        self.run_or_reload(client, keys, args, || ()).await
+        self.run_or_reload(client, || (keys.clone(), args.clone()), || ()).await
     }
 
     /// Runs the script as where the server does not have it.
@@ -33,19 +33,20 @@ impl Script {
         client.eval(self.source.clone(), vec![key], Vec::<Value>::new()).await
     }
 
-    /// Runs the script, and says so first if the server turned out not to have it: then the call is queued anew, behind
-    /// others that were made after it.
+    /// Runs the script with the keys and arguments of `call`, and says so first if the server turned out not to have it: then it is
+    /// queued anew, behind others that were made after it.
     pub async fn run_or_reload<R: FromValue>(
         &self,
         client: &Link,
-        keys: Vec<String>,
-        args: Vec<Value>,
+        call: impl Fn() -> (Vec<String>, Vec<Value>) + Send,
         reloading: impl FnOnce() + Send,
     ) -> Result<R, Error> {
-        let result = match client.evalsha(self.sha1.clone(), keys.clone(), args.clone()).await {
+        let (keys, args) = call();
+        let result = match client.evalsha(self.sha1.clone(), keys, args).await {
             // EVAL, unlike SCRIPT LOAD and EVALSHA, is one command: nothing can come between and flush again.
             Err(error) if error.details().starts_with("NOSCRIPT") => {
                 reloading();
+                let (keys, args) = call();
                 client.eval(self.source.clone(), keys, args).await
             }
             result => result,
