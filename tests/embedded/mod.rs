@@ -194,3 +194,16 @@ fn a_file_of_a_newer_version_is_left_as_it_is() {
     assert!(matches!(error, OpenDataError::Newer { found: 99, .. }), "{error}");
     assert_eq!(fs::read(&file).unwrap(), before);
 }
+
+/// A later build has to read what this one wrote: a change here is one to every file there is.
+#[tokio::test]
+async fn tables_are_what_they_are() {
+    let dir = TempDir::new().unwrap();
+    drop(reopen(dir.path()));
+    let db = rusqlite::Connection::open(dir.path().join("hubbub.sqlite3")).unwrap();
+    let ask = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name";
+    let mut tables = db.prepare(ask).unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let whole = tables.map(|table| table.unwrap() + ";\n").collect::<String>();
+    assert_eq!(whole, include_str!("tables.sql"));
+}

@@ -9,6 +9,7 @@ mod failover;
 mod faults;
 mod full;
 mod rights;
+mod stored;
 mod two_deployments;
 
 use crate::{

@@ -88,3 +88,31 @@ fn a_negative_seq_is_no_cursor() {
     let join = r#"{"t":"join","room":"a","cursor":{"epoch":"00000000000000aa","seq":-1,"id":"0000000000000000"}}"#;
     assert!(serde_json::from_str::<ClientFrame>(join).is_err());
 }
+
+/// Reads each line as a frame and expects it to be written as it was read. Returns the kinds there were.
+fn kinds<F: serde::Serialize + serde::de::DeserializeOwned>(lines: &str) -> Vec<String> {
+    let kind = |line: &str| {
+        let frame: F = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(serde_json::to_string(&frame).unwrap(), line);
+        let fields: serde_json::Value = serde_json::from_str(line).unwrap();
+        fields["t"].as_str().unwrap().to_owned()
+    };
+    let mut kinds: Vec<_> = lines.lines().map(kind).collect();
+    kinds.dedup();
+    kinds
+}
+
+/// The kinds of frame of an enum of this file, as they are written.
+fn kinds_of(name: &str) -> Vec<String> {
+    let body = include_str!("../protocol.rs").split_once(&format!("pub enum {name} {{\n")).unwrap().1;
+    let lines = body.lines().take_while(|line| *line != "}").filter_map(|line| line.strip_prefix("    "));
+    let variants = lines.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    variants.map(|line| word(line.trim_end_matches([' ', '{', ',']))).filter(|kind| kind != "unknown").collect()
+}
+
+/// Clients of other builds, and of others' making, speak it as it is in these files.
+#[test]
+fn frames_are_written_as_they_are() {
+    assert_eq!(kinds::<ClientFrame>(include_str!("client_frames.jsonl")), kinds_of("ClientFrame"));
+    assert_eq!(kinds::<ServerFrame>(include_str!("server_frames.jsonl")), kinds_of("ServerFrame<E = Entry>"));
+}

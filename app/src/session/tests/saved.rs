@@ -172,3 +172,12 @@ fn what_another_build_stored_is_refused_and_what_it_added_is_ignored() {
     json["rooms"][0]["outboxes"] = 5.into();
     assert!(serde_json::from_value::<Saved>(json).is_err());
 }
+
+/// What lies in people's browsers is read by the builds that come after it, or messages are lost.
+#[test]
+fn what_browsers_hold_is_read_and_written_as_it_is() {
+    let stored = include_str!("../stored.json");
+    let saved: Saved = serde_json::from_str(stored).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(stored).unwrap();
+    assert_eq!(serde_json::to_value(saved).unwrap(), expected);
+}

@@ -1,0 +1,59 @@
+//! What the engine keeps in Redis, key by key.
+
+use crate::{contract::support::*, support::redis::RedisServer};
+use app::protocol::ReadMark;
+use hubbub::engine::{Directory, Presence, Quota, Quotas, Reads, RoomLog, redis::Redis};
+use std::time::Duration;
+
+/// A key without what is different each time.
+fn pattern(key: &str) -> String {
+    let is_id = |word: &str| word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut pattern = String::new();
+    for word in key.split_inclusive([':', '{', '}']) {
+        let (name, end) = word.split_at(word.len() - usize::from(word.ends_with([':', '{', '}'])));
+        pattern += if is_id(name) { "#" } else { name };
+        pattern += end;
+    }
+    pattern
+}
+
+/// Every key, its type, and the names of a hash's fields.
+fn keys(server: &RedisServer) -> String {
+    let mut lines = Vec::new();
+    for key in server.cli(&["KEYS", "*"]).lines().filter(|key| !key.is_empty()) {
+        let kind = server.cli(&["TYPE", key]);
+        let mut line = format!("{}: {}", pattern(key), kind.trim());
+        if kind.trim() == "hash" {
+            let fields = server.cli(&["HKEYS", key]);
+            let mut fields: Vec<_> = fields.lines().map(pattern).collect();
+            fields.sort_unstable();
+            line += &format!(" {}", fields.join(" "));
+        }
+        lines.push(line);
+    }
+    lines.sort_unstable();
+    lines.dedup();
+    lines.join("\n") + "\n"
+}
+
+/// A later build has to find what this one wrote: a change here is one to every store there is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_and_fields_are_what_they_are() {
+    let server = RedisServer::start(&[]);
+    let engine = Redis::connect(&server.tcp_url(), DAY).await.unwrap();
+    let tab = Tab::new(&room("Design"));
+    let key = &tab.room.key;
+    engine.create_room(&tab.room.name).await.unwrap();
+    let session = engine.open_session(token(), &user_name("Ann")).await.unwrap();
+    let me = session.person.id;
+    engine.add_member(me, key).await.unwrap();
+    engine.enter(key, &session.person).await.unwrap();
+    let end = fill(&*engine, &tab, 2).await[1];
+    engine.append(Tab::new(&tab.room).void(1)).await.unwrap();
+    engine.raise_mark(me, key, ReadMark { epoch: end.epoch, seq: 2 }).await.unwrap();
+    engine.take("a place", Quota { burst: 5, every: Duration::from_mins(1) }).await.unwrap().unwrap();
+    engine.hold(session.token, &["a place".to_owned()]).await.unwrap();
+    let is_listed = async || engine.rooms(1).await.unwrap().len() == 1;
+    eventually("the room is on the list", is_listed).await;
+    assert_eq!(keys(&server), include_str!("keys.txt"));
+}
