@@ -27,7 +27,7 @@ fn keys(server: &RedisServer) -> String {
             let fields = server.cli(&["HKEYS", key]);
             let mut fields: Vec<_> = fields.lines().map(pattern).collect();
             fields.sort_unstable();
-            line += &format!(" {}", fields.join(" "));
+            line = [line, fields.join(" ")].join(" ");
         }
         lines.push(line);
     }

@@ -90,7 +90,7 @@ fn a_negative_seq_is_no_cursor() {
 }
 
 /// Reads each line as a frame and expects it to be written as it was read. Returns the kinds there were.
-fn kinds<F: serde::Serialize + serde::de::DeserializeOwned>(lines: &str) -> Vec<String> {
+fn kinds<F: Serialize + de::DeserializeOwned>(lines: &str) -> Vec<String> {
     let kind = |line: &str| {
         let frame: F = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!(serde_json::to_string(&frame).unwrap(), line);
