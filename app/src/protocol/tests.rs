@@ -104,10 +104,8 @@ fn kinds<F: Serialize + de::DeserializeOwned>(lines: &str) -> Vec<String> {
 
 /// The kinds of frame of an enum of this file, as they are written.
 fn kinds_of(name: &str) -> Vec<String> {
-    let body = include_str!("../protocol.rs").split_once(&format!("pub enum {name} {{\n")).unwrap().1;
-    let lines = body.lines().take_while(|line| *line != "}").filter_map(|line| line.strip_prefix("    "));
-    let variants = lines.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
-    variants.map(|line| word(line.trim_end_matches([' ', '{', ',']))).filter(|kind| kind != "unknown").collect()
+    let kinds = variants(name).into_iter().map(|variant| word(variant.trim_end_matches(" {")));
+    kinds.filter(|kind| kind != "unknown").collect()
 }
 
 /// Clients of other builds, and of others' making, speak it as it is in these files.

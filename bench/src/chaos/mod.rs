@@ -126,8 +126,10 @@ async fn async_run(program: PathBuf, options: Options) -> Result<bool> {
     }
     let end = Instant::now() + Duration::from_secs(options.secs);
     let mut schedule = Schedule::new(kinds, random.fork(), world, shared.clone());
+    let broke_off =
+        |world: &World, why: String| format!("{why}; logs and data are in {}", world.keep_files().display());
     if let Err(error) = schedule.run(end).await {
-        return Err(format!("{error}; logs and data are in {}", schedule.world().keep_files().display()).into());
+        return Err(broke_off(schedule.world(), error.to_string()).into());
     }
     eprintln!("healing");
     shared.busy.set(false);
@@ -136,7 +138,8 @@ async fn async_run(program: PathBuf, options: Options) -> Result<bool> {
     let healed = Instant::now();
     for instance in &schedule.world().instances {
         if let Some(status) = instance.ended().await {
-            return Err(format!("instance {} ended by itself: {status}", instance.index).into());
+            let why = format!("instance {} ended by itself: {status}", instance.index);
+            return Err(broke_off(schedule.world(), why).into());
         }
     }
     let drained = drain(&shared).await;

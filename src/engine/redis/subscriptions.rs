@@ -46,10 +46,14 @@ const UNTOLD_EVERY: Duration = Duration::from_mins(1);
 pub async fn subscribe(client: &SubscriberClient, channel: &str) -> Result<(), Error> {
     loop {
         match client.ssubscribe(channel).await {
-            Err(error) if error.details().contains("'sunsubscribe'") => {}
+            Err(error) if is_about_an_unsubscription(&error) => {}
             answer => return answer,
         }
     }
+}
+
+fn is_about_an_unsubscription(error: &Error) -> bool {
+    error.details().contains("'sunsubscribe'")
 }
 
 pub struct Subscriptions {
@@ -67,6 +71,9 @@ pub struct Subscriptions {
     making: AtomicBool,
     /// Whether the server says how many subscriptions it has: it may forbid the question.
     counted: AtomicBool,
+    /// Whether rooms are unsubscribed from: once that was refused it is not tried any more, for its answer would be taken for
+    /// another command's.
+    unsubscribes: AtomicBool,
     /// When it was last said that nobody is told.
     untold: Mutex<Option<Instant>>,
 }
@@ -94,6 +101,7 @@ impl Subscriptions {
             made_again: AtomicU64::new(0),
             making: AtomicBool::new(false),
             counted: AtomicBool::new(true),
+            unsubscribes: AtomicBool::new(true),
             untold: Mutex::default(),
         }
     }
@@ -110,7 +118,19 @@ impl Subscriptions {
         tasks.spawn(self.clone().hear(stop()));
         tasks.spawn(self.clone().make_again(stop()));
         tasks.spawn(self.clone().ping(stop()));
-        Ok(subscribe(&self.client, &self.control).await?)
+        Ok(self.subscribe(&self.control).await?)
+    }
+
+    /// [`subscribe`]s, and takes note where rooms cannot be unsubscribed from: what is left over then makes the server's count
+    /// useless, too.
+    async fn subscribe(&self, channel: &str) -> Result<(), Error> {
+        let first = self.client.ssubscribe(channel).await;
+        if !first.as_ref().is_err_and(is_about_an_unsubscription) {
+            return first;
+        }
+        self.unsubscribes.store(false, Ordering::Relaxed);
+        self.counted.store(false, Ordering::Relaxed);
+        subscribe(&self.client, channel).await
     }
 
     pub async fn follow(&self, room: &RoomKey) -> Result<(), StoreError> {
@@ -122,7 +142,7 @@ impl Subscriptions {
         let _turn = followed.gate.lock().await;
         followed.on.store(true, Ordering::Release);
         // Again even if it was followed already: the confirmation is the promise.
-        match subscribe(&self.client, &channel).await {
+        match self.subscribe(&channel).await {
             Ok(()) => {
                 followed.confirmed.store(true, Ordering::Release);
                 Ok(())
@@ -145,7 +165,7 @@ impl Subscriptions {
         if !followed.on.load(Ordering::Acquire) {
             return Ok(());
         }
-        subscribe(&self.client, channel).await
+        self.subscribe(channel).await
     }
 
     pub async fn unfollow(&self, room: &RoomKey) {
@@ -153,7 +173,9 @@ impl Subscriptions {
         let Some(followed) = self.followed().get(&channel).cloned() else { return };
         let _turn = followed.gate.lock().await;
         self.give_up(&channel, &followed);
-        if let Err(error) = self.client.sunsubscribe(channel.as_str()).await {
+        if self.unsubscribes.load(Ordering::Relaxed)
+            && let Err(error) = self.client.sunsubscribe(channel.as_str()).await
+        {
             // What still arrives is passed to nobody.
             debug!(%error, "a room could not be unsubscribed");
         }
@@ -307,7 +329,7 @@ impl Subscriptions {
     }
 
     async fn subscribe_all(&self) -> bool {
-        let control = subscribe(&self.client, &self.control).await;
+        let control = self.subscribe(&self.control).await;
         let rooms = stream::iter(self.all_followed())
             .map(|(channel, followed)| async move { self.subscribe_again(&channel, &followed).await })
             .buffer_unordered(RESUBSCRIBE_AT_ONCE)
