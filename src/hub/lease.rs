@@ -4,7 +4,7 @@
 //! for a short time after the store was last asked about it: without an answer nothing is taken from its sockets and no
 //! entry is given to them.
 
-use super::{Hub, upkeep::every};
+use super::{Hub, upkeep::every, wake::Wake};
 use crate::engine::{StoreError, TokenHash};
 use std::{
     collections::HashMap,
@@ -55,6 +55,13 @@ pub struct Admission {
     pub registered: Instant,
 }
 
+/// That something may be done for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// Until when it may be committed; `None` where no word of a session's end is lost.
+    pub until: Option<Instant>,
+}
+
 impl Lease {
     pub fn new(endless: bool) -> Self {
         Self {
@@ -67,7 +74,8 @@ impl Lease {
         }
     }
 
-    /// Whether the session of a socket still counts. If it does not, its socket is woken after the next round.
+    /// Whether what the store said of the session of a socket still counts, be it that it ended since. If it does not, its
+    /// socket is woken after the next round.
     pub fn holds(&self, admission: Admission) -> bool {
         self.endless || self.is_recent(admission) || {
             self.awaited.store(true, Ordering::SeqCst);
@@ -76,9 +84,13 @@ impl Lease {
         }
     }
 
-    /// Until when something may be committed that the session's socket sent; `None` where no word of its end is lost.
-    pub fn until(&self, admission: Admission) -> Option<Instant> {
-        (!self.endless).then(|| commit_until(self.asked(admission)))
+    /// What may be done now for the session of a socket; `None` if nothing. It has ended then, or counts again after the next
+    /// round, when its socket is woken.
+    pub fn grant(&self, admission: Admission, wake: &Wake) -> Option<Grant> {
+        let until = (!self.endless).then(|| commit_until(self.asked(admission)));
+        // The end is looked for last: sockets are told of it before the round counts that found it, so that no deadline of a
+        // later round is given to a session that it ended.
+        (self.holds(admission) && !wake.ended.load(Ordering::SeqCst)).then_some(Grant { until })
     }
 
     fn is_recent(&self, admission: Admission) -> bool {
@@ -168,6 +180,22 @@ mod tests {
         lease.renew(ago(5), &[]);
         assert!(!lease.holds(old));
         assert!(Lease::new(true).holds(old));
+    }
+
+    #[test]
+    fn nothing_is_granted_to_a_session_by_the_round_that_ended_it() {
+        for endless in [false, true] {
+            let (lease, wake) = (Lease::new(endless), Wake::default());
+            let asked = lease.began;
+            let admission = Admission { token: TokenHash::of("one"), asked, registered: asked };
+            let until = (!endless).then(|| commit_until(asked));
+            assert_eq!(lease.grant(admission, &wake), Some(Grant { until }));
+            // As a round does, while the socket's task is at a frame.
+            wake.end();
+            lease.renew(Instant::now(), &[]);
+            assert!(lease.holds(admission));
+            assert_eq!(lease.grant(admission, &wake), None);
+        }
     }
 
     #[test]

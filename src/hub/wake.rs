@@ -84,7 +84,7 @@ impl Wake {
     }
 
     pub fn end(&self) {
-        self.ended.store(true, Ordering::Release);
+        self.ended.store(true, Ordering::SeqCst);
         self.notify.notify_one();
     }
 

@@ -24,7 +24,11 @@ use super::{
 use crate::{
     engine::{Ended, Session, StoreError},
     http::Wire,
-    hub::{Hub, lease::Admission, wake::Wake},
+    hub::{
+        Hub,
+        lease::{Admission, Grant},
+        wake::Wake,
+    },
 };
 use app::{
     domain::RoomKey,
@@ -124,7 +128,8 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
         let _ = timeout(patience, closing).await;
     }
     let (me, wake) = (conn.session.person.id, conn.wake.clone());
-    if conn.counts() {
+    // It was read before the session ended.
+    if hub.lease.holds(conn.admission) {
         for (room, mark) in conn.marks.rest() {
             conn.work.push(signals::raise(hub.clone(), me, room, mark).boxed());
         }
@@ -307,9 +312,13 @@ impl Conn {
         }
     }
 
-    /// Whether the session counts now; if not, nothing is done for it before the store was asked again.
+    /// What may be done for the session now; if nothing, then not before the store was asked again.
+    fn grant(&self) -> Option<Grant> {
+        self.sockets.hub.lease.grant(self.admission, &self.wake)
+    }
+
     fn counts(&self) -> bool {
-        self.sockets.hub.lease.holds(self.admission)
+        self.grant().is_some()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Conn;
 use crate::{
     engine::Draft,
+    hub::lease::Grant,
     socket::{
         end::End,
         joined::Joined,
@@ -106,10 +107,13 @@ impl Conn {
         let Some(room) = self.joined(&number.room).map(|joined| joined.room.room.clone()) else {
             return self.say(&number.refused(ErrorCode::NotJoined, None)).await;
         };
+        // Asked here once: what holds and until when are of the same moment.
+        let Some(Grant { until }) = self.grant() else {
+            return self.say(&number.refused(ErrorCode::Unavailable, None)).await;
+        };
         match asked.content() {
             Ok(content) => {
                 let by = self.session.person.clone();
-                let until = self.sockets.hub.lease.until(self.admission);
                 let draft = Draft { room, by, p: number.p, n: number.n, earlier: asked.earlier, until, content };
                 self.appends += 1;
                 self.begin(request::append(self.sockets.hub.clone(), draft)).await
@@ -182,7 +186,10 @@ impl Conn {
     /// Begins what is due to be written of the marks, or asked.
     pub(super) fn run_errand(&mut self) {
         let Self { marks, wake, sockets, admission, .. } = self;
-        let Some(errand) = marks.next(Instant::now(), wake, || sockets.hub.lease.holds(*admission)) else { return };
+        let Some(errand) = marks.next(Instant::now(), wake, || sockets.hub.lease.grant(*admission, wake).is_some())
+        else {
+            return;
+        };
         let (hub, me) = (self.sockets.hub.clone(), self.session.person.id);
         self.work.push(match errand {
             Errand::Raise(room, mark) => signals::raise(hub, me, room, mark).boxed(),
