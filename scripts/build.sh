@@ -22,7 +22,7 @@ fi
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$flags
 
 inputs=()
-for path in src app frontend style public Cargo.toml Cargo.lock bench/Cargo.toml rust-toolchain.toml .cargo \
+for path in src app crates frontend style public Cargo.toml Cargo.lock bench/Cargo.toml rust-toolchain.toml .cargo \
   scripts/lib.sh scripts/setup.sh scripts/build.sh; do
   [[ -e $path ]] && inputs+=("$path")
 done

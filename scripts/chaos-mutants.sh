@@ -35,11 +35,13 @@ mkdir -p "$tree" "$bin/deps"
 
 # A target folder of its own: Cargo names what it builds from the copy as it names what it builds from here, and goes by
 # times alone, so in a common one a mutant would be taken for the real thing. What both depend on is linked, not built again.
+own=$(members | tr '\n' '|')
+own=${own%|}
 if [ -d target/debug/deps ]; then
   cp --archive target/debug/build target/debug/.fingerprint "$bin/"
-  rm -rf "$bin"/{build,.fingerprint}/{app,bench,frontend,hubbub}-*
+  find "$bin"/{build,.fingerprint} -mindepth 1 -maxdepth 1 -regextype egrep -regex ".*/($own)-[^/-]*" -exec rm -r {} +
   find target/debug/deps -name 'lib*' -not -name 'lib*.d' -regextype egrep \
-    -not -regex '.*/lib(app|bench|frontend|hubbub)-[^/]*' -exec cp --archive --link --target-directory "$bin/deps" {} +
+    -not -regex ".*/lib($own)-[^/]*" -exec cp --archive --link --target-directory "$bin/deps" {} +
 fi
 
 # As of now, and patched and restored files as of later, so that what a mutant left never looks newer than the file that

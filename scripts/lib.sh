@@ -17,4 +17,8 @@ export PATH="$tools/cargo-leptos-$cargo_leptos/bin:$tools/wasm-bindgen-cli-$wasm
 
 say() { printf '\033[2m·\033[0m %s\n' "$*" >&2; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
+# The names of the workspace's own crates.
+members() {
+  cargo metadata --no-deps --format-version 1 | grep -o '"name":"[^"]*","version":"[^"]*","id":"path+file' | cut -d '"' -f 4
+}
 have() { command -v "$1" >/dev/null 2>&1; }

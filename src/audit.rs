@@ -4,7 +4,7 @@
 //! What strangers can cause at will is logged once a minute of each kind, with how often it happened besides.
 
 use crate::{
-    limits::address::{Asker, Prefix},
+    address::{Asker, Prefix},
     telemetry::Seldom,
 };
 use app::domain::UserId;

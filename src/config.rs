@@ -4,11 +4,12 @@
 #![allow(clippy::doc_markdown)]
 
 use crate::{
+    address::{AddressHeader, TrustedProxies, Way, parse_network},
+    authority::{self, Authority, Name},
     engine::{embedded::KeepFree, redis},
-    http::host::{self, Authority, Name},
-    limits::address::{AddressHeader, TrustedProxies, Way, parse_network},
+    telemetry::LogFormat,
 };
-use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
 use url::Url;
 
@@ -176,12 +177,6 @@ pub enum Command {
         #[arg(long)]
         replace: bool,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
 }
 
 /// Origins in the spelling of [`Config::public_url`].
@@ -355,8 +350,8 @@ impl Config {
 
     /// The value of `Strict-Transport-Security` on answers to those who reach this server as `at`.
     pub fn strict_transport_security(&self, at: &Authority) -> Option<String> {
-        let public = self.public_url.as_ref().filter(|url| host::may_be_https_only(url))?;
-        let is_public = host::of_origin(public).is_some_and(|public| public.name() == at.name());
+        let public = self.public_url.as_ref().filter(|url| authority::may_be_https_only(url))?;
+        let is_public = authority::of_origin(public).is_some_and(|public| public.name() == at.name());
         self.hsts.0.filter(|_| is_public).map(|seconds| format!("max-age={seconds}"))
     }
 

@@ -11,12 +11,16 @@
 //! | [`telemetry`] | structured logs |
 //! | [`audit`] | security events in the log |
 //! | [`engine`] | the port to the store, and its two implementations |
+//! | [`address`] | from where a request came |
+//! | [`authority`] | a host, and where one can be reached |
 //! | [`limits`] | how much one person and one address may ask |
 //! | [`hub`] | rooms on this instance: recent frames, sockets, presence |
 //! | [`socket`] | one WebSocket |
 //! | [`http`] | pages, forms, files, health |
 
+pub mod address;
 pub mod audit;
+pub mod authority;
 pub mod config;
 pub mod engine;
 pub mod http;

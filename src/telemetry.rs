@@ -1,12 +1,18 @@
 //! Structured logs on standard error. No message bodies, no tokens: what is logged is named field by field.
 
-use crate::config::LogFormat;
+use clap::ValueEnum;
 use std::{
     io::{IsTerminal, stderr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tracing_subscriber::EnvFilter;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
 
 /// Starts logging. Tests that start several servers in one process may call it again; only the first call counts.
 pub fn start(filter: &str, format: LogFormat) {

@@ -1,17 +1,18 @@
 //! What a page is rendered from.
 //!
 //! The server fills a [`PageData`] and renders the app from it; the browser reads the same value back out of the page
-//! and hydrates. Messages are not sent a second time: everything but [`RoomScreen::page`]'s entries travels as JSON in
-//! the page's head, the entries are read from the rendered rows (`PageData::from_document`). That is trusted only while the document
+//! and hydrates. Messages are not sent a second time: everything but the entries of [`Opening::page`] travels as JSON in
+//! the page's head, the entries are read from the rendered rows (`page_data` in `frontend`). That is trusted only while the document
 //! is what the server made; else the whole value is asked for as JSON, at the address of the page.
 
 #[cfg(feature = "ssr")]
 use crate::density::Density;
 use crate::{
+    client::opening::Opening,
     clock::Dial,
-    domain::{ProducerId, RoomKey, RoomName, UserName},
+    domain::{ProducerId, RoomRef, UserName},
     i18n::Lang,
-    protocol::{ErrorCode, Page, Person, ReadMark, Reading},
+    protocol::{ErrorCode, Person, ReadMark},
     theme::Theme,
 };
 use serde::{Deserialize, Serialize};
@@ -90,32 +91,11 @@ pub struct Door {
     pub lively: Vec<(RoomRef, usize)>,
 }
 
+/// The room that comes alive in the browser: what its session begins with, and the form that needs no script.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoomScreen {
-    pub room: RoomRef,
-    pub page: Page,
-    /// Whether `page` ends where the log ends; not so when paging back without JavaScript.
-    pub newest: bool,
-    /// The rooms of this person, this one included.
-    pub rooms: Vec<MyRoom>,
-    /// The message this page was asked for by its address, to be shown and highlighted.
-    pub target: Option<u64>,
-    pub count: usize,
-    pub people: Vec<Person>,
+    pub opening: Opening,
     pub post: Post,
-}
-
-impl RoomScreen {
-    /// How far this person has read the room on screen.
-    pub fn reading(&self) -> Reading {
-        self.rooms.iter().find(|mine| mine.room.key == self.room.key).map_or_else(Reading::default, |mine| mine.reading)
-    }
-
-    /// Up to where it was read, if there is more: the place of [`Row::New`](crate::rows::Row::New).
-    pub fn divider(&self) -> Option<u64> {
-        let Reading { mark, unread } = self.reading();
-        mark.filter(|mark| unread > 0 && mark.epoch == self.page.cursor.epoch).map(|mark| mark.seq)
-    }
 }
 
 /// The composer as a plain form. Its own producer makes a form that is sent twice count once.
@@ -125,19 +105,6 @@ pub struct Post {
     /// What was typed into a form that was refused.
     pub text: String,
     pub error: Option<ErrorCode>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct RoomRef {
-    pub key: RoomKey,
-    pub name: RoomName,
-}
-
-/// A room of a person, and how far they have read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MyRoom {
-    pub room: RoomRef,
-    pub reading: Reading,
 }
 
 /// The directory of rooms, most recently active first.

@@ -57,7 +57,7 @@ test('three tabs on two instances agree on what is unread, whatever is written a
   const stored = async () => {
     const html = await (await page.request.get(home)).text();
     const data = JSON.parse(/<script[^>]*id="page-data"[^>]*>(.*?)<\/script>/s.exec(html)![1]!);
-    const lines: { room: { name: string }; reading: { unread: number } }[] = data.screen.rooms;
+    const lines: { room: { name: string }; reading: { unread: number } }[] = data.screen.opening.rooms;
     return Object.fromEntries(rooms.map((name) => [name, lines.find((line) => line.room.name === name)?.reading.unread]));
   };
   const shown = (tab: Page) =>

@@ -53,7 +53,7 @@ test('what is fetched is not new: neither told nor announced', async ({ browser,
   const unread = async () => {
     const answer = await page.request.get(room, { headers: { accept: 'application/json' } });
     const { screen } = await answer.json();
-    return screen.rooms.at(-1).reading.unread as number;
+    return screen.opening.rooms.at(-1).reading.unread as number;
   };
   await expect.poll(unread).toBe(0);
   for (const seq of [5, 20, 60]) {

@@ -19,9 +19,11 @@ pub use quotas::{Quota, Quotas};
 pub use reads::Reads;
 
 use app::{
-    domain::{Body, Cursor, EntryId, Epoch, MessageText, NameKey, ProducerId, RoomKey, RoomName, UserId, UserName},
+    domain::{
+        Body, Cursor, EntryId, Epoch, MessageText, NameKey, ProducerId, RoomKey, RoomName, RoomRef, UserId, UserName,
+    },
     order::natural,
-    page::{LastMessage, RoomRef},
+    page::LastMessage,
     protocol::{Earlier, Person, ReadMark},
 };
 use async_trait::async_trait;

@@ -3,7 +3,7 @@
 //! A connection that waits for its next request costs its client nothing to open again, so that it goes first. Those of proxies go
 //! last: a proxy that loses one answers for somebody else with an error.
 
-use crate::limits::address::Prefix;
+use crate::address::Prefix;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -249,7 +249,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::address::{AddressHeader, TrustedProxies, Way};
+    use crate::address::{AddressHeader, TrustedProxies, Way};
     use axum::http::HeaderMap;
 
     const BOUNDS: Bounds = Bounds { all: 8, of_peer: 5, unproven: 3 };

@@ -1,7 +1,7 @@
 //! The cookies of this server. Browsers keep them by host alone, whatever the port: the session's name says which port it
 //! is for, so that two servers on one machine do not sign each other's people out.
 
-use super::host::Authority;
+use crate::authority::Authority;
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite, time::Duration as Days};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

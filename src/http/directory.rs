@@ -1,7 +1,7 @@
 //! The directory of rooms as it was at most a second ago, so that the store is asked once for all who look at it.
 
 use crate::engine::{Engine, Listed, StoreError};
-use app::page::RoomRef;
+use app::domain::RoomRef;
 use std::{
     sync::{
         Arc,

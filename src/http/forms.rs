@@ -15,8 +15,8 @@ use crate::{
     limits::allowance::Cost,
 };
 use app::{
-    domain::{Cursor, MessageText, ProducerId, RoomName},
-    page::{Post, RoomRef},
+    domain::{Cursor, MessageText, ProducerId, RoomName, RoomRef},
+    page::Post,
     protocol::{ErrorCode, Person, ReadMark},
 };
 use axum::{

@@ -5,96 +5,16 @@
 //! not compared: a name is what an attacker can turn.
 
 use super::{AppState, misdirected};
-use crate::config::Config;
+use crate::{
+    authority::{Authority, INNER, Name, is_localhost, of_origin},
+    config::Config,
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Uri, Version, header},
     middleware::Next,
     response::Response,
 };
-use std::net::IpAddr;
-
-/// Longest name of the DNS, in bytes.
-const NAME_MAX: usize = 253;
-/// Endings that the public DNS never resolves (RFC 6762, RFC 8375, ICANN's resolution of 2024-07-29): only the network in
-/// which the server stands can.
-const INNER: [&str; 3] = [".local", ".internal", ".home.arpa"];
-
-/// A host and, if it was sent, a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
-    /// As it was sent, in lower case.
-    text: String,
-    name: Name,
-    port: Option<u16>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
-    /// In its own form: `::ffff:127.0.0.1` is `127.0.0.1`.
-    Ip(IpAddr),
-    /// In lower case, without a dot at its end.
-    Dns(String),
-}
-
-impl Authority {
-    /// `None` for what is no host: a character that none has, user information, an empty label, a port that is none.
-    pub fn parse(text: &str) -> Option<Self> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b);
-        if text.len() > NAME_MAX + ":65535".len() || !text.bytes().all(allowed) {
-            return None;
-        }
-        let text = text.to_ascii_lowercase();
-        let (host, port) = match text.rfind(':') {
-            Some(colon) if !text.ends_with(']') => (&text[..colon], Some(parse_port(&text[colon + 1..])?)),
-            _ => (text.as_str(), None),
-        };
-        let name = match host.strip_prefix('[') {
-            Some(rest) => Name::Ip(IpAddr::V6(rest.strip_suffix(']')?.parse().ok()?).to_canonical()),
-            None => parse_name(host)?,
-        };
-        Some(Self { text, name, port })
-    }
-
-    /// As it was sent, in lower case.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    pub fn name(&self) -> &Name {
-        &self.name
-    }
-
-    pub fn port(&self) -> Option<u16> {
-        self.port
-    }
-
-    /// Whether only this machine itself reaches it.
-    pub fn is_loopback(&self) -> bool {
-        match &self.name {
-            Name::Ip(ip) => ip.is_loopback(),
-            Name::Dns(name) => is_localhost(name),
-        }
-    }
-}
-
-fn parse_port(digits: &str) -> Option<u16> {
-    // `parse` alone would take a sign.
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
-}
-
-fn parse_name(host: &str) -> Option<Name> {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let labels_are_full = name.split('.').all(|label| !label.is_empty());
-    if name.len() > NAME_MAX || !labels_are_full || name.contains([':', '[', ']']) {
-        return None;
-    }
-    Some(name.parse().map_or_else(|_| Name::Dns(name.to_owned()), |ip: IpAddr| Name::Ip(ip.to_canonical())))
-}
-
-fn is_localhost(name: &str) -> bool {
-    name == "localhost" || name.ends_with(".localhost")
-}
 
 /// Browsers read what ends like a number as an IPv4 address, and so never send it as a name.
 fn ends_in_number(name: &str) -> bool {
@@ -122,7 +42,7 @@ impl Hosts {
         let origins = config.public_url.iter().chain(&config.allowed_origins.0);
         let node = rustix::system::uname().nodename().to_str().ok().map(str::to_ascii_lowercase);
         Self {
-            set: origins.filter_map(|origin| of_origin(origin)).map(|at| at.name).collect(),
+            set: origins.filter_map(|origin| of_origin(origin)).map(|at| at.name().clone()).collect(),
             node: node.filter(|node| !node.is_empty()),
             beyond_loopback: !config.host.to_canonical().is_loopback(),
             cloud_run: config.cloud_run_service.is_some(),
@@ -149,24 +69,6 @@ impl Hosts {
 
     pub fn listen_beyond_loopback(&self) -> bool {
         self.beyond_loopback
-    }
-}
-
-/// The host and port of an origin such as `https://chat.example.com`.
-pub fn of_origin(origin: &str) -> Option<Authority> {
-    origin.split_once("://").and_then(|(_, authority)| Authority::parse(authority))
-}
-
-/// Whether browsers may be told to use nothing but HTTPS for the host of `origin`. They would do so on all its ports, of
-/// which others may be somebody else's, and for names that mean another machine in another network.
-pub fn may_be_https_only(origin: &str) -> bool {
-    let Some(at) = origin.strip_prefix("https://").and_then(Authority::parse) else { return false };
-    match &at.name {
-        Name::Ip(_) => false,
-        Name::Dns(name) => {
-            let inner = is_localhost(name) || INNER.iter().any(|ending| name.ends_with(ending));
-            at.port.is_none() && name.contains('.') && !inner
-        }
     }
 }
 

@@ -1,13 +1,10 @@
 //! The answers to requests that name no host, or one that is not this server's. They are bytes put together: no store, no
 //! session, no rendering, since anybody can ask for any number of them.
 
-use super::{
-    host::{Authority, Hosts},
-    plain,
-    serve::Peer,
-};
+use super::{host::Hosts, plain, serve::Peer};
 use crate::{
-    limits::address::{canonical, is_private},
+    address::{canonical, is_private},
+    authority::Authority,
     telemetry::Seldom,
 };
 use app::i18n::Lang;

@@ -50,13 +50,13 @@ mod visitor;
 mod wire;
 
 use crate::{
+    address::Asker,
     audit,
     config::Config,
     engine::{Session, random_id},
     hub::Hub,
     limits::{
         Limits,
-        address::Asker,
         places::{Full, Place},
     },
     socket::{Admitted, Sockets},

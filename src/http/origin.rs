@@ -70,8 +70,8 @@ pub async fn check_forms(State(state): State<AppState>, request: Request, next: 
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::Authority;
     use super::*;
+    use crate::authority::Authority;
     use clap::Parser;
 
     fn ask(sent: &[(&'static str, &str)], host: &str, args: &[&str]) -> bool {

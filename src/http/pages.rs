@@ -8,10 +8,11 @@ use super::{
 };
 use crate::engine::{Engine, ROOMS_LISTED, RecordPage, Session, StoreError};
 use app::{
+    client::opening::{MyRoom, Opening},
     density::Density,
-    domain::{Entry, NameProblem, ProducerId, RoomKey, RoomName},
+    domain::{Entry, NameProblem, ProducerId, RoomKey, RoomName, RoomRef},
     i18n::Lang,
-    page::{Door, MyRoom, Post, RoomRef, RoomScreen, Screen},
+    page::{Door, Post, RoomScreen, Screen},
     protocol::{ErrorCode, PAGE_ENTRIES, Page},
     theme::Theme,
 };
@@ -222,7 +223,7 @@ async fn load_room(
     let places: Vec<_> = rooms.iter().map(|room| (room.key.clone(), end(room))).collect();
     let readings = engine.readings(me.id, &places).await?;
     let rooms = rooms.into_iter().zip(readings).map(|(room, reading)| MyRoom { room, reading }).collect();
-    Ok(RoomScreen {
+    let opening = Opening {
         room,
         page,
         newest: is_newest,
@@ -231,8 +232,8 @@ async fn load_room(
         // Whoever reads the page is here, be it said already or not.
         count: people.len() + usize::from(people.iter().all(|person| person.id != me.id)),
         people: crate::hub::presence::first(&people),
-        post,
-    })
+    };
+    Ok(RoomScreen { opening, post })
 }
 
 /// The part of a room's log that is asked for, or the newest where there is no such part, and whether it is that; `None` if there

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::engine::{Listed, StoreError};
 use app::{
-    domain::{RoomKey, RoomName},
-    letters::Wanted,
-    page::{Door, LeftRoom, PeopleScreen, RoomLine, RoomRef, RoomsScreen, Screen},
+    client::decisions::letters::Wanted,
+    domain::{RoomKey, RoomName, RoomRef},
+    page::{Door, LeftRoom, PeopleScreen, RoomLine, RoomsScreen, Screen},
+    platform::Platform,
     protocol::{ErrorCode, Person, ReadMark},
 };
 use axum::{
@@ -95,7 +96,7 @@ async fn load(state: &AppState, me: &Person, asked: Asked) -> Result<RoomsScreen
     // Whoever is in it again has undone it.
     let left = left.filter(|left| !is_mine(&left.room.key));
     let listed = state.directory.rooms(engine).await?;
-    let wanted = Wanted::new(&find);
+    let wanted = Wanted::new(&find, Platform::SERVER.decompose);
     let shown: Vec<&Listed> = listed.iter().filter(|listed| wanted.fits(listed.room.name.as_str())).collect();
     let marked: Vec<_> = shown
         .iter()

@@ -2,8 +2,9 @@
 
 use super::{AppState, busy, cookies, cookies::Jar, host::Reached, serve::Peer};
 use crate::{
+    address::Asker,
     engine::{Session, StoreError, TokenHash},
-    limits::{Limits, address::Asker},
+    limits::Limits,
 };
 use app::{clock, density::Density, i18n::Lang, protocol::Person, theme::Theme};
 use axum::{

@@ -8,8 +8,7 @@ use super::{
 };
 use crate::engine::Record;
 use app::{
-    domain::{Cursor, RoomKey, UserId},
-    page::RoomRef,
+    domain::{Cursor, RoomKey, RoomRef, UserId},
     protocol::Person,
 };
 use std::{

@@ -11,17 +11,16 @@
 //! proxy that nobody declared, costs newcomers time and members nothing. What there is only so much of (sessions, names,
 //! rooms, sockets, connections) is counted by address for everybody.
 
-pub mod address;
 pub mod allowance;
 pub mod bucket;
 pub mod places;
 
+use crate::address::{Asker, Prefix, Way};
 use crate::{
     audit,
     config::Config,
     engine::{Engine, Quota, TokenHash},
 };
-use address::{Asker, Prefix, Way};
 use allowance::{Allowance, Allowances};
 use axum::http::HeaderMap;
 use bucket::{Buckets, Rate};

@@ -1,6 +1,6 @@
 //! Who may open one more socket on this instance.
 
-use super::address::{Asker, Prefix};
+use crate::address::{Asker, Prefix};
 use crate::{engine::TokenHash, hub::wake::Wake};
 use std::{
     collections::HashMap,
@@ -174,8 +174,8 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::address::Way;
-    use crate::limits::address::{AddressHeader, TrustedProxies};
+    use crate::address::Way;
+    use crate::address::{AddressHeader, TrustedProxies};
     use axum::http::HeaderMap;
 
     fn asker(address: &str) -> Asker {

@@ -68,10 +68,7 @@ impl Joined {
 mod tests {
     use super::*;
     use crate::hub::room::Budget;
-    use app::{
-        domain::{EntryId, Epoch, RoomName},
-        page::RoomRef,
-    };
+    use app::domain::{EntryId, Epoch, RoomName, RoomRef};
 
     fn cursor(seq: u64) -> Cursor {
         Cursor { epoch: Epoch(7), seq, id: EntryId(seq * 11) }

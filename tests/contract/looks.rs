@@ -1,7 +1,7 @@
 //! Names that look alike.
 
 use super::{Fixture, support::*};
-use app::{domain::RoomName, page::RoomRef};
+use app::domain::{RoomName, RoomRef};
 use hubbub::engine::{CreateError, OpenError};
 
 /// Two names with one skeleton (UTS #39), or with one once their case is folded away.

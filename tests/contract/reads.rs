@@ -2,8 +2,7 @@
 
 use super::{Fixture, support::*};
 use app::{
-    domain::{Epoch, MESSAGE_MAX, RoomKey, UserId},
-    page::RoomRef,
+    domain::{Epoch, MESSAGE_MAX, RoomKey, RoomRef, UserId},
     protocol::{Person, ReadMark, Reading, UNREAD_MAX},
 };
 use hubbub::engine::Engine;

@@ -2,8 +2,7 @@
 
 use super::Fixture;
 use app::{
-    domain::{Cursor, Entry, EntryId, MessageText, ProducerId, RoomKey, RoomName, UserId, UserName},
-    page::RoomRef,
+    domain::{Cursor, Entry, EntryId, MessageText, ProducerId, RoomKey, RoomName, RoomRef, UserId, UserName},
     protocol::{Person, ReadMark},
 };
 use hubbub::engine::{AppendError, Appended, Content, Draft, Engine, LiveSink, Record, TokenHash};

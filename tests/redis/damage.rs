@@ -3,10 +3,7 @@
 
 use super::faults::{append_until_known, connect};
 use crate::{contract::support::*, support::redis::RedisServer};
-use app::{
-    domain::{Cursor, Entry},
-    page::RoomRef,
-};
+use app::domain::{Cursor, Entry, RoomRef};
 use hubbub::engine::{After, Appended, Directory, Engine, Reads, Record, RoomLog};
 
 /// The whole of a log that may have lost its beginning.

@@ -142,7 +142,7 @@ async fn without_any_one_command_nothing_is_done_by_halves() {
         }
         let rooms = engine.rooms_of(ann).await.unwrap();
         let of =
-            async |room: &app::page::RoomRef| engine.readings(ann, &[(room.key.clone(), u64::MAX)]).await.unwrap()[0];
+            async |room: &app::domain::RoomRef| engine.readings(ann, &[(room.key.clone(), u64::MAX)]).await.unwrap()[0];
         assert!(added.is_err() || rooms.contains(&new), "without {command}");
         let has_mark = of(&new).await.mark.is_some();
         assert_eq!(rooms.contains(&new), has_mark, "without {command}: a member has a mark, and nobody else");

@@ -1,5 +1,5 @@
 use super::{Strings, isolated, quoted};
-use crate::{clock::Day, protocol::ErrorCode};
+use crate::{client::clock::Day, protocol::ErrorCode};
 #[cfg(feature = "ssr")]
 use crate::{density::Density, theme::Theme};
 

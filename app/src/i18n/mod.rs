@@ -7,7 +7,8 @@ mod en;
 mod ko;
 
 use crate::{
-    clock::{Day, Dial, Local},
+    client::clock::{Day, Local},
+    clock::Dial,
     protocol::ErrorCode,
 };
 #[cfg(feature = "ssr")]

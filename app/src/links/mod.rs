@@ -38,19 +38,10 @@ pub fn href(link: &str) -> String {
 }
 
 /// The host that an [address](href) leads to, spelt in ASCII, where it was written in other letters: of those some look like others.
-pub fn ascii_host(href: &str) -> Option<String> {
+/// `parsed` says what the host of an address is.
+pub fn ascii_host(href: &str, parsed: fn(&str) -> Option<String>) -> Option<String> {
     let host = href.split("://").nth(1)?.split(['/', '?', '#']).next()?;
-    if host.is_ascii() { None } else { parsed_host(href).filter(|host| !host.is_empty()) }
-}
-
-#[cfg(feature = "ssr")]
-fn parsed_host(href: &str) -> Option<String> {
-    url::Url::parse(href).ok()?.host_str().map(str::to_owned)
-}
-
-#[cfg(not(feature = "ssr"))]
-fn parsed_host(href: &str) -> Option<String> {
-    web_sys::Url::new(href).ok().map(|url| url.hostname())
+    if host.is_ascii() { None } else { parsed(href).filter(|host| !host.is_empty()) }
 }
 
 /// Addresses of one text that become links; what comes after them stays text. With more, a page of short addresses would weigh

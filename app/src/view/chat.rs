@@ -3,11 +3,17 @@
 //! On the server a [`Chat`] is filled once from [`PageData`](crate::page::PageData) and nothing ever changes it. In the
 //! browser `client` keeps it current and implements [`Actions`].
 
+use super::strings;
 use crate::{
-    domain::{RoomKey, TextProblem},
-    page::{RoomRef, RoomScreen},
+    client::{
+        opening::Opening,
+        rows::Row,
+        state::{Link, Older, SidebarRoom},
+    },
+    domain::{RoomKey, RoomRef, TextProblem},
+    i18n::Strings,
+    platform::Platform,
     protocol::{ErrorCode, Person},
-    rows::Row,
 };
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -15,10 +21,13 @@ use std::sync::Arc;
 /// Handle to the signals of the room page; copied freely, provided as context.
 #[derive(Clone, Copy)]
 pub struct Chat {
+    pub platform: Platform,
+    /// In the reader's language.
+    pub strings: &'static Strings,
     pub me: StoredValue<Person>,
-    /// IANA name of the reader's time zone, for [`layout`](crate::rows::layout).
+    /// IANA name of the reader's time zone, for [`layout`](crate::client::rows::layout).
     pub zone: RwSignal<Arc<str>>,
-    /// The room on screen.
+    /// The room on opening.
     pub room: RwSignal<RoomRef>,
     /// How often a room was gone to, be it the one that was on screen already: its end is what is shown then.
     pub opened: RwSignal<usize>,
@@ -33,7 +42,7 @@ pub struct Chat {
     pub divider: RwSignal<Option<u64>>,
     pub count: RwSignal<usize>,
     pub people: RwSignal<Vec<Person>>,
-    /// Others who are typing in the room on screen.
+    /// Others who are typing in the room on opening.
     pub typing: RwSignal<Vec<Person>>,
     /// This person's rooms.
     pub rooms: RwSignal<Vec<SidebarRoom>>,
@@ -51,39 +60,6 @@ pub struct Chat {
     /// The server is of another build than the page.
     pub outdated: RwSignal<bool>,
     actions: StoredValue<Option<Arc<dyn Actions>>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SidebarRoom {
-    pub room: RoomRef,
-    /// Others' messages that this person has not read, counted up to [`UNREAD_MAX`](crate::protocol::UNREAD_MAX).
-    pub unread: usize,
-    /// This tab's messages that were refused there, until their author has decided about them.
-    pub refused: usize,
-}
-
-/// Whether there is more above the first row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Older {
-    No,
-    Yes,
-    Loading,
-}
-
-/// The state of the socket, as far as a person cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
-    /// Not there yet, for less than two seconds.
-    Connecting,
-    Online,
-    /// Without a socket; the next try is in so many seconds.
-    Offline {
-        retry_in: u32,
-    },
-    /// Without a socket, because the person uses others more, until they come back to this page.
-    Resting,
-    /// The session ended: signing in again is the way on.
-    SignedOut,
 }
 
 /// What the page asks of whatever keeps the [`Chat`] current. All of it returns at once; the signals tell the rest.
@@ -122,24 +98,26 @@ pub trait Actions: Send + Sync {
 }
 
 impl Chat {
-    pub fn new(me: Person, screen: &RoomScreen, rows: Vec<Row>, zone: &str) -> Self {
-        let rooms = screen.rooms.iter().map(|mine| SidebarRoom {
+    pub fn new(platform: Platform, me: Person, opening: &Opening, rows: Vec<Row>, zone: &str) -> Self {
+        let rooms = opening.rooms.iter().map(|mine| SidebarRoom {
             room: mine.room.clone(),
             unread: mine.reading.unread,
             refused: 0,
         });
         Self {
+            platform,
+            strings: strings(),
             me: StoredValue::new(me),
             zone: RwSignal::new(zone.into()),
-            room: RwSignal::new(screen.room.clone()),
+            room: RwSignal::new(opening.room.clone()),
             opened: RwSignal::new(0),
             rows: RwSignal::new(rows),
-            older: RwSignal::new(if screen.page.older { Older::Yes } else { Older::No }),
-            newer: RwSignal::new(!screen.newest),
-            target: RwSignal::new(screen.target),
-            divider: RwSignal::new(screen.divider()),
-            count: RwSignal::new(screen.count),
-            people: RwSignal::new(screen.people.clone()),
+            older: RwSignal::new(if opening.page.older { Older::Yes } else { Older::No }),
+            newer: RwSignal::new(!opening.newest),
+            target: RwSignal::new(opening.target),
+            divider: RwSignal::new(opening.divider()),
+            count: RwSignal::new(opening.count),
+            people: RwSignal::new(opening.people.clone()),
             typing: RwSignal::new(Vec::new()),
             rooms: RwSignal::new(rooms.collect()),
             link: RwSignal::new(Link::Connecting),

@@ -40,7 +40,7 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
         }
         Screen::Room(room) => {
             let scripts = (head::stay(&strings.pages, &nonce), head::room(&page, data.clone(), assets, &nonce));
-            (titled(room.room.name.as_str()), false, scripts.into_any())
+            (titled(room.opening.room.name.as_str()), false, scripts.into_any())
         }
         Screen::Rooms(_) => (titled(strings.pages.rooms_title), true, head::stay(&strings.pages, &nonce).into_any()),
         Screen::People(screen) => (titled(screen.room.name.as_str()), false, ().into_any()),

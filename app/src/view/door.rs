@@ -4,7 +4,10 @@ use super::{
     parts::{brand, field_problem, icon, icons, languages, themes},
     strings,
 };
-use crate::page::{Door, PageData, RoomRef};
+use crate::{
+    domain::RoomRef,
+    page::{Door, PageData},
+};
 use leptos::prelude::*;
 
 pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {

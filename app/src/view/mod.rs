@@ -6,33 +6,14 @@
 //! | `head` | the scripts that the document itself carries (server only) |
 //! | `sum` | a sum over the document, by which it finds out that somebody rewrote it (server only) |
 //! | `door`, `rooms`, `everyone`, `problem` | one screen each, without a script (server only) |
-//! | `room` | the screen that comes alive |
+//! | [`room`] | the screen that comes alive |
 //! | `panels` | settings and shortcuts, in front of a room (server only) |
-//! | `parts` | what several screens share: name-mark, avatars, language links |
+//! | [`parts`] | what several screens share: name-mark, avatars, language links |
 //! | [`chat`] | the signals a room is shown from |
-//! | `restore` | reads the [`PageData`] back (browser only) |
-//! | `browser` | keyboard, scrolling, announcements (browser only) |
-//! | `back`, `find`, `gaze`, `ime`, `keys`, `news` | the decisions behind those, as plain functions |
 
-#[cfg(any(feature = "hydrate", test))]
-mod back;
 pub mod chat;
-mod find;
-#[cfg(any(feature = "hydrate", test))]
-mod gaze;
-#[cfg(any(feature = "hydrate", test))]
-mod ime;
-#[cfg(any(feature = "hydrate", test))]
-mod keys;
-#[cfg(any(feature = "hydrate", test))]
-mod news;
-mod parts;
-mod room;
-
-#[cfg(feature = "hydrate")]
-mod browser;
-#[cfg(feature = "hydrate")]
-mod restore;
+pub mod parts;
+pub mod room;
 
 #[cfg(feature = "ssr")]
 mod document;
@@ -57,37 +38,35 @@ pub use document::{Assets, document};
 #[cfg(feature = "ssr")]
 mod tests;
 
+use crate::i18n::{Lang, Strings};
+#[cfg(feature = "ssr")]
 use crate::{
-    i18n::{Lang, Strings},
     page::{PageData, Screen},
+    platform::Platform,
 };
 use leptos::prelude::*;
 
-/// The body of every page, from the [`PageData`] in the context.
+/// The body of every page, from the [`PageData`] in the context. The browser draws rooms alone, with [`room::room`].
+#[cfg(feature = "ssr")]
 #[component]
-pub fn App() -> impl IntoView {
+fn App() -> impl IntoView {
     let page = expect_context::<PageData>();
     provide_context(page.lang);
     match (page.screen.clone(), page.me.clone()) {
-        (Screen::Room(screen), Some(me)) => room::room(&screen, &page, &me).into_any(),
-        #[cfg(feature = "ssr")]
+        (Screen::Room(screen), Some(me)) => {
+            let drawn = room::RoomPage::new(&screen, &page, &me, Platform::SERVER);
+            room::room(&drawn, &screen.post, page.halves).into_any()
+        }
         (Screen::Door(door), _) => door::door(door, &page).into_any(),
         // Only somebody who is signed in is shown a room.
-        #[cfg(feature = "ssr")]
         (Screen::Room(_), None) => door::door(crate::page::Door::default(), &page).into_any(),
-        #[cfg(feature = "ssr")]
         (Screen::Rooms(screen), _) => rooms::rooms(screen, &page).into_any(),
-        #[cfg(feature = "ssr")]
         (Screen::People(screen), _) => everyone::everyone(screen, &page).into_any(),
-        #[cfg(feature = "ssr")]
         (Screen::Problem(problem), _) => problem::problem(problem, &page).into_any(),
-        // No other page brings the app along.
-        #[cfg(not(feature = "ssr"))]
-        _ => ().into_any(),
     }
 }
 
 /// The strings of the page's language.
-fn strings() -> &'static Strings {
+pub fn strings() -> &'static Strings {
     use_context::<Lang>().unwrap_or_default().strings()
 }

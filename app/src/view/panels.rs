@@ -40,7 +40,7 @@ pub fn panels(page: &PageData) -> impl IntoView + use<> {
 fn room_menu(page: &PageData) -> impl IntoView + use<> {
     let t = strings();
     let leave = match &page.screen {
-        Screen::Room(screen) => screen.room.key.path() + "/leave",
+        Screen::Room(screen) => screen.opening.room.key.path() + "/leave",
         _ => String::new(),
     };
     view! {

@@ -43,8 +43,6 @@ pub fn icon(d: &'static str) -> impl IntoView {
 pub mod icons {
     pub const LINK: &str = "M8.5 11.5a3 3 0 0 0 4.3 0l2.4-2.4a3 3 0 0 0-4.3-4.3l-1 1M11.5 8.5a3 3 0 0 0-4.3 0l-2.4 2.4a3 \
         3 0 0 0 4.3 4.3l1-1";
-    #[cfg(feature = "hydrate")]
-    pub const PAGES: &str = "M7 7V4h9v9h-3M4 7h9v9H4Z";
     pub const MENU: &str = "M3 6h14M3 10h14M3 14h9";
     pub const CLOSE: &str = "M5 5l10 10M15 5 5 15";
     #[cfg(feature = "ssr")]

@@ -5,6 +5,7 @@ use super::{
     strings,
 };
 use crate::{
+    client::clock::machine,
     clock,
     domain::RoomName,
     i18n::Strings,
@@ -136,7 +137,7 @@ fn line(line: RoomLine, page: &PageData) -> impl IntoView + use<> {
         let label = if last.is_some() { t.pages.last_message } else { t.pages.made };
         view! {
             <span class="when">
-                {label} " " <time datetime=clock::machine(active_at) title=t.full_time(at, page.dial())>{t.brief(at, today, page.dial())}</time>
+                {label} " " <time datetime=machine(active_at) title=t.full_time(at, page.dial())>{t.brief(at, today, page.dial())}</time>
             </span>
         }
     });

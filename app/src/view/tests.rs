@@ -2,12 +2,13 @@
 
 use super::{Assets, document};
 use crate::{
+    client::opening::{MyRoom, Opening},
     density::Density,
-    domain::{Body, Entry, EntryId, Epoch, MESSAGE_MAX, MessageText, ProducerId, RoomName, UserId, UserName},
+    domain::{Body, Entry, EntryId, Epoch, MESSAGE_MAX, MessageText, ProducerId, RoomName, RoomRef, UserId, UserName},
     i18n::Lang,
     page::{
-        Door, LastMessage, LeftRoom, MyRoom, PAGE_DATA_ID, PageData, PeopleScreen, Post, Problem, RoomLine, RoomRef,
-        RoomScreen, RoomsScreen, SIGNED_OUT, Screen,
+        Door, LastMessage, LeftRoom, PAGE_DATA_ID, PageData, PeopleScreen, Post, Problem, RoomLine, RoomScreen,
+        RoomsScreen, SIGNED_OUT, Screen,
     },
     protocol::{ErrorCode, PAGE_ENTRIES, Page, Person, ReadMark, Reading},
     steps,
@@ -50,7 +51,7 @@ fn entries(texts: &[&str]) -> Vec<Entry> {
 fn room_screen(texts: &[&str]) -> RoomScreen {
     let entries = entries(texts);
     let cursor = entries.last().map_or_else(|| crate::domain::Cursor::origin(Epoch(9)), Entry::cursor);
-    RoomScreen {
+    let opening = Opening {
         room: room("디자인 리뷰"),
         page: Page { entries, cursor, older: true },
         newest: true,
@@ -58,8 +59,8 @@ fn room_screen(texts: &[&str]) -> RoomScreen {
         target: None,
         count: 70,
         people: vec![person(1, "지우")],
-        post: Post { p: ProducerId(0xabc), text: String::new(), error: None },
-    }
+    };
+    RoomScreen { opening, post: Post { p: ProducerId(0xabc), text: String::new(), error: None } }
 }
 
 fn page(screen: Screen) -> PageData {
@@ -214,7 +215,7 @@ fn the_page_data_is_all_but_the_entries() {
     // The document's own element says it, and no code.
     expected.density = Density::default();
     if let Screen::Room(room) = &mut expected.screen {
-        room.page.entries.clear();
+        room.opening.page.entries.clear();
     }
     assert_eq!(serde_json::from_str::<PageData>(json).unwrap(), expected);
 }
@@ -304,7 +305,7 @@ fn a_link_in_letters_that_look_like_others_says_where_it_leads() {
 #[test]
 fn an_entry_of_an_unknown_kind_keeps_its_place_unseen() {
     let mut screen = room_screen(&["a", "b"]);
-    screen.page.entries[0].body = Body::Unknown;
+    screen.opening.page.entries[0].body = Body::Unknown;
     let html = in_room(screen);
     assert!(html.split('<').any(|tag| tag.contains("data-seq=\"11\"") && tag.contains(" hidden")));
     assert!(!html.split('<').any(|tag| tag.contains("data-seq=\"12\"") && tag.contains(" hidden")));
@@ -333,8 +334,8 @@ fn a_language_or_theme_link_leads_back_to_the_page() {
 #[test]
 fn a_message_that_was_asked_for_is_the_one_the_browser_goes_to() {
     let mut screen = room_screen(&["one", "two", "three"]);
-    screen.target = Some(12);
-    screen.newest = false;
+    screen.opening.target = Some(12);
+    screen.opening.newest = false;
     let html = in_room(screen);
     let tag = html.split('<').find(|tag| tag.contains("data-seq=\"12\"")).unwrap();
     assert!(tag.contains(" autofocus") && tag.contains("tabindex=\"-1\"") && tag.contains("target"), "{tag}");
@@ -347,8 +348,8 @@ fn a_message_that_was_asked_for_is_the_one_the_browser_goes_to() {
 #[test]
 fn what_is_new_stands_below_a_divider() {
     let mut screen = room_screen(&["read", "new"]);
-    screen.rooms[0].reading.mark = Some(ReadMark { epoch: Epoch(9), seq: 11 });
-    screen.rooms[0].reading.unread = 1;
+    screen.opening.rooms[0].reading.mark = Some(ReadMark { epoch: Epoch(9), seq: 11 });
+    screen.opening.rooms[0].reading.unread = 1;
     let html = in_room(screen);
     let divider = html.find("class=\"day new\"").unwrap();
     assert!(html.find("data-seq=\"11\"").unwrap() < divider && divider < html.find("data-seq=\"12\"").unwrap());
@@ -377,7 +378,7 @@ fn the_door_forgets_what_was_written_only_after_a_sign_out() {
 #[test]
 fn a_message_says_to_its_author_alone_what_produced_it() {
     let mut screen = room_screen(&["theirs", "mine"]);
-    screen.page.entries[1].by = UserId(1);
+    screen.opening.page.entries[1].by = UserId(1);
     let html = in_room(screen);
     assert_eq!(attribute(&html, "data-seq=\"11\"", "data-p"), None);
     assert_eq!(attribute(&html, "data-seq=\"12\"", "data-p"), Some("0000000000000001"));

@@ -180,8 +180,8 @@ pub async fn read_back(shared: Rc<Shared>, mut probes: tokio::sync::mpsc::Unboun
         };
         let mut record = shared.record.borrow_mut();
         let now = record.now();
-        let top = page.screen.page.cursor;
-        let listed = top.seq < probe.at.seq + page.screen.page.entries.len().max(40) as u64;
+        let top = page.screen.opening.page.cursor;
+        let listed = top.seq < probe.at.seq + page.screen.opening.page.entries.len().max(40) as u64;
         let there = top.epoch == probe.at.epoch
             && top.seq >= probe.at.seq
             && (!listed || page.html.contains(&format!("data-id=\"{}\"", probe.at.id)));

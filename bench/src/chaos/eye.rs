@@ -4,8 +4,8 @@ use super::record::{Invariant::I4, Record, RoomId, TabId};
 use app::{
     domain::{Cursor, Entry},
     protocol::{ClientFrame, JoinedHow, Page, RESUME_MAX, ServerFrame},
-    session::{Session, SocketId},
 };
+use client::session::{Session, SocketId};
 use std::{collections::HashMap, sync::Arc};
 
 #[derive(Default)]

@@ -172,7 +172,7 @@ fn setup(program: PathBuf, options: &Options, seed: u64) -> Setup {
 }
 
 /// Makes the rooms; whoever makes them has no tab.
-async fn rooms(http: &reqwest::Client, world: &World, cookie: &str) -> Result<Vec<app::page::RoomRef>> {
+async fn rooms(http: &reqwest::Client, world: &World, cookie: &str) -> Result<Vec<app::domain::RoomRef>> {
     let mut rooms = Vec::new();
     for room in 0..ROOMS {
         let name = format!("room {room}");
@@ -186,7 +186,7 @@ async fn rooms(http: &reqwest::Client, world: &World, cookie: &str) -> Result<Ve
             return Err(format!("{name} cannot be made: {}", made.status()).into());
         }
         let name = app::domain::RoomName::parse(&name).map_err(|problem| format!("{problem:?}"))?;
-        rooms.push(app::page::RoomRef { key: name.key(), name });
+        rooms.push(app::domain::RoomRef { key: name.key(), name });
     }
     Ok(rooms)
 }

@@ -1,9 +1,6 @@
 //! What the clients saw: everything the checker goes by. One record for a whole run.
 
-use app::{
-    domain::{Cursor, Entry, EntryId, Epoch, ProducerId, UserId},
-    page::RoomRef,
-};
+use app::domain::{Cursor, Entry, EntryId, Epoch, ProducerId, RoomRef, UserId};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fs::File,

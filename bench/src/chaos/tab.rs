@@ -9,11 +9,14 @@ use super::{
 };
 use app::{
     domain::MessageText,
-    page::RoomScreen,
     protocol::{ClientFrame, Person, ServerFrame},
+};
+use client::{
+    clock::utc,
+    opening::Opening,
     rows::{Pending, Row},
     session::{Command, Saved, Session, SocketId},
-    view::chat::Link,
+    state::Link,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -339,7 +342,7 @@ impl Tab {
 
     /// Rows of the open room that are not in the log yet.
     fn pending(&self) -> Vec<(u64, String, Pending)> {
-        let rows = self.session.rows("UTC").into_iter();
+        let rows = self.session.rows(&utc).into_iter();
         let pending = |row| if let Row::Pending { n, text, state, .. } = row { Some((n, text, state)) } else { None };
         rows.filter_map(pending).collect()
     }
@@ -462,7 +465,7 @@ impl Tab {
                 continue;
             }
             state.people.push((room, self.session.count(), self.session.people().to_vec()));
-            let pending = self.session.rows("UTC").into_iter();
+            let pending = self.session.rows(&utc).into_iter();
             for row in pending {
                 if let Row::Pending { text, state: pending, .. } = row {
                     match pending {
@@ -481,11 +484,11 @@ fn numbers(random: &mut fastrand::Rng) -> Box<dyn FnMut() -> u64> {
     Box::new(move || own.u64(1..))
 }
 
-async fn load(shared: &Shared, login: &Login, room: RoomId) -> Option<(Person, RoomScreen)> {
+async fn load(shared: &Shared, login: &Login, room: RoomId) -> Option<(Person, Opening)> {
     let path = shared.record.borrow().rooms[room].key.path();
     loop {
         match people::load(&shared.http, shared.front, &login.cookie, &path).await {
-            Load::Page(page) => return Some((page.me, page.screen)),
+            Load::Page(page) => return Some((page.me, page.screen.opening)),
             Load::SignedOut => return None,
             Load::Failed if login.over.get() => return None,
             Load::Failed => sleep(Duration::from_millis(100)).await,

@@ -1,9 +1,7 @@
 //! One WebSocket of a tab, as a browser would have it.
 
-use app::{
-    protocol::{SUBPROTOCOL, ServerFrame},
-    session::SocketId,
-};
+use app::protocol::{SUBPROTOCOL, ServerFrame};
+use client::session::SocketId;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::header;
 use std::net::SocketAddr;

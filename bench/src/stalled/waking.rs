@@ -4,8 +4,8 @@ use crate::{Result, client::Client};
 use app::{
     domain::{Cursor, RoomKey},
     protocol::{ClientFrame, JoinedHow, Page, ServerFrame},
-    timeline::{Applied, Timeline},
 };
+use client::timeline::{Applied, Timeline};
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

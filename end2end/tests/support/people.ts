@@ -81,7 +81,7 @@ export async function connected(page: Page): Promise<void> {
 export async function allRead(page: Page): Promise<void> {
   const unread = async () => {
     const { screen } = await (await page.request.get(page.url(), { headers: { accept: 'application/json' } })).json();
-    return (screen.rooms as { reading: { unread: number } }[]).map(({ reading }) => reading.unread);
+    return (screen.opening.rooms as { reading: { unread: number } }[]).map(({ reading }) => reading.unread);
   };
   await expect.poll(async () => Math.max(...(await unread()))).toBe(0);
 }

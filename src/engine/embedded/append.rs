@@ -8,8 +8,7 @@ use super::{
 };
 use crate::engine::{AppendError, Appended, Content, Draft, Record, entry_json, random_id};
 use app::{
-    domain::{Cursor, EntryId, Epoch, ProducerId, UserId},
-    page::RoomRef,
+    domain::{Cursor, EntryId, Epoch, ProducerId, RoomRef, UserId},
     protocol::{Earlier, REPEAT_WINDOW},
 };
 use rusqlite::{Connection, OptionalExtension, params};

@@ -47,8 +47,7 @@ use super::{
     Presence, RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable,
 };
 use app::{
-    domain::{Cursor, Epoch, NameKey, RoomKey, RoomName, UserId, UserName},
-    page::RoomRef,
+    domain::{Cursor, Epoch, NameKey, RoomKey, RoomName, RoomRef, UserId, UserName},
     protocol::{Person, ReadMark},
 };
 use async_trait::async_trait;

@@ -3,8 +3,8 @@
 use super::health::corrupt;
 use crate::engine::{After, CreateError, Listed, Record, RecordPage, excerpt, random_id};
 use app::{
-    domain::{Cursor, Entry, EntryId, Epoch, NameKey, RoomKey},
-    page::{LastMessage, RoomRef},
+    domain::{Cursor, Entry, EntryId, Epoch, NameKey, RoomKey, RoomRef},
+    page::LastMessage,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use serde::de::{

@@ -6,8 +6,7 @@ use super::{
 };
 use crate::engine::{OpenError, ROOMS_LISTED, Session, TokenHash, random_id};
 use app::{
-    domain::{Epoch, NameKey, RoomKey, UserId, UserName},
-    page::RoomRef,
+    domain::{Epoch, NameKey, RoomKey, RoomRef, UserId, UserName},
     protocol::{Person, ReadMark},
 };
 use rusqlite::{Connection, OptionalExtension, params};

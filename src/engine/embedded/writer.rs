@@ -182,8 +182,7 @@ mod tests {
         embedded::{Embedded, append},
     };
     use app::{
-        domain::{MessageText, ProducerId, RoomName, UserId, UserName},
-        page::RoomRef,
+        domain::{MessageText, ProducerId, RoomName, RoomRef, UserId, UserName},
         protocol::Person,
     };
     use rusqlite::StatementStatus;

@@ -13,8 +13,7 @@ use crate::engine::{
     TokenHash, excerpt,
 };
 use app::{
-    domain::{NameKey, RoomKey, RoomName, UserId, UserName},
-    page::RoomRef,
+    domain::{NameKey, RoomKey, RoomName, RoomRef, UserId, UserName},
     protocol::ReadMark,
 };
 use async_trait::async_trait;

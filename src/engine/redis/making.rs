@@ -11,10 +11,7 @@ use super::{
     script::{CLAIM_LOOK, CREATE_ROOM, FREE_LOOK, KEEP_LOOK},
 };
 use crate::engine::{CreateError, Directory, StoreError, random_id};
-use app::{
-    domain::{Epoch, RoomKey, RoomName},
-    page::RoomRef,
-};
+use app::domain::{Epoch, RoomKey, RoomName, RoomRef};
 use fred::prelude::KeysInterface;
 use futures_util::future::try_join_all;
 use std::time::{Duration, Instant};

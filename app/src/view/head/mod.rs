@@ -2,7 +2,7 @@
 
 use super::document::Assets;
 use crate::{
-    drafts::{DRAFT_KEYS, SEPARATOR},
+    client::drafts::{DRAFT_KEYS, SEPARATOR},
     i18n::Pages,
     page::{MUTED_KEYS, OUTBOX_KEYS, PAGE_DATA_ID, PageData, Screen},
 };
@@ -61,7 +61,7 @@ pub fn room(page: &PageData, data: String, assets: &Assets, nonce: &Nonce) -> im
 pub fn data(page: &PageData) -> String {
     let mut page = page.clone();
     if let Screen::Room(room) = &mut page.screen {
-        room.page.entries.clear();
+        room.opening.page.entries.clear();
     }
     json(&page)
 }

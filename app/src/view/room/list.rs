@@ -7,12 +7,12 @@ use super::{
     named,
 };
 use crate::{
+    client::{rows::Row, state::Older},
     clock::Dial,
     i18n::Strings,
     protocol::{PAGE_ENTRIES, Person},
-    rows::Row,
     view::{
-        chat::{Chat, Older},
+        chat::Chat,
         parts::{icon, icons, told},
         strings,
     },
@@ -167,8 +167,14 @@ fn row(chat: Chat, handles: Handles, item: Item) -> AnyView {
             let target = chat.target.get_untracked() == Some(entry.seq);
             let room = chat.room.with_untracked(|room| room.key.path());
             let dial = Dial { zone: &item.zone, halves: item.halves };
-            message(&entry, &room, Looks { head, own, target, prev: item.oldest.then_some(entry.prev) }, dial)
-                .into_any()
+            message(
+                chat.platform,
+                &entry,
+                &room,
+                Looks { head, own, target, prev: item.oldest.then_some(entry.prev) },
+                dial,
+            )
+            .into_any()
         }
         Row::Pending { n, text, head, state } => unsent(chat, n, &text, head, state).into_any(),
         Row::Notice { entered, people, .. } => {

@@ -1,12 +1,13 @@
 //! One message of the list: in the log, or on its way there.
 
 use crate::{
-    clock::{self, Dial},
+    client::{clock::machine, rows::Pending},
+    clock::Dial,
     domain::{Entry, EntryId},
     links::{self, Piece},
     looks::{self, Long},
+    platform::Platform,
     protocol::ErrorCode,
-    rows::Pending,
     view::{chat::Chat, parts::avatar, strings},
 };
 use leptos::{either::Either, prelude::*};
@@ -24,7 +25,7 @@ pub struct Looks {
 
 /// A message with everything of its entry that a page needs to go on from. Whoever hears the page is told of each one its sender,
 /// its text and its time, though the name stands once above a group: the row's own label, the text and the time name it together.
-pub fn message(entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl IntoView + use<> {
+pub fn message(platform: Platform, entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl IntoView + use<> {
     let Looks { head, own, target, prev } = looks;
     let text = entry.text();
     let class = match (text, head, target) {
@@ -37,12 +38,12 @@ pub fn message(entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl Into
     let seq = entry.seq.to_string();
     let id = |kind: &str| [kind, &seq].concat();
     let shown = text.map(|text| {
-        let at = clock::local(entry.at, dial.zone);
+        let at = (platform.local)(entry.at, dial.zone);
         let t = strings();
         // A stop for the Tab key at each of them would be a long way to the composer: the arrow keys lead there.
         let time = view! {
-            <a class="at" id=id("a") href=[room, "/", &seq].concat() tabindex=cfg!(feature = "hydrate").then_some("-1")>
-                <time datetime=clock::machine(entry.at) title=t.full_time(at, dial)>{t.time(at, dial)}</time>
+            <a class="at" id=id("a") href=[room, "/", &seq].concat() tabindex=platform.is_scripted.then_some("-1")>
+                <time datetime=machine(entry.at) title=t.full_time(at, dial)>{t.time(at, dial)}</time>
             </a>
         };
         let lead = if head {
@@ -53,10 +54,10 @@ pub fn message(entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl Into
         } else {
             Either::Right(time)
         };
-        view! { {lead} {body(text, Some(id("t")))} }
+        view! { {lead} {body(platform, text, Some(id("t")))} }
     });
     // What the browser reads back from the page it was sent, it knows of all other messages.
-    let sent = cfg!(feature = "ssr");
+    let sent = !platform.is_scripted;
     view! {
         <article
             class=class
@@ -81,7 +82,7 @@ pub fn message(entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl Into
 }
 
 /// What a message says. All of it is there, also of a long one that is folded, so that it is found and copied.
-fn body(text: &str, id: Option<String>) -> impl IntoView + use<> {
+fn body(platform: Platform, text: &str, id: Option<String>) -> impl IntoView + use<> {
     let fold = match looks::long(text) {
         Long::Nowhere => None,
         Long::OnAPhone => Some("fold slim"),
@@ -93,19 +94,19 @@ fn body(text: &str, id: Option<String>) -> impl IntoView + use<> {
         view! { <details class=class translate="no" inner_html=summary></details> }
     });
     let class = if looks::is_emoji_alone(text) { "text big" } else { "text" };
-    view! { {fold} <p class=class id=id dir="auto">{linked(text)}</p> }
+    view! { {fold} <p class=class id=id dir="auto">{linked(platform, text)}</p> }
 }
 
 /// A text with its web addresses as links. What it shows is the text, to the letter. An address runs from left to right on its own,
 /// so that nothing around it makes it read as another.
-fn linked(text: &str) -> impl IntoView + use<> {
+fn linked(platform: Platform, text: &str) -> impl IntoView + use<> {
     links::pieces(text)
         .into_iter()
         .map(|piece| match piece {
             Piece::Text(text) => Either::Left(text.to_owned()),
             Piece::Link(link) => {
                 let (href, text) = (links::href(link), link.to_owned());
-                let host = links::ascii_host(&href);
+                let host = links::ascii_host(&href, platform.ascii_host);
                 Either::Right(view! {
                     <a href=href title=host dir="ltr" target="_blank" rel="noopener noreferrer">{text}</a>
                 })
@@ -144,7 +145,7 @@ pub fn unsent(chat: Chat, n: u64, text: &str, head: bool, state: Pending) -> imp
             aria-labelledby=[id("u"), id("w"), id("f")].join(" ")
         >
             {lead}
-            {body(text, Some(id("w")))}
+            {body(chat.platform, text, Some(id("w")))}
             {fate}
         </article>
     }

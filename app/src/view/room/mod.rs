@@ -9,15 +9,20 @@ mod sidebar;
 mod switcher;
 
 use super::{
-    chat::{Chat, Link, SidebarRoom},
+    chat::Chat,
     parts::{icon, icons, rcdata, told},
     strings,
 };
 use crate::{
-    clock,
-    page::{PageData, RoomScreen},
-    protocol::Person,
-    rows,
+    client::{
+        clock::Day,
+        rows,
+        state::{Link, SidebarRoom},
+    },
+    domain::Entry,
+    page::{PageData, Post, RoomScreen},
+    platform::Platform,
+    protocol::{ErrorCode, Person},
 };
 pub use length::Length;
 use leptos::{html, prelude::*};
@@ -40,14 +45,14 @@ pub struct Handles {
     pub jump: NodeRef<html::Button>,
     pub switcher: NodeRef<html::Dialog>,
     pub filter: NodeRef<html::Input>,
-    pub problem: RwSignal<Option<crate::protocol::ErrorCode>>,
+    pub problem: RwSignal<Option<ErrorCode>>,
     /// Characters in the field, once there are many.
     pub length: RwSignal<usize>,
     /// Whether the end of the list is in view.
     pub at_end: RwSignal<bool>,
     /// The newest messages were asked for and are not on screen yet.
     pub leaping: RwSignal<bool>,
-    pub today: RwSignal<clock::Day>,
+    pub today: RwSignal<Day>,
     /// Whether the room switcher is open, and what is chosen in it.
     pub switching: RwSignal<bool>,
     pub choice: StoredValue<Choice>,
@@ -62,37 +67,53 @@ impl Handles {
     }
 }
 
-pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView + use<> {
+/// A room's page before it is drawn, so that whoever draws it can go on with what it is drawn from.
+pub struct RoomPage {
+    pub chat: Chat,
+    pub handles: Handles,
+    /// What the rows were laid out from.
+    pub entries: Vec<Arc<Entry>>,
+}
+
+impl RoomPage {
+    /// Provides the [`Chat`] as context.
+    pub fn new(screen: &RoomScreen, page: &PageData, me: &Person, platform: Platform) -> Self {
+        let RoomScreen { opening, post } = screen;
+        let entries: Vec<_> = opening.page.entries.iter().cloned().map(Arc::new).collect();
+        let local = |at| (platform.local)(at, &page.zone);
+        let rows = rows::layout(&entries, opening.divider(), &[], &[], &local, me);
+        let chat = Chat::new(platform, me.clone(), opening, rows, &page.zone);
+        provide_context(chat);
+        let switching = RwSignal::new(false);
+        let handles = Handles {
+            log: NodeRef::new(),
+            field: NodeRef::new(),
+            form: NodeRef::new(),
+            drawer: NodeRef::new(),
+            copy: NodeRef::new(),
+            crowd: NodeRef::new(),
+            jump: NodeRef::new(),
+            switcher: NodeRef::new(),
+            filter: NodeRef::new(),
+            problem: RwSignal::new(post.error),
+            length: RwSignal::new(Length::count(&post.text)),
+            at_end: RwSignal::new(true),
+            leaping: RwSignal::new(false),
+            today: RwSignal::new(local(page.now).day),
+            switching,
+            choice: StoredValue::new(Choice::new(chat, switching)),
+            said: RwSignal::new(Vec::new()),
+        };
+        Self { chat, handles, entries }
+    }
+}
+
+/// Draws a room. `halves`: its reader tells the time by twice twelve hours.
+pub fn room(page: &RoomPage, post: &Post, halves: bool) -> impl IntoView + use<> {
     let t = strings();
-    let entries: Vec<_> = screen.page.entries.iter().cloned().map(Arc::new).collect();
-    let chat =
-        Chat::new(me.clone(), screen, rows::layout(&entries, screen.divider(), &[], &[], &page.zone, me), &page.zone);
-    provide_context(chat);
-    let switching = RwSignal::new(false);
-    let handles = Handles {
-        log: NodeRef::new(),
-        field: NodeRef::new(),
-        form: NodeRef::new(),
-        drawer: NodeRef::new(),
-        copy: NodeRef::new(),
-        crowd: NodeRef::new(),
-        jump: NodeRef::new(),
-        switcher: NodeRef::new(),
-        filter: NodeRef::new(),
-        problem: RwSignal::new(screen.post.error),
-        length: RwSignal::new(Length::count(&screen.post.text)),
-        at_end: RwSignal::new(true),
-        leaping: RwSignal::new(false),
-        today: RwSignal::new(clock::local(page.now, &page.zone).day),
-        switching,
-        choice: StoredValue::new(Choice::new(chat, switching)),
-        said: RwSignal::new(Vec::new()),
-    };
+    let RoomPage { chat, handles, .. } = *page;
     // Erased, so that the type of the whole page stays within the compiler's limits.
     let sidebar = sidebar::sidebar(chat, handles).into_any();
-
-    #[cfg(feature = "hydrate")]
-    super::browser::start(chat, handles, screen.clone(), page.clone(), entries);
 
     // What is unread or was refused in other rooms: on a narrow screen nothing else tells.
     let elsewhere = move || {
@@ -158,9 +179,9 @@ pub fn room(screen: &RoomScreen, page: &PageData, me: &Person) -> impl IntoView 
                 </header>
                 <div class="mid">
                     {banner(chat).into_any()}
-                    {list::list(chat, handles, page.halves).into_any()}
+                    {list::list(chat, handles, halves).into_any()}
                 </div>
-                {composer::composer(chat, handles, &screen.post).into_any()}
+                {composer::composer(chat, handles, post).into_any()}
             </main>
             <div class="vh" role="status" aria-live="polite" aria-relevant="additions" translate="no">
                 <For each=move || handles.said.get() key=|said| said.0 let:said>

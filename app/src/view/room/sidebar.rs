@@ -2,9 +2,10 @@
 
 use super::{DRAWER, Handles};
 use crate::{
+    client::state::{Link, SidebarRoom},
     protocol::Person,
     view::{
-        chat::{Chat, Link, SidebarRoom},
+        chat::Chat,
         parts::{avatar, brand, icon, icons, is_plain, rcdata, told, unread_badge},
         strings,
     },

@@ -2,10 +2,13 @@
 
 use super::Handles;
 use crate::{
-    page::RoomRef,
+    client::decisions::{
+        find::{self, Found},
+        letters::Wanted,
+    },
+    domain::RoomRef,
     view::{
         chat::Chat,
-        find::{self, Found},
         parts::{icon, icons, rcdata, unread_badge},
         strings,
     },
@@ -32,7 +35,8 @@ impl Choice {
             switching.track();
             let open = chat.room.with_untracked(|room| room.key.clone());
             let others: Vec<RoomRef> = others.get().unwrap_or_default();
-            typed.with(|typed| chat.rooms.with_untracked(|rooms| find::choices(rooms, &others, &open, typed)))
+            let wanted = typed.with(|typed| Wanted::new(typed, chat.platform.decompose));
+            chat.rooms.with_untracked(|rooms| find::choices(rooms, &others, &open, &wanted))
         });
         Self { typed, at: RwSignal::new(0), rooms, others }
     }
@@ -47,7 +51,7 @@ impl Choice {
     }
 }
 
-/// An empty frame until it is opened: the glue in `browser::keyboard` shows it and follows the keyboard.
+/// An empty frame until it is opened: the glue in the browser shows it and follows the keyboard.
 pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
     view! {
         <dialog

@@ -1,0 +1,78 @@
+//! What to say when a connection that was lost is back: how many messages went out.
+
+use crate::state::Link;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Back {
+    #[default]
+    Here,
+    /// The page said that the connection is lost.
+    Away,
+    /// It is back. So many messages are to be answered before that is worth a word, and so many had been refused before.
+    Sending(usize, usize),
+}
+
+impl Back {
+    /// Moves to `link`, with so many messages unanswered and refused. Returns how many went out, when that is done. Where all
+    /// that was written was refused there is nothing to be glad of.
+    pub fn step(&mut self, link: Link, (waiting, refused): (usize, usize)) -> Option<usize> {
+        match (*self, link) {
+            (_, Link::Offline { .. }) => *self = Self::Away,
+            // Whoever signs in again, or comes back to a tab that rested, sees that by themselves.
+            (_, Link::SignedOut | Link::Resting) => *self = Self::Here,
+            (Self::Away, Link::Online) => *self = Self::Sending(waiting, refused),
+            _ => {}
+        }
+        let Self::Sending(all, before) = *self else { return None };
+        if waiting > 0 {
+            return None;
+        }
+        *self = Self::Here;
+        let sent = all.saturating_sub(refused.saturating_sub(before));
+        (all == 0 || sent > 0).then_some(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_without_a_connection_is_told_once_it_is_out() {
+        let mut back = Back::default();
+        let away = Link::Offline { retry_in: 3 };
+        for (link, unsent, told) in [
+            (Link::Connecting, (0, 0), None),
+            (Link::Online, (0, 0), None),
+            (Link::Online, (1, 0), None),
+            (away, (1, 0), None),
+            (away, (2, 0), None),
+            (Link::Online, (2, 0), None),
+            (Link::Online, (1, 0), None),
+            (Link::Online, (0, 0), Some(2)),
+            (Link::Online, (0, 0), None),
+            (away, (0, 0), None),
+            (Link::Connecting, (0, 0), None),
+            (Link::Online, (0, 0), Some(0)),
+            (Link::Online, (3, 0), None),
+            // It was lost again before all was out.
+            (away, (2, 0), None),
+            (Link::Online, (2, 0), None),
+            (away, (1, 0), None),
+            (Link::Online, (1, 0), None),
+            (Link::Online, (0, 0), Some(1)),
+            // What is refused did not go out.
+            (away, (3, 1), None),
+            (Link::Online, (3, 1), None),
+            (Link::Online, (0, 2), Some(2)),
+            (away, (1, 2), None),
+            (Link::Online, (1, 2), None),
+            (Link::Online, (0, 3), None),
+            (away, (1, 0), None),
+            (Link::SignedOut, (1, 0), None),
+            (Link::Online, (0, 0), None),
+        ] {
+            assert_eq!(back.step(link, unsent), told, "{link:?} {unsent:?} {back:?}");
+        }
+    }
+}
