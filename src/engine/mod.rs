@@ -28,12 +28,8 @@ use app::{
 };
 use async_trait::async_trait;
 use serde::Serialize;
-use std::{
-    cmp::Ordering,
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cmp::Ordering, fmt, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// How far an entry's time may be ahead of the store's clock, so that times never go back while the clocks of servers that
 /// take over from each other differ a little. What is further ahead comes from a clock that was wrong.

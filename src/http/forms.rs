@@ -24,7 +24,8 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A field as it was typed, and as what it was meant for.
 pub(super) fn field<T>(

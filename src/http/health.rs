@@ -17,8 +17,9 @@ use axum::{
 };
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// How long an answer stands, however many ask.
 const STANDS: Duration = Duration::from_secs(1);

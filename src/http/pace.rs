@@ -1,6 +1,7 @@
 //! How long a connection may take for what it is doing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// From the first byte of a request's head, or from the connection's beginning, to the head's end.
 pub const HEAD_WITHIN: Duration = Duration::from_secs(10);

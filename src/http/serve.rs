@@ -21,11 +21,11 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{sleep, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -176,7 +176,7 @@ fn connection(
         let _leaves = leaves;
         let (mut http, mut stopped, mut evicted) =
             (pin!(http), pin!(stop.cancelled()), pin!(place.evicted.cancelled()));
-        let mut timer = pin!(sleep_until(wire.due().into()));
+        let mut timer = pin!(sleep_until(wire.due()));
         let mut told = false;
         let served = poll_fn(|cx| {
             if !told && stopped.as_mut().poll(cx).is_ready() {
@@ -190,8 +190,8 @@ fn connection(
                 return Poll::Ready(served);
             }
             let due = wire.due();
-            if due < timer.deadline().into_std() {
-                timer.as_mut().reset(due.into());
+            if due < timer.deadline() {
+                timer.as_mut().reset(due);
             }
             loop {
                 ready!(timer.as_mut().poll(cx));
@@ -200,7 +200,7 @@ fn connection(
                     wire.give_up();
                     return Poll::Ready(Ok(()));
                 }
-                timer.as_mut().reset(due.into());
+                timer.as_mut().reset(due);
             }
         });
         if let Err(error) = served.await {

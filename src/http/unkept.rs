@@ -4,8 +4,9 @@
 use crate::engine::{TokenHash, random_id};
 use std::{
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// How soon a browser has to follow the redirect, for the session to be ended.
 const WITHIN: Duration = Duration::from_mins(1);

@@ -12,11 +12,8 @@ use axum::{
     http::{HeaderName, HeaderValue, header, request::Parts},
     response::Response,
 };
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    time::{Instant, SystemTime},
-};
+use std::{convert::Infallible, net::SocketAddr, time::SystemTime};
+use tokio::time::Instant;
 
 pub struct Visitor {
     /// From where.

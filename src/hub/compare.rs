@@ -8,11 +8,8 @@ use crate::{
 };
 use app::domain::Cursor;
 use futures_util::{StreamExt, stream};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::time::sleep;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
 
 /// How often the rooms that were lately written in are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -43,9 +40,8 @@ pub async fn compare_all(hub: Arc<Hub>) {
         let mut rooms = hub.all_rooms();
         if !all {
             let turns = (rooms.len() as u64 / OTHERS).clamp(1, TURNS_MAX);
-            let lately = Instant::now().checked_sub(LATELY);
-            let is_lively = |room: &Room| lately.is_none_or(|then| room.top_if_written_since(then).is_some());
-            rooms.retain(|room| room.turn % turns == tick % turns || is_lively(room));
+            let now = Instant::now();
+            rooms.retain(|room| room.turn % turns == tick % turns || room.was_written_within(LATELY, now));
         }
         for some in rooms.chunks(AT_ONCE) {
             if let Err(error) = compare(&hub, some).await {

@@ -12,9 +12,9 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long what the store said of a session holds. With a request's way to the store it stays below the five seconds after
 /// which a session that ended has to be without effect.
@@ -31,7 +31,7 @@ const EXPIRY_SWEEP: Duration = Duration::from_mins(1);
 const AT_ONCE: usize = 1_024;
 
 pub struct Lease {
-    /// A monotonic clock goes on while the process is stopped.
+    /// The runtime's clock, which is the system's monotonic one outside of tests: it goes on while the process is stopped.
     began: Instant,
     /// When the latest round that was answered began, in milliseconds since `began`.
     asked: AtomicU64,
@@ -180,6 +180,16 @@ mod tests {
         lease.renew(ago(5), &[]);
         assert!(!lease.holds(old));
         assert!(Lease::new(true).holds(old));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_lapses_by_the_clock_of_its_runtime() {
+        let (lease, now) = (Lease::new(false), Instant::now());
+        let admission = Admission { token: TokenHash::of("one"), asked: now, registered: now };
+        tokio::time::advance(HOLDS.checked_sub(Duration::from_millis(1)).unwrap()).await;
+        assert!(lease.holds(admission));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!lease.holds(admission));
     }
 
     #[test]

@@ -39,11 +39,12 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore},
+    time::Instant,
 };
 use tokio_util::task::TaskTracker;
 use wake::Wake;

@@ -4,10 +4,8 @@ use app::{
     domain::RoomKey,
     protocol::{PEOPLE_MAX, Person, ServerFrame},
 };
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, time::Duration};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// How long someone whose last socket went away without a word still counts as here: a reload or a change of network is

@@ -17,8 +17,9 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Most frames and bytes one room keeps, whatever the budget of all rooms allows. A reader further behind reads the log.
@@ -208,10 +209,10 @@ impl Room {
         }
     }
 
-    /// Gives the memory of a room that nobody writes in back to the others.
-    pub fn trim_if_quiet_since(&self, then: Instant) {
+    /// Gives the memory of a room in which nobody wrote for so long back to the others.
+    pub fn trim_if_quiet_for(&self, quiet: Duration, now: Instant) {
         let mut log = lock(&self.log);
-        if log.written < then
+        if now.saturating_duration_since(log.written) > quiet
             && let Some(ring) = &mut log.ring
         {
             while let Some(bytes) = ring.pop() {
@@ -224,10 +225,10 @@ impl Room {
         lock(&self.log).ring.as_ref().map(Ring::top)
     }
 
-    /// The place of the newest entry here, if one was written after `then`.
-    pub fn top_if_written_since(&self, then: Instant) -> Option<Cursor> {
+    /// Whether the ring has a place, and was written to so lately.
+    pub fn was_written_within(&self, lately: Duration, now: Instant) -> bool {
         let log = lock(&self.log);
-        log.ring.as_ref().filter(|_| log.written >= then).map(Ring::top)
+        log.ring.is_some() && now.saturating_duration_since(log.written) <= lately
     }
 
     /// A reader is beyond the ring's end, to which it came by reading the log.

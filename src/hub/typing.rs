@@ -5,10 +5,8 @@ use app::{
     domain::{RoomKey, UserId},
     protocol::{PEOPLE_MAX, Person, ServerFrame},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Between two frames of one room.

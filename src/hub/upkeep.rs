@@ -6,9 +6,9 @@ use futures_util::{StreamExt, stream};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
 
 /// Pause before the engine is told again what it did not take.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
@@ -153,12 +153,10 @@ async fn tend_rooms(hub: Arc<Hub>) {
     for second in 1_u64.. {
         ticks.tick().await;
         let quiet = if hub.budget.exceeded() { Duration::from_secs(1) } else { QUIET };
-        let then = Instant::now().checked_sub(quiet);
+        let now = Instant::now();
         for room in hub.all_rooms() {
             forget_the_gone(&hub, &room);
-            if let Some(then) = then {
-                room.trim_if_quiet_since(then);
-            }
+            room.trim_if_quiet_for(quiet, now);
             if room.is_empty() && second.is_multiple_of(RETIRE_TICKS) {
                 retire(&hub, &room).await;
             }

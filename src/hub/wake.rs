@@ -3,20 +3,12 @@
 use app::{domain::RoomKey, protocol::ReadMark};
 use std::{
     sync::{
-        LazyLock, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering, fence},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::Notify;
-
-/// What the moments below are counted from.
-static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// A moment as milliseconds.
-fn since_began(moment: Instant) -> u64 {
-    u64::try_from(moment.saturating_duration_since(*BEGAN).as_millis()).unwrap_or(u64::MAX)
-}
+use tokio::{sync::Notify, time::Instant};
 
 /// How a socket's task is told that there may be something to do, and what others may know of the socket.
 #[derive(Debug)]
@@ -38,6 +30,8 @@ pub struct Wake {
     evicted: AtomicBool,
     /// Its client was told to open another one.
     moving: AtomicBool,
+    /// What the moments below are counted from, in milliseconds.
+    began: Instant,
     /// When something was heard of it, and when its person last did something.
     heard: AtomicU64,
     acted: AtomicU64,
@@ -45,7 +39,6 @@ pub struct Wake {
 
 impl Default for Wake {
     fn default() -> Self {
-        let now = since_began(Instant::now());
         Self {
             notify: Notify::new(),
             ended: AtomicBool::new(false),
@@ -56,13 +49,18 @@ impl Default for Wake {
             marks_missed: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
             moving: AtomicBool::new(false),
-            heard: AtomicU64::new(now),
-            acted: AtomicU64::new(now),
+            began: Instant::now(),
+            heard: AtomicU64::new(0),
+            acted: AtomicU64::new(0),
         }
     }
 }
 
 impl Wake {
+    fn since_began(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// There may be something to write.
     pub fn news(&self) {
         // Pairs with `unblock`: whatever is news was stored before this, so one of the two sees what the other did.
@@ -113,12 +111,12 @@ impl Wake {
 
     /// Something was heard of the client.
     pub fn hears(&self, now: Instant) {
-        self.heard.store(since_began(now), Ordering::Relaxed);
+        self.heard.store(self.since_began(now), Ordering::Relaxed);
     }
 
     /// For how long nothing was.
     pub fn silent_for(&self, now: Instant) -> Duration {
-        Duration::from_millis(since_began(now).saturating_sub(self.heard.load(Ordering::Relaxed)))
+        Duration::from_millis(self.since_began(now).saturating_sub(self.heard.load(Ordering::Relaxed)))
     }
 
     /// What was heard last was its person, doing something.
@@ -126,9 +124,9 @@ impl Wake {
         self.acted.store(self.heard.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// When its person last did something; only to be compared.
-    pub fn acted(&self) -> u64 {
-        self.acted.load(Ordering::Relaxed)
+    /// When its person last did something.
+    pub fn acted(&self) -> Instant {
+        self.began + Duration::from_millis(self.acted.load(Ordering::Relaxed))
     }
 
     /// The socket's person has read a room up to `mark`.

@@ -8,8 +8,9 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Frames that change something. A minute of honest talk is at most 60; an outbox or a paste of 200 passes at once.
 const FRAMES: Rate = Rate::new(200.0, 10.0);
@@ -118,7 +119,7 @@ impl Allowance {
     /// Waits until history may be read for the session.
     pub async fn history(&self) {
         while let Some(at) = self.history_at() {
-            tokio::time::sleep_until(at.into()).await;
+            tokio::time::sleep_until(at).await;
         }
     }
 
@@ -132,7 +133,7 @@ impl Allowance {
             if at > until {
                 return Err(at - until);
             }
-            tokio::time::sleep_until(at.into()).await;
+            tokio::time::sleep_until(at).await;
         }
         Ok(())
     }

@@ -5,8 +5,9 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// How much a bucket holds, and how fast it fills.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -32,8 +32,9 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Sign-ins of one address, refused ones among them: two school classes at the bell, then one each 2 s.
 const SIGN_INS: Rate = Rate::new(500.0, 0.5);

@@ -5,8 +5,9 @@ use crate::{engine::TokenHash, hub::wake::Wake};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Sockets of one session, and how many more while some of them were told to move: each of those has a successor.
 const SESSION_MAX: usize = 20;

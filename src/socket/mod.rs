@@ -42,10 +42,8 @@ use futures_util::{SinkExt, StreamExt};
 use guard::Guarded;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{

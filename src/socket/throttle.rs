@@ -8,10 +8,8 @@ use crate::limits::{
     bucket::{Bucket, Rate},
 };
 use app::protocol::ClientFrame;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Joins of one socket: all its rooms at once, and those of the socket before it.
 const JOINS: Rate = Rate::new(250.0, 5.0);

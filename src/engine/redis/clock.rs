@@ -2,8 +2,9 @@
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Nothing was heard of the server's clock yet.
 const UNKNOWN: i64 = i64::MIN;

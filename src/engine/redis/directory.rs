@@ -30,8 +30,9 @@ use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 use tracing::debug;
 
 /// How often one instance tells the directory that a room is active.

@@ -15,11 +15,8 @@ use fred::{
     types::{ClusterHash, CustomCommand},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
-use tokio::sync::Mutex;
+use std::{collections::HashMap, time::Duration};
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 

@@ -14,7 +14,8 @@ use crate::engine::{CreateError, Directory, StoreError, random_id};
 use app::domain::{Epoch, RoomKey, RoomName, RoomRef};
 use fred::prelude::KeysInterface;
 use futures_util::future::try_join_all;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// For how long looks are claimed. The nodes' clocks may differ by what it is longer than [`MAKING`].
 const CLAIM: Duration = Duration::from_secs(10);

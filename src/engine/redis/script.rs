@@ -8,8 +8,9 @@ use fred::{
 };
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 pub struct Script {
     source: Str,

@@ -28,9 +28,12 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast::error::RecvError};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Notify, broadcast::error::RecvError},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 

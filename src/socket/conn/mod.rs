@@ -96,7 +96,7 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     };
     let hub = conn.sockets.hub.clone();
     hub.add_socket(&conn.session, &conn.wake);
-    conn.admission.registered = std::time::Instant::now();
+    conn.admission.registered = Instant::now();
     // A session that ended just before has told the sockets that were there.
     let ended = if hub.engine.may_miss() {
         Ok(Ended::default())
@@ -213,8 +213,8 @@ impl Conn {
     fn deadline(&self, turn: Turn) -> Instant {
         let errand = self.marks.next_at(&self.wake);
         let reads = match turn {
-            Turn::Wait(at) => Some(at.min(Throttle::next_look()).into()),
-            Turn::Busy => Some(Throttle::next_look().into()),
+            Turn::Wait(at) => Some(at.min(Throttle::next_look())),
+            Turn::Busy => Some(Throttle::next_look()),
             Turn::Any | Turn::One => None,
         };
         errand.into_iter().chain(reads).fold(self.pulse.next().min(self.stay.next()), Instant::min)
@@ -264,7 +264,7 @@ impl Conn {
         self.alive()?;
         let message = message.ok_or(End::Gone)??;
         let now = Instant::now();
-        self.wake.hears(now.into_std());
+        self.wake.hears(now);
         if self.pulse.heard(now) {
             for joined in self.rooms.iter_mut().filter(|joined| !joined.present) {
                 joined.present = true;
