@@ -416,6 +416,9 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Where random numbers come from.
+pub type Random = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 /// A random 64-bit number other than 0, for epochs, entries, people and instances.
 pub(crate) fn random_id() -> u64 {
     loop {

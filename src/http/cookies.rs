@@ -85,8 +85,8 @@ impl Jar {
     }
 
     /// A new session's token (the time and 256 random bits) and the header that gives it to the browser.
-    pub fn new_token(&self) -> (String, HeaderValue) {
-        let words: [[u8; 8]; 4] = std::array::from_fn(|_| crate::engine::random_id().to_ne_bytes());
+    pub fn new_token(&self, random: impl Fn() -> u64) -> (String, HeaderValue) {
+        let words: [[u8; 8]; 4] = std::array::from_fn(|_| random().to_ne_bytes());
         let opened = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let token = format!("{opened:0TIME_DIGITS$x}{}", crate::engine::hex(words.as_flattened()));
         let cookie = Cookie::build((self.name.as_str(), token.as_str())).path("/").http_only(true).secure(self.secure);
@@ -136,6 +136,7 @@ fn set(cookie: &Cookie) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::random_id;
 
     fn jar(secure: bool, host: &str) -> Jar {
         Jar::new(secure, Authority::parse(host).as_ref())
@@ -147,20 +148,20 @@ mod tests {
 
     #[test]
     fn the_session_cookie_is_out_of_reach_for_scripts_and_other_sites() {
-        let (token, header) = jar(true, "chat.example.com").new_token();
+        let (token, header) = jar(true, "chat.example.com").new_token(random_id);
         let header = header.to_str().unwrap();
         assert_eq!(token.len(), TIME_DIGITS + RANDOM_DIGITS);
         for part in ["__Host-hubbub=", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
             assert!(header.contains(part), "{header}");
         }
-        assert!(!jar(false, "localhost").new_token().1.to_str().unwrap().contains("Secure"));
+        assert!(!jar(false, "localhost").new_token(random_id).1.to_str().unwrap().contains("Secure"));
     }
 
     #[test]
     fn a_token_says_when_its_session_ends() {
         let now = SystemTime::now();
         let over_for = |value: &str, now| Token { cookie: String::new(), value: value.to_owned() }.over_for(now);
-        let (token, _) = jar(false, "localhost").new_token();
+        let (token, _) = jar(false, "localhost").new_token(random_id);
         let (minute, day) = (Duration::from_mins(1), Duration::from_hours(24));
         assert_eq!(over_for(&token, now), None);
         assert_eq!(over_for(&token, now + SESSION_ENDS - minute), None);

@@ -150,7 +150,7 @@ pub async fn post_message(
         Ok(inside) => inside,
         Err(response) => return response,
     };
-    let fresh = || ProducerId(crate::engine::random_id());
+    let fresh = || ProducerId(state.hub.random());
     let p = p.and_then(|p| p.parse().ok()).unwrap_or_else(fresh);
     let me = &session.person;
     let refuse = async |status, code| {

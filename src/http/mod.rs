@@ -53,7 +53,7 @@ use crate::{
     address::Asker,
     audit,
     config::Config,
-    engine::{Session, random_id},
+    engine::Session,
     hub::Hub,
     limits::{
         Limits,
@@ -167,7 +167,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), host::check))
         .layer(middleware::from_fn_with_state(state.clone(), render::common_headers))
         .layer(log)
-        .layer(middleware::from_fn(identify))
+        .layer(middleware::from_fn_with_state(state.clone(), identify))
         .with_state(state)
 }
 
@@ -176,8 +176,8 @@ pub fn router(state: AppState) -> Router {
 struct RequestId(u64);
 
 /// Gives the request an id, and tells whoever sent it.
-async fn identify(mut request: Request<Body>, next: Next) -> Response {
-    let id = random_id();
+async fn identify(State(state): State<AppState>, mut request: Request<Body>, next: Next) -> Response {
+    let id = state.hub.random();
     request.extensions_mut().insert(RequestId(id));
     let mut response = next.run(request).await;
     if let Ok(id) = HeaderValue::try_from(format!("{id:016x}")) {

@@ -145,7 +145,7 @@ async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, part: Part
         }
         Err(error) => return render::unavailable(state, visitor, error).await,
     };
-    let post = Post { p: ProducerId(crate::engine::random_id()), text: String::new(), error: None };
+    let post = Post { p: ProducerId(state.hub.random()), text: String::new(), error: None };
     show_room(state, visitor, session, &name, part, StatusCode::OK, post).await
 }
 

@@ -64,9 +64,10 @@ pub async fn sign_in(
         Ok(path) => {
             let to = inside_of(&path, &door.at).unwrap_or(&path);
             match &opened {
-                Some((token, _)) if kept == Kept::Unsure => {
-                    render::see_other(&format!("{to}?{}", state.unkept.watch(*token, name.as_str())))
-                }
+                Some((token, _)) if kept == Kept::Unsure => render::see_other(&format!(
+                    "{to}?{}",
+                    state.unkept.watch(state.hub.random(), *token, name.as_str())
+                )),
                 _ => render::see_other(to),
             }
         }
@@ -190,7 +191,7 @@ async fn enter(
         Ok(is_new) => is_new,
         Err(refused) => return (Err(refused), None),
     };
-    let (token, cookie) = visitor.jar.new_token();
+    let (token, cookie) = visitor.jar.new_token(|| state.hub.random());
     let session = match engine.open_session(TokenHash::of(&token), name).await {
         Ok(session) => session,
         Err(error) => return (Err(NoEntry::Open(error)), None),
@@ -216,7 +217,7 @@ async fn may_enter(state: &AppState, visitor: &Visitor, room: &RoomName) -> Resu
 async fn suggestions(state: &AppState, taken: &UserName) -> Vec<String> {
     let mut free = Vec::new();
     let Some(taken) = taken.unmixed() else { return free };
-    let digits = 10 + crate::engine::random_id() % 90;
+    let digits = 10 + state.hub.random() % 90;
     let endings = ["2", "3", "4", "5", "7"].map(str::to_owned).into_iter().chain([digits.to_string()]);
     for ending in endings {
         let room_left = USER_NAME_MAX - ending.chars().count() - 1;

@@ -1,7 +1,7 @@
 //! Browsers that keep no cookie. Over plain HTTP they drop a Secure one without a word, and the name would then be taken by
 //! nobody. Where a browser does not say how it came (no `Origin`), its next request tells whether the cookie was kept.
 
-use crate::engine::{TokenHash, random_id};
+use crate::engine::TokenHash;
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -25,9 +25,9 @@ struct Watched {
 }
 
 impl Unkept {
-    /// What to put into the query of where the browser is led.
-    pub fn watch(&self, token: TokenHash, name: &str) -> String {
-        let (number, since) = (random_id(), Instant::now());
+    /// What to put into the query of where the browser is led, with a random `number`.
+    pub fn watch(&self, number: u64, token: TokenHash, name: &str) -> String {
+        let since = Instant::now();
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|watched| watched.since.elapsed() < WITHIN);
         if watched.len() >= WATCHED_MAX {
@@ -55,14 +55,14 @@ mod tests {
     fn a_browser_that_comes_back_is_known_once() {
         let unkept = Unkept::default();
         let token = TokenHash([7; 32]);
-        let query = unkept.watch(token, "Kim");
+        let query = unkept.watch(5, token, "Kim");
         let number = query.strip_prefix("in=").unwrap();
         assert_eq!(unkept.back("1"), None);
         assert_eq!(unkept.back("x"), None);
         assert_eq!(unkept.back(number), Some((token, "Kim".to_owned())));
         assert_eq!(unkept.back(number), None);
-        for _ in 0..WATCHED_MAX * 2 {
-            unkept.watch(token, "Kim");
+        for number in 0..WATCHED_MAX * 2 {
+            unkept.watch(number as u64, token, "Kim");
         }
         assert_eq!(unkept.0.lock().unwrap().len(), WATCHED_MAX);
     }

@@ -25,7 +25,7 @@ mod upkeep;
 pub mod wake;
 
 use crate::config::Config;
-use crate::engine::{Engine, LiveSink, Record, Session, StoreError, TokenHash};
+use crate::engine::{Engine, LiveSink, Random, Record, Session, StoreError, TokenHash, random_id};
 use app::{
     domain::{RoomKey, UserId},
     protocol::{Person, ReadMark},
@@ -54,6 +54,8 @@ const SESSION_USES: u32 = 48;
 
 pub struct Hub {
     pub engine: Arc<dyn Engine>,
+    /// The operating system's, unless a test wants the same numbers again.
+    random: Random,
     /// How often an open socket counts as use of its session.
     session_use: Duration,
     budget: Arc<Budget>,
@@ -145,9 +147,15 @@ pub enum EnterError {
 impl Hub {
     /// A hub attached to `engine`, with its background tasks started.
     pub fn start(engine: Arc<dyn Engine>, config: &Config) -> Arc<Self> {
+        Self::start_with(engine, config, Arc::new(random_id))
+    }
+
+    /// The same with another source of random numbers, of which sessions' tokens are made as well.
+    pub fn start_with(engine: Arc<dyn Engine>, config: &Config, random: Random) -> Arc<Self> {
         let hub = Arc::new(Self {
             lease: Lease::new(!engine.may_miss()),
             engine,
+            random,
             session_use: config.session_ttl / SESSION_USES,
             budget: Arc::new(Budget::new(config.ring_mib as usize * 1024 * 1024)),
             rooms: Mutex::default(),
@@ -168,6 +176,11 @@ impl Hub {
         hub.engine.attach(Arc::new(Sink(Arc::downgrade(&hub))));
         upkeep::start(&hub);
         hub
+    }
+
+    /// A random number, for whatever this instance draws one for.
+    pub fn random(&self) -> u64 {
+        (self.random)()
     }
 
     /// The room, followed from now on, with a socket of `person` counted in it.
@@ -249,7 +262,7 @@ impl Hub {
 
     async fn learn(&self, key: &RoomKey) -> Result<Arc<Room>, EnterError> {
         let room = self.engine.room(key).await?.ok_or(EnterError::Unknown)?;
-        let fresh = || Arc::new(Room::new(room, self.budget.clone()));
+        let fresh = || Arc::new(Room::new(room, self.budget.clone(), self.random()));
         Ok(lock(&self.rooms).entry(key.clone()).or_insert_with(fresh).clone())
     }
 

@@ -109,7 +109,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Room {
-    pub fn new(room: RoomRef, budget: Arc<Budget>) -> Self {
+    pub fn new(room: RoomRef, budget: Arc<Budget>, turn: u64) -> Self {
         let key = serde_json::to_string(&room.key).unwrap_or_default();
         Self {
             room,
@@ -120,7 +120,7 @@ impl Room {
             presence_version: AtomicU64::new(1),
             typing_version: AtomicU64::new(0),
             ahead: AtomicBool::new(false),
-            turn: crate::engine::random_id(),
+            turn,
             log: Mutex::new(Log { ring: None, early: Vec::new(), early_lost: false, written: Instant::now() }),
             wakes: Mutex::default(),
             presence: Mutex::default(),

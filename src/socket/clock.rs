@@ -96,8 +96,8 @@ pub enum Due {
 }
 
 impl Stay {
-    pub fn new(lifetime: Duration) -> Self {
-        let moves_at = Instant::now() + lifetime.mul_f64(1.0 - spread() / 10.0);
+    pub fn new(lifetime: Duration, hub: &Hub) -> Self {
+        let moves_at = Instant::now() + lifetime.mul_f64(1.0 - spread(hub) / 10.0);
         Self { moves_at, told_to_move: false, drains_at: None, told_to_drain: false, stopped_at: None }
     }
 
@@ -128,7 +128,7 @@ impl Stay {
     /// what is left when it ends is closed, once acknowledgements under way have gone out.
     pub fn is_over(&mut self, hub: &Hub, awaits_acknowledgements: bool) -> bool {
         if hub.stopping() {
-            self.drains_at.get_or_insert_with(|| Instant::now() + STOP_SPREAD.mul_f64(spread()));
+            self.drains_at.get_or_insert_with(|| Instant::now() + STOP_SPREAD.mul_f64(spread(hub)));
         }
         hub.stopped() && {
             let stopped = *self.stopped_at.get_or_insert_with(Instant::now);
@@ -138,6 +138,6 @@ impl Stay {
 }
 
 /// A number from 0 to 1, to spread what would otherwise happen at once. Not a secret.
-fn spread() -> f64 {
-    f64::from(u32::try_from(crate::engine::random_id() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+fn spread(hub: &Hub) -> f64 {
+    f64::from(u32::try_from(hub.random() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }

@@ -91,7 +91,7 @@ mod tests {
 
     fn room(top: u64) -> Arc<Room> {
         let name = RoomName::parse("a").unwrap();
-        let room = Room::new(RoomRef { key: name.key(), name }, Arc::new(Budget::new(1024 * 1024)));
+        let room = Room::new(RoomRef { key: name.key(), name }, Arc::new(Budget::new(1024 * 1024)), 1);
         room.seed(cursor(top));
         Arc::new(room)
     }

@@ -87,7 +87,7 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
         turn: 0,
         marks: Marks::new(),
         pulse: Pulse::new(),
-        stay: Stay::new(sockets.lifetime),
+        stay: Stay::new(sockets.lifetime, &sockets.hub),
         throttle: Throttle::new(allowance),
         wire,
         sockets,
