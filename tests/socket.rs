@@ -4,13 +4,15 @@
 mod support;
 
 use app::{
-    domain::{Cursor, EntryId, Epoch, MESSAGE_MAX, ProducerId},
+    domain::{Cursor, Entry, EntryId, Epoch, MESSAGE_MAX, ProducerId},
     protocol::{ClientFrame, ErrorCode, FRAME_MAX, JoinedHow, ROOMS_MAX, ServerFrame},
 };
 use support::{
-    person::{Ended, Person, Socket, key},
+    bytes::{Heard, Raw, frame},
+    person::{Ended, PATIENCE, Person, Socket, key},
     server::Server,
 };
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::{
     Error, Message,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -430,7 +432,7 @@ async fn a_room_that_is_left_while_it_is_being_joined_stays_left() {
     let start = std::time::Instant::now();
     // A leave overtaken by its join is made up for in the background.
     while person.get(&server, "/").await.headers()["location"] != "/r/a" {
-        assert!(start.elapsed() < support::person::PATIENCE);
+        assert!(start.elapsed() < PATIENCE);
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     // And joined for good it stays.
@@ -459,7 +461,7 @@ async fn a_name_is_kept_while_its_socket_is_open_and_lapses_without_use() {
         response.status() == 303
     };
     while !free("Megan").await {
-        assert!(start.elapsed() < support::person::PATIENCE);
+        assert!(start.elapsed() < PATIENCE);
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert!(!free("지우").await);
@@ -474,4 +476,21 @@ async fn a_socket_is_told_to_move_before_its_lifetime_ends() {
     socket.until(|frame| matches!(frame, ServerFrame::Move { within_ms: 1.. }).then_some(())).await;
     socket.say("a", P, 1, "still served").await;
     socket.ack(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_never_stops_sending_is_told_to_move_on_time() {
+    let server = Server::embedded(&["--socket-lifetime", "1s"]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let stream = Raw::open(&server, &person).await.stream.into_std().unwrap();
+    let mut writes = TcpStream::from_std(stream.try_clone().unwrap()).unwrap();
+    // Frames that nothing answers, as the room was not joined; many at a time, so that more lie there than are read at once.
+    let typing = serde_json::to_vec(&ClientFrame::Typing { room: key("b") }).unwrap();
+    let frames = frame(0x81, &typing).repeat(4_096);
+    let flood = tokio::spawn(async move { while writes.write_all(&frames).await.is_ok() {} });
+    let mut reads = Raw { stream: TcpStream::from_std(stream).unwrap() };
+    let heard = timeout(PATIENCE / 3, reads.heard()).await.expect("not told to move");
+    let Heard::Frame(1, text) = heard else { panic!("{heard:?}") };
+    assert!(matches!(serde_json::from_slice(&text), Ok(ServerFrame::<Entry>::Move { within_ms: 1.. })));
+    flood.abort();
 }

@@ -33,6 +33,8 @@ pub async fn compare_all(hub: Arc<Hub>) {
     let mut tick = 0_u64;
     loop {
         tokio::select! {
+            biased;
+            // The clock first: however often there is doubt, the rooms' turns go on.
             _ = ticks.tick() => tick += 1,
             () = hub.doubt.news.notified() => {}
         }

@@ -42,8 +42,9 @@ pub fn start(hub: &Arc<Hub>) {
 
 async fn until_stop(hub: Arc<Hub>, task: impl Future<Output = ()>) {
     tokio::select! {
-        () = task => {}
+        biased;
         () = hub.stop.notified() => {}
+        () = task => {}
     }
 }
 

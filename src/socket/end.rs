@@ -76,12 +76,13 @@ pub async fn patiently(
                 return End::STOPPING;
             }
             tokio::select! {
-                () = wake.notify.notified() => {}
+                biased;
                 () = sleep_until(late), if on_late.is_some() => {
                     if let Some(on_late) = on_late.take() {
                         on_late();
                     }
                 }
+                () = wake.notify.notified() => {}
             }
         }
     };

@@ -45,8 +45,9 @@ impl Pages {
     pub async fn paid<P: Bytes>(&self, read: impl Future<Output = Result<P, StoreError>>) -> Result<P, StoreError> {
         let Some(allowance) = &self.allowance else { return read.await };
         tokio::select! {
-            () = allowance.history() => {}
+            biased;
             () = self.over.cancelled() => return Err(StoreError("its socket has ended".to_owned())),
+            () = allowance.history() => {}
         }
         let page = read.await?;
         allowance.charge_history(page.bytes());

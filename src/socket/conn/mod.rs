@@ -177,7 +177,12 @@ impl Conn {
                 return Err(End::Gone);
             }
             let deadline = self.deadline(turn);
+            // The clock first: it is looked at nowhere else, and a client that never stops sending has to move in time as
+            // well. Then the client, which is read from nowhere else: what else there is to do is done each time round, and
+            // to one that takes little at a time there is always something to write.
             tokio::select! {
+                biased;
+                () = sleep_until(deadline) => self.on_time().await?,
                 message = self.ws.next(), if turn == Turn::Any || turn == Turn::One => {
                     self.read(message).await?;
                     for _ in 1..READ_BATCH {
@@ -188,7 +193,6 @@ impl Conn {
                 }
                 Some(done) = self.work.next(), if !self.work.is_empty() => self.done(done).await?,
                 () = wake.notify.notified() => {}
-                () = sleep_until(deadline) => self.on_time().await?,
                 // There is more to write; the others get their turn first if they are ready.
                 () = std::future::ready(()), if more => {}
             }
