@@ -34,7 +34,7 @@ use lease::Lease;
 use presence::Local;
 use room::{Budget, Life, Room};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -60,7 +60,7 @@ pub struct Hub {
     session_use: Duration,
     budget: Arc<Budget>,
     rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
-    sessions: Mutex<HashMap<TokenHash, Vec<Arc<Wake>>>>,
+    sessions: Mutex<Sessions>,
     /// The session of each person who has a socket here.
     people: Mutex<HashMap<UserId, TokenHash>>,
     sockets: AtomicUsize,
@@ -85,9 +85,61 @@ pub struct Hub {
     runtime: Handle,
 }
 
-/// A set of things to do; a thing put in twice before it is done is done once.
+/// The sessions that have a socket here.
+#[derive(Default)]
+struct Sessions {
+    by_token: HashMap<TokenHash, OfSession>,
+    /// How many there were.
+    count: u64,
+}
+
+struct OfSession {
+    /// It is the nth that came. In the order of their tokens no replay would find them again: the time is in those.
+    nth: u64,
+    sockets: Vec<Arc<Wake>>,
+}
+
+impl Sessions {
+    fn add(&mut self, token: TokenHash, wake: &Arc<Wake>) {
+        let Self { by_token, count } = self;
+        let session = by_token.entry(token).or_insert_with(|| {
+            *count += 1;
+            OfSession { nth: *count, sockets: Vec::new() }
+        });
+        session.sockets.push(wake.clone());
+    }
+
+    /// Says whether it was the session's last one.
+    fn remove(&mut self, token: TokenHash, wake: &Arc<Wake>) -> bool {
+        let Some(session) = self.by_token.get_mut(&token) else { return false };
+        session.sockets.retain(|other| !Arc::ptr_eq(other, wake));
+        let is_last = session.sockets.is_empty();
+        if is_last {
+            self.by_token.remove(&token);
+        }
+        is_last
+    }
+
+    fn of(&self, token: TokenHash) -> &[Arc<Wake>] {
+        self.by_token.get(&token).map_or(&[], |session| &session.sockets)
+    }
+
+    /// All of them, in the order in which they came.
+    fn in_order(&self) -> impl Iterator<Item = (TokenHash, &[Arc<Wake>])> {
+        let of_session = |(token, session): (&TokenHash, &OfSession)| (session.nth, *token);
+        let mut all: Vec<_> = self.by_token.iter().map(of_session).collect();
+        all.sort_unstable_by_key(|(nth, _)| *nth);
+        all.into_iter().map(|(_, token)| (token, self.of(token)))
+    }
+
+    fn each(&self, tell: impl Fn(&Wake)) {
+        self.in_order().flat_map(|(_, sockets)| sockets).for_each(|wake| tell(wake));
+    }
+}
+
+/// A set of things to do; a thing put in twice before it is done is done once. They are taken in the order of their names.
 struct Work<T> {
-    todo: Mutex<HashSet<T>>,
+    todo: Mutex<BTreeSet<T>>,
     some: Notify,
 }
 
@@ -109,9 +161,9 @@ impl Doubt {
     }
 }
 
-impl<T: Eq + std::hash::Hash> Work<T> {
+impl<T: Ord> Work<T> {
     fn new() -> Self {
-        Self { todo: Mutex::new(HashSet::new()), some: Notify::new() }
+        Self { todo: Mutex::new(BTreeSet::new()), some: Notify::new() }
     }
 
     fn add(&self, thing: T) {
@@ -119,7 +171,7 @@ impl<T: Eq + std::hash::Hash> Work<T> {
         self.some.notify_one();
     }
 
-    async fn take(&self) -> HashSet<T> {
+    async fn take(&self) -> BTreeSet<T> {
         loop {
             let todo = std::mem::take(&mut *lock(&self.todo));
             if !todo.is_empty() {
@@ -292,7 +344,7 @@ impl Hub {
     /// Registers a socket, so that the end of its session and of the server reach it.
     pub fn add_socket(&self, session: &Session, wake: &Arc<Wake>) {
         let mut sessions = lock(&self.sessions);
-        sessions.entry(session.token).or_default().push(wake.clone());
+        sessions.add(session.token, wake);
         lock(&self.people).insert(session.person.id, session.token);
         drop(sessions);
         self.sockets.fetch_add(1, Ordering::Relaxed);
@@ -303,12 +355,8 @@ impl Hub {
 
     pub fn remove_socket(&self, session: &Session, wake: &Arc<Wake>) {
         let mut sessions = lock(&self.sessions);
-        if let Some(wakes) = sessions.get_mut(&session.token) {
-            wakes.retain(|other| !Arc::ptr_eq(other, wake));
-            if wakes.is_empty() {
-                sessions.remove(&session.token);
-                lock(&self.people).remove(&session.person.id);
-            }
+        if sessions.remove(session.token, wake) {
+            lock(&self.people).remove(&session.person.id);
         }
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
@@ -328,9 +376,7 @@ impl Hub {
     }
 
     fn wake_sockets(&self) {
-        for wake in lock(&self.sessions).values().flatten() {
-            wake.news();
-        }
+        lock(&self.sessions).each(Wake::news);
     }
 
     /// Has every socket that is left close, after the acknowledgements under way, and ends the background tasks.
@@ -338,9 +384,7 @@ impl Hub {
         self.stopping.store(true, Ordering::Release);
         self.stopped.store(true, Ordering::Release);
         self.stop.notify_waiters();
-        for wake in lock(&self.sessions).values().flatten() {
-            wake.stop();
-        }
+        lock(&self.sessions).each(Wake::stop);
     }
 
     /// Waits until the last socket is gone.
@@ -351,30 +395,31 @@ impl Hub {
     }
 
     fn end_session(&self, token: TokenHash) {
-        for wake in lock(&self.sessions).get(&token).into_iter().flatten() {
+        for wake in lock(&self.sessions).of(token) {
             wake.end();
         }
     }
 
     fn read(&self, user: UserId, room: &RoomKey, mark: ReadMark) {
         let Some(token) = lock(&self.people).get(&user).copied() else { return };
-        for wake in lock(&self.sessions).get(&token).into_iter().flatten() {
+        for wake in lock(&self.sessions).of(token) {
             wake.mark(room, mark);
         }
     }
 
     fn miss_marks(&self) {
-        for wake in lock(&self.sessions).values().flatten() {
-            wake.miss_marks();
-        }
+        lock(&self.sessions).each(Wake::miss_marks);
     }
 
+    /// In the order of their turns.
     fn all_rooms(&self) -> Vec<Arc<Room>> {
-        lock(&self.rooms).values().cloned().collect()
+        let mut rooms: Vec<_> = lock(&self.rooms).values().cloned().collect();
+        rooms.sort_unstable_by(|a, b| a.turn.cmp(&b.turn).then_with(|| a.key().cmp(b.key())));
+        rooms
     }
 
     fn tokens(&self) -> Vec<TokenHash> {
-        lock(&self.sessions).keys().copied().collect()
+        lock(&self.sessions).in_order().map(|(token, _)| token).collect()
     }
 
     /// Reads the room's log from the ring's end on, once for all its sockets; see [`refill`].
@@ -438,5 +483,24 @@ impl LiveSink for Sink {
             hub.refill(&room);
             hub.stale.add(room.key().clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_told_in_the_order_in_which_they_came() {
+        let (mut sessions, wakes) = (Sessions::default(), [(); 100].map(|()| Arc::<Wake>::default()));
+        let token = |n: usize| TokenHash::of(&(n % 50).to_string());
+        for (n, wake) in wakes.iter().enumerate() {
+            sessions.add(token(n), wake);
+        }
+        assert!(!sessions.remove(token(7), &wakes[57]) && sessions.remove(token(7), &wakes[7]));
+        sessions.add(token(7), &wakes[7]);
+        let came: Vec<_> = sessions.in_order().map(|(token, _)| token).collect();
+        assert_eq!(came, (0..50).filter(|n| *n != 7).chain([7]).map(token).collect::<Vec<_>>());
+        assert!(Arc::ptr_eq(&sessions.of(token(3))[1], &wakes[53]));
     }
 }

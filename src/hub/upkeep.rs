@@ -4,7 +4,7 @@ use super::{Hub, compare, lease, presence::GRACE, room::Life, room::Room};
 use app::domain::RoomKey;
 use futures_util::{StreamExt, stream};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -109,7 +109,7 @@ struct Crowds(HashMap<RoomKey, Instant>);
 
 impl Crowds {
     /// Those of `stale` that are to be shown now, and the others.
-    fn due(&mut self, stale: HashSet<RoomKey>, now: Instant) -> (Vec<RoomKey>, Vec<RoomKey>) {
+    fn due(&mut self, stale: BTreeSet<RoomKey>, now: Instant) -> (Vec<RoomKey>, Vec<RoomKey>) {
         self.0.retain(|_, shown| now.saturating_duration_since(*shown) < CROWD_PACE);
         stale.into_iter().partition(|key| !self.0.contains_key(key))
     }
@@ -202,7 +202,7 @@ mod tests {
         let mut crowds = Crowds::default();
         let mut due = |ms: u64| {
             let now = start + Duration::from_millis(ms);
-            let (due, later) = crowds.due(HashSet::from([few.clone(), many.clone()]), now);
+            let (due, later) = crowds.due(BTreeSet::from([few.clone(), many.clone()]), now);
             assert_eq!(due.len() + later.len(), 2);
             for room in &due {
                 crowds.shown(room, if *room == few { CROWD } else { CROWD + 1 }, now);
