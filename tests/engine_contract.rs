@@ -7,3 +7,43 @@ mod contract;
 mod embedded;
 mod redis;
 mod support;
+
+/// The store that simulations run on: one that tells its instances of everything, and one of which they may miss something.
+mod memory {
+    use crate::{
+        contract::{Fixture, promises, promises_between_instances},
+        support::memory,
+    };
+    use hubbub::engine::Engine;
+    use std::{
+        sync::Arc,
+        time::{Duration, SystemTime, UNIX_EPOCH},
+    };
+
+    pub struct Store<const MAY_MISS: bool>(memory::Store);
+
+    impl<const MAY_MISS: bool> Fixture for Store<MAY_MISS> {
+        async fn start(session_ttl: Duration) -> Self {
+            let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap();
+            Self(memory::Store::new(memory::Options { seed: 1, start, session_ttl, may_miss: MAY_MISS }))
+        }
+
+        async fn engine(&self) -> Arc<dyn Engine> {
+            self.0.instance()
+        }
+    }
+
+    mod sure {
+        use super::{promises, promises_between_instances};
+        type Store = super::Store<false>;
+        promises!(Store);
+        promises_between_instances!(Store);
+    }
+
+    mod unsure {
+        use super::{promises, promises_between_instances};
+        type Store = super::Store<true>;
+        promises!(Store);
+        promises_between_instances!(Store);
+    }
+}
