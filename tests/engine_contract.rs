@@ -5,6 +5,8 @@
 
 mod contract;
 mod embedded;
+#[path = "support/memory/mod.rs"]
+mod memory_store;
 mod redis;
 mod support;
 
@@ -12,7 +14,7 @@ mod support;
 mod memory {
     use crate::{
         contract::{Fixture, promises, promises_between_instances},
-        support::memory,
+        memory_store,
     };
     use hubbub::engine::Engine;
     use std::{
@@ -20,12 +22,12 @@ mod memory {
         time::{Duration, SystemTime, UNIX_EPOCH},
     };
 
-    pub struct Store<const MAY_MISS: bool>(memory::Store);
+    pub struct Store<const MAY_MISS: bool>(memory_store::Store);
 
     impl<const MAY_MISS: bool> Fixture for Store<MAY_MISS> {
         async fn start(session_ttl: Duration) -> Self {
             let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap();
-            Self(memory::Store::new(memory::Options { seed: 1, start, session_ttl, may_miss: MAY_MISS }))
+            Self(memory_store::Store::new(memory_store::Options { seed: 1, start, session_ttl, may_miss: MAY_MISS }))
         }
 
         async fn engine(&self) -> Arc<dyn Engine> {

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod bytes;
-pub mod memory;
 pub mod person;
 pub mod proxy;
 pub mod raw;

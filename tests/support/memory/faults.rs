@@ -1,10 +1,6 @@
 //! What goes wrong, and when. Nothing does until it is asked for.
 
-use super::{
-    Shared, Snapshot,
-    chance::Chance,
-    line::{Kind, Line},
-};
+use super::{Shared, Snapshot, chance::Chance, line::Line, ways::Kind};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How often things go wrong for one instance. Chances are of a thousand.

@@ -6,21 +6,20 @@ use super::{
     chance::Chance,
     faults::{Events, Trip},
     live::{Event, Inbox},
-    presence::{self, Here},
+    presence::Here,
     state::Turn,
+    ways::{Job, Kind, Ways},
 };
 use hubbub::engine::{AppendError, StoreError};
 use std::{
-    collections::VecDeque,
     pin::pin,
     sync::{Arc, Mutex},
 };
 use tokio::{
     sync::{Notify, oneshot},
     task::yield_now,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
-use tokio_util::task::AbortOnDropHandle;
 
 pub struct Line {
     pub number: usize,
@@ -28,10 +27,9 @@ pub struct Line {
     pub inbox: Inbox,
     pub here: Here,
     condition: Mutex<Condition>,
+    pub ways: Ways,
     /// Rings when the condition is another one, or a request was done.
-    changed: Notify,
-    appends: Way,
-    others: Way,
+    pub changed: Notify,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,13 +39,6 @@ pub struct Condition {
     pub closed: bool,
     /// Rises with every connection that broke.
     connection: u64,
-}
-
-/// On which way a request goes.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    Append,
-    Other,
 }
 
 /// Why there is no answer.
@@ -74,19 +65,6 @@ impl From<Failure> for AppendError {
     }
 }
 
-/// Does what was asked for; what it returns gives the answer.
-type Job = Box<dyn FnOnce(&mut Turn<'_>) -> Answer + Send>;
-type Answer = Box<dyn FnOnce() + Send>;
-
-#[derive(Default)]
-struct Way {
-    /// When each arrives.
-    jobs: Mutex<VecDeque<(Instant, Job)>>,
-    /// Who works them off does so alone, so that they are done in their order.
-    turn: Mutex<()>,
-    news: Notify,
-}
-
 impl Memory {
     pub(super) async fn ask<T: Send + 'static>(
         &self,
@@ -104,9 +82,8 @@ impl Line {
             inbox: Inbox::default(),
             here: Here::default(),
             condition: Mutex::new(Condition { connected: true, frozen: false, closed: false, connection: 0 }),
+            ways: Ways::default(),
             changed: Notify::new(),
-            appends: Way::default(),
-            others: Way::default(),
         }
     }
 
@@ -136,7 +113,7 @@ impl Line {
                 let _ = answer.send(done);
             })
         });
-        self.way(kind).send(Instant::now() + there, job);
+        self.ways.send(kind, Instant::now() + there, job);
         self.work_off(kind);
         let done = answered.await.map_err(|_| Failure::Unknown("the connection broke"))?;
         // As from any store, an answer is never there at once.
@@ -151,36 +128,6 @@ impl Line {
         if unanswered { Err(Failure::Unknown("no answer from the store")) } else { Ok(done) }
     }
 
-    /// Does what has arrived; returns when the next one does.
-    fn work_off(&self, kind: Kind) -> Option<Instant> {
-        let way = self.way(kind);
-        let _turn = way.turn.lock().unwrap();
-        loop {
-            if self.condition().frozen {
-                return None;
-            }
-            let job = {
-                let mut jobs = way.jobs.lock().unwrap();
-                match jobs.front() {
-                    None => return None,
-                    Some((due, _)) if *due > Instant::now() => return Some(*due),
-                    Some(_) => jobs.pop_front(),
-                }
-            };
-            if let Some((_, job)) = job {
-                self.store.change(self, job)();
-                self.changed.notify_waiters();
-            }
-        }
-    }
-
-    fn way(&self, kind: Kind) -> &Way {
-        match kind {
-            Kind::Append => &self.appends,
-            Kind::Other => &self.others,
-        }
-    }
-
     pub fn condition(&self) -> Condition {
         *self.condition.lock().unwrap()
     }
@@ -192,15 +139,14 @@ impl Line {
 
     pub fn set_frozen(&self, frozen: bool) {
         self.set(|condition| condition.frozen = frozen);
-        for news in [&self.appends.news, &self.others.news, &self.inbox.news] {
-            news.notify_one();
-        }
+        self.ways.ring();
+        self.inbox.news.notify_one();
     }
 
     /// Takes no request any more, and waits until those are done that it took.
     pub async fn close(&self) {
         self.set(|condition| condition.closed = true);
-        self.until(|line| [&line.appends, &line.others].iter().all(|way| way.jobs.lock().unwrap().is_empty())).await;
+        self.until(|line| line.ways.are_empty()).await;
     }
 
     /// Whether it was connected.
@@ -210,11 +156,7 @@ impl Line {
             condition.connected = false;
             condition.connection += 1;
         });
-        for way in [&self.appends, &self.others] {
-            let lost = std::mem::take(&mut *way.jobs.lock().unwrap());
-            // Whoever waits sees that there will be no answer.
-            drop(lost);
-        }
+        self.ways.lose_all();
         self.inbox.lose_all();
         self.changed.notify_waiters();
         was
@@ -260,51 +202,5 @@ impl Line {
 
     pub async fn thawed(&self) {
         self.until(|line| !line.condition().frozen).await;
-    }
-}
-
-impl Way {
-    fn send(&self, due: Instant, job: Job) {
-        let mut jobs = self.jobs.lock().unwrap();
-        let due = jobs.back().map_or(due, |(last, _)| due.max(*last));
-        jobs.push_back((due, job));
-        drop(jobs);
-        self.news.notify_one();
-    }
-}
-
-/// What goes on for an instance as long as it is there.
-pub fn tasks(line: &Arc<Line>) -> Vec<AbortOnDropHandle<()>> {
-    vec![
-        AbortOnDropHandle::new(tokio::spawn(carry(line.clone(), Kind::Append))),
-        AbortOnDropHandle::new(tokio::spawn(carry(line.clone(), Kind::Other))),
-        AbortOnDropHandle::new(tokio::spawn(bring(line.clone()))),
-        AbortOnDropHandle::new(tokio::spawn(presence::keep(line.clone()))),
-    ]
-}
-
-async fn carry(line: Arc<Line>, kind: Kind) {
-    loop {
-        line.thawed().await;
-        let next = line.work_off(kind);
-        wait(next, &line.way(kind).news).await;
-    }
-}
-
-async fn bring(line: Arc<Line>) {
-    loop {
-        line.thawed().await;
-        let next = line.inbox.pass_on_what_is_due();
-        wait(next, &line.inbox.news).await;
-    }
-}
-
-/// Until then, or until there is something new.
-async fn wait(until: Option<Instant>, news: &Notify) {
-    let Some(until) = until else { return news.notified().await };
-    tokio::select! {
-        biased;
-        () = news.notified() => {}
-        () = sleep_until(until) => {}
     }
 }

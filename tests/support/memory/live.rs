@@ -86,7 +86,9 @@ impl Inbox {
     }
 
     pub fn lose_all(&self) {
-        self.queue.lock().unwrap().coming.clear();
+        let mut queue = self.queue.lock().unwrap();
+        queue.coming.clear();
+        queue.last = None;
     }
 
     /// Returns when the next event arrives.

@@ -2,8 +2,8 @@
 
 use super::{
     Memory,
-    line::Kind,
     state::{Kept, Room, Turn},
+    ways::Kind,
 };
 use app::domain::{Cursor, Epoch, RoomKey};
 use async_trait::async_trait;

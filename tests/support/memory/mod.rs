@@ -4,7 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | `state` | what the store holds, and one change of it |
-//! | `line` | what connects an instance with the store: requests, their answers |
+//! | `line`, `ways` | what connects an instance with the store: requests, their answers |
 //! | `live` | what instances are told: [`Live`](hubbub::engine::Live) |
 //! | `producers` | appending: the rule of a producer's numbers |
 //! | `log` | reading: [`RoomLog`](hubbub::engine::RoomLog) |
@@ -16,6 +16,7 @@
 //! | `chance` | numbers from a seed |
 //!
 //! Nothing here asks the operating system for the time or for randomness, and no map has an order of its own. The clock is tokio's.
+#![allow(dead_code, reason = "each test program needs a part")]
 
 mod chance;
 pub mod faults;
@@ -29,6 +30,7 @@ mod quotas;
 mod rooms;
 mod sessions;
 mod state;
+mod ways;
 
 use app::domain::{Entry, Epoch, RoomRef};
 use chance::Chance;
@@ -109,7 +111,7 @@ impl Store {
             line
         };
         line.renew_lease();
-        let tasks = line::tasks(&line);
+        let tasks = ways::tasks(&line);
         Arc::new(Memory { line, _tasks: tasks })
     }
 

@@ -106,16 +106,15 @@ impl Turn<'_> {
     }
 
     /// Makes the store say of this instance that these are there, and nobody else.
-    fn enter_only(&mut self, rooms: Rooms) {
+    fn enter_only(&mut self, rooms: &Rooms) {
         let mine = self.by.number;
         for (room, people) in &mut self.state.people {
             people.retain(|(instance, _), _| *instance != mine);
             self.events.push(Event::Presence(room.clone()));
         }
-        for (room, people) in rooms {
-            for person in people.into_values() {
-                self.enter(room.clone(), person);
-            }
+        for (room, person) in rooms.iter().flat_map(|(room, people)| people.values().map(move |person| (room, person)))
+        {
+            self.enter(room.clone(), person.clone());
         }
     }
 }
@@ -126,7 +125,7 @@ impl Line {
         self.store.change(self, |turn| {
             let doubtful = self.here.doubtful.swap(false, Ordering::SeqCst);
             if !turn.renew_lease() || doubtful {
-                turn.enter_only(self.here.rooms.lock().unwrap().clone());
+                turn.enter_only(&self.here.rooms.lock().unwrap());
             }
             turn.alive()
         })
@@ -136,7 +135,7 @@ impl Line {
     pub fn release(&self) {
         if self.condition().connected {
             self.store.change(self, |turn| {
-                turn.enter_only(Rooms::new());
+                turn.enter_only(&Rooms::new());
                 turn.state.leases.remove(&self.number);
             });
         }
