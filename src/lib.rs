@@ -10,6 +10,7 @@
 //! | [`start`] | the address, the store and the signals, before anything is served |
 //! | [`telemetry`] | structured logs |
 //! | [`audit`] | security events in the log |
+//! | [`store`] | what a store keeps, in the words of whoever shows it |
 //! | [`engine`] | the port to the store, and its two implementations |
 //! | [`address`] | from where a request came |
 //! | [`authority`] | a host, and where one can be reached |
@@ -22,12 +23,14 @@ pub mod address;
 pub mod audit;
 pub mod authority;
 pub mod config;
+mod digest;
 pub mod engine;
 pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod socket;
 pub mod start;
+pub mod store;
 pub mod telemetry;
 
 use config::Config;

@@ -14,9 +14,12 @@ mod quotas;
 mod reads;
 pub mod redis;
 
+pub use crate::store::{After, Ended, Listed, ROOMS_LISTED, Record, RecordPage, Session, StoreError, TokenHash};
 pub use health::{Reason, Unwritable};
 pub use quotas::{Quota, Quotas};
 pub use reads::Reads;
+
+pub(crate) use crate::digest::{hex, sha256};
 
 use app::{
     domain::{
@@ -28,7 +31,7 @@ use app::{
 };
 use async_trait::async_trait;
 use serde::Serialize;
-use std::{cmp::Ordering, fmt, sync::Arc, time::Duration};
+use std::{cmp::Ordering, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How far an entry's time may be ahead of the store's clock, so that times never go back while the clocks of servers that
@@ -38,23 +41,6 @@ pub const TIME_AHEAD_MAX: Duration = Duration::from_mins(1);
 /// All of a store.
 pub trait Engine: RoomLog + Directory + Presence + Reads + Quotas + Live {}
 impl<T: RoomLog + Directory + Presence + Reads + Quotas + Live> Engine for T {}
-
-/// An entry as the log keeps it: its place, and its JSON exactly as clients receive it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    pub epoch: Epoch,
-    pub seq: u64,
-    pub id: EntryId,
-    pub prev: EntryId,
-    /// An [`app::domain::Entry`].
-    pub json: Arc<str>,
-}
-
-impl Record {
-    pub fn cursor(&self) -> Cursor {
-        Cursor { epoch: self.epoch, seq: self.seq, id: self.id }
-    }
-}
 
 /// A message on its way into the log.
 #[derive(Debug, Clone)]
@@ -140,14 +126,6 @@ pub enum AppendError {
     Unknown(String),
 }
 
-/// Rooms of one person that are shown: as many as their socket may be in.
-pub const ROOMS_LISTED: usize = app::protocol::ROOMS_MAX;
-
-/// The store did not answer, or not with what was asked for.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("store: {0}")]
-pub struct StoreError(pub String);
-
 /// A log holds what no engine wrote; somebody has to look at it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the log of room {0} is damaged")]
@@ -172,32 +150,6 @@ impl From<NoTop> for StoreError {
 impl From<Damaged> for StoreError {
     fn from(damaged: Damaged) -> Self {
         Self(damaged.to_string())
-    }
-}
-
-/// What follows a cursor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum After {
-    /// `records` follow it without a hole; `top` is the place of the log's last entry when it was read.
-    Entries { records: Vec<Record>, top: Cursor },
-    /// The cursor is not of this log: another epoch, another entry at its seq, or beyond the end.
-    Reset,
-}
-
-/// A run of records without a hole, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordPage {
-    pub records: Vec<Record>,
-    /// The place after the last of `records` (for an empty log, its origin).
-    pub cursor: Cursor,
-    /// Whether the log holds entries before the first of `records`.
-    pub older: bool,
-}
-
-impl RecordPage {
-    /// Of its entries.
-    pub fn bytes(&self) -> usize {
-        self.records.iter().map(|record| record.json.len()).sum()
     }
 }
 
@@ -232,40 +184,6 @@ pub trait RoomLog: Send + Sync {
     async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, NoTop>>, StoreError>;
 }
 
-/// What the store says of sessions that it was asked about. The others go on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ended {
-    pub ended: Vec<TokenHash>,
-    /// Of these it could not tell: the part of it that holds them is away.
-    pub unknown: Vec<TokenHash>,
-}
-
-/// SHA-256 of a session's token: the token itself is in the person's cookie and nowhere else.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TokenHash(pub [u8; 32]);
-
-impl TokenHash {
-    pub fn of(token: &str) -> Self {
-        Self(sha256(token.as_bytes()))
-    }
-
-    pub fn to_hex(self) -> String {
-        hex(&self.0)
-    }
-}
-
-impl fmt::Debug for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenHash({}…)", hex(&self.0[..4]))
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    pub token: TokenHash,
-    pub person: Person,
-}
-
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OpenError {
     #[error("somebody else has this name or one that looks like it")]
@@ -285,18 +203,6 @@ pub enum CreateError {
     MixedScripts,
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// A room in the directory.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listed {
-    pub room: RoomRef,
-    /// Everyone who is there now, as [`Presence::people`] lists them.
-    pub people: Vec<Person>,
-    /// Milliseconds since 1970-01-01 UTC of the last message, or of the room's creation.
-    pub active_at: u64,
-    /// `None` if the log ends with no message.
-    pub last: Option<LastMessage>,
 }
 
 /// Bytes of a message that are looked at for the directory.
@@ -401,19 +307,6 @@ pub trait LiveSink: Send + Sync {
 /// The order in which people are listed.
 pub(crate) fn in_order(a: &Person, b: &Person) -> Ordering {
     natural(a.name.as_str(), b.name.as_str()).then(a.id.cmp(&b.id))
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).into()
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Where random numbers come from.

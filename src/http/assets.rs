@@ -35,7 +35,7 @@ impl Site {
         let mut find = |suffix: &str| -> io::Result<String> {
             let path = newest(&pkg, suffix)?;
             let content = fs::read(&path)?;
-            contents.extend(crate::engine::sha256(&content));
+            contents.extend(crate::digest::sha256(&content));
             if suffix == ".css" {
                 style = String::from_utf8_lossy(&content).into();
             }
@@ -46,7 +46,7 @@ impl Site {
             reload_port.map(|port| LeptosOptions::builder().output_name("hubbub").reload_port(u32::from(port)).build());
         let (css, js, wasm) = (find(".css")?, find(".js")?, find(".wasm")?);
         let assets = Assets { css, style, js, wasm, reload };
-        let build = crate::engine::hex(&crate::engine::sha256(&contents)[..6]).into();
+        let build = crate::digest::hex(&crate::digest::sha256(&contents)[..6]).into();
         Ok(Self { dir, assets, build })
     }
 }

@@ -88,7 +88,7 @@ impl Jar {
     pub fn new_token(&self, random: impl Fn() -> u64) -> (String, HeaderValue) {
         let words: [[u8; 8]; 4] = std::array::from_fn(|_| random().to_ne_bytes());
         let opened = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let token = format!("{opened:0TIME_DIGITS$x}{}", crate::engine::hex(words.as_flattened()));
+        let token = format!("{opened:0TIME_DIGITS$x}{}", crate::digest::hex(words.as_flattened()));
         let cookie = Cookie::build((self.name.as_str(), token.as_str())).path("/").http_only(true).secure(self.secure);
         let cookie = set(&cookie.same_site(SameSite::Lax).max_age(Days::days(COOKIE_DAYS)).build());
         (token, cookie)

@@ -1,6 +1,9 @@
 //! The directory of rooms as it was at most a second ago, so that the store is asked once for all who look at it.
 
-use crate::engine::{Engine, Listed, StoreError};
+use crate::{
+    engine::Engine,
+    store::{Listed, StoreError},
+};
 use app::domain::RoomRef;
 use std::{
     sync::{

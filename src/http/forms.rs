@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     audit,
-    engine::{AppendError, Appended, Content, CreateError, Draft, Session, StoreError, TokenHash},
+    engine::{AppendError, Appended, Content, CreateError, Draft},
     hub::lease::commit_until,
     limits::allowance::Cost,
+    store::{Session, StoreError, TokenHash},
 };
 use app::{
     domain::{Cursor, MessageText, ProducerId, RoomName, RoomRef},

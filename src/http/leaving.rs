@@ -7,7 +7,7 @@ use super::{
     render, rooms,
     visitor::Visitor,
 };
-use crate::{audit, engine::Session, limits::allowance::Cost};
+use crate::{audit, limits::allowance::Cost, store::Session};
 use app::protocol::ErrorCode;
 use axum::{
     extract::State,

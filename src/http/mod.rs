@@ -53,13 +53,13 @@ use crate::{
     address::Asker,
     audit,
     config::Config,
-    engine::Session,
     hub::Hub,
     limits::{
         Limits,
         places::{Full, Place},
     },
     socket::{Admitted, Sockets},
+    store::Session,
     telemetry::Seldom,
 };
 use app::protocol::{CloseCode, ErrorCode, SUBPROTOCOL, SUBPROTOCOLS};

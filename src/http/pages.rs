@@ -6,7 +6,10 @@ use super::{
     render,
     visitor::{Reader, Visitor},
 };
-use crate::engine::{Engine, ROOMS_LISTED, RecordPage, Session, StoreError};
+use crate::{
+    engine::Engine,
+    store::{ROOMS_LISTED, RecordPage, Session, StoreError},
+};
 use app::{
     client::opening::{MyRoom, Opening},
     density::Density,

@@ -201,7 +201,7 @@ pub fn log_failed(what: &'static str, error: &impl std::fmt::Display) {
 }
 
 /// The store did not answer.
-pub async fn unavailable(state: &AppState, visitor: &Visitor, error: &crate::engine::StoreError) -> Response {
+pub async fn unavailable(state: &AppState, visitor: &Visitor, error: &crate::store::StoreError) -> Response {
     log_failed("the store did not answer a page", error);
     let mut response = problem_for(state, visitor, StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, None).await;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

@@ -7,7 +7,7 @@ use super::{
     render,
     visitor::{Reader, Visitor},
 };
-use crate::engine::{Listed, StoreError};
+use crate::store::{Listed, StoreError};
 use app::{
     client::decisions::letters::Wanted,
     domain::{RoomKey, RoomName, RoomRef},

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     audit,
-    engine::{OpenError, StoreError, TokenHash},
+    engine::OpenError,
+    store::{StoreError, TokenHash},
 };
 use app::{
     domain::{RoomName, USER_NAME_MAX, UserName},

@@ -1,7 +1,7 @@
 //! Browsers that keep no cookie. Over plain HTTP they drop a Secure one without a word, and the name would then be taken by
 //! nobody. Where a browser does not say how it came (no `Origin`), its next request tells whether the cookie was kept.
 
-use crate::engine::TokenHash;
+use crate::store::TokenHash;
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,

@@ -3,8 +3,8 @@
 use super::{AppState, busy, cookies, cookies::Jar, host::Reached, serve::Peer};
 use crate::{
     address::Asker,
-    engine::{Session, StoreError, TokenHash},
     limits::Limits,
+    store::{Session, StoreError, TokenHash},
 };
 use app::{clock, density::Density, i18n::Lang, protocol::Person, theme::Theme};
 use axum::{

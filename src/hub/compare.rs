@@ -2,10 +2,7 @@
 //! and a log that was set back.
 
 use super::{Hub, room::Room, upkeep::every};
-use crate::{
-    engine::{NoTop, StoreError},
-    telemetry::Seldom,
-};
+use crate::{engine::NoTop, store::StoreError, telemetry::Seldom};
 use app::domain::Cursor;
 use futures_util::{StreamExt, stream};
 use std::{sync::Arc, time::Duration};

@@ -5,7 +5,7 @@
 //! entry is given to them.
 
 use super::{Hub, upkeep::every, wake::Wake};
-use crate::engine::{StoreError, TokenHash};
+use crate::store::{StoreError, TokenHash};
 use std::{
     collections::HashMap,
     sync::{

@@ -25,7 +25,10 @@ mod upkeep;
 pub mod wake;
 
 use crate::config::Config;
-use crate::engine::{Engine, LiveSink, Random, Record, Session, StoreError, TokenHash, random_id};
+use crate::{
+    engine::{Engine, LiveSink, Random, random_id},
+    store::{Record, Session, StoreError, TokenHash},
+};
 use app::{
     domain::{RoomKey, UserId},
     protocol::{Person, ReadMark},

@@ -1,7 +1,7 @@
 //! Bringing a room's ring up to its log: once for all its sockets, whenever something may be missing.
 
 use super::{Hub, ring::Push, room::Room};
-use crate::engine::{After, StoreError};
+use crate::store::{After, StoreError};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,

@@ -1,6 +1,6 @@
 //! The recent entries of one room as encoded frames, shared by every socket in it.
 
-use crate::engine::Record;
+use crate::store::Record;
 use app::domain::{Cursor, EntryId};
 use std::collections::VecDeque;
 use tokio_tungstenite::tungstenite::Utf8Bytes;

@@ -6,7 +6,7 @@ use super::{
     typing::{Typing, Typists},
     wake::Wake,
 };
-use crate::engine::Record;
+use crate::store::Record;
 use app::{
     domain::{Cursor, RoomKey, RoomRef, UserId},
     protocol::Person,

@@ -1,7 +1,7 @@
 //! What one session has left on this instance, over all its sockets and requests.
 
 use super::bucket::{Bucket, Rate};
-use crate::engine::TokenHash;
+use crate::store::TokenHash;
 use std::{
     collections::HashMap,
     sync::{

@@ -19,7 +19,8 @@ use crate::address::{Asker, Prefix, Way};
 use crate::{
     audit,
     config::Config,
-    engine::{Engine, Quota, TokenHash},
+    engine::{Engine, Quota},
+    store::TokenHash,
 };
 use allowance::{Allowance, Allowances};
 use axum::http::HeaderMap;

@@ -1,7 +1,7 @@
 //! Who may open one more socket on this instance.
 
 use crate::address::{Asker, Prefix};
-use crate::{engine::TokenHash, hub::wake::Wake};
+use crate::{hub::wake::Wake, store::TokenHash};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},

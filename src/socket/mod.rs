@@ -32,10 +32,10 @@ pub use clock::DRAIN;
 pub use conn::run;
 
 use crate::{
-    engine::Session,
     http::Wire,
     hub::Hub,
     limits::{Limits, places::Place},
+    store::Session,
 };
 use app::protocol::{CloseCode, FRAME_MAX};
 use futures_util::{SinkExt, StreamExt};

@@ -1,8 +1,8 @@
 //! What a socket may read of logs, and when.
 
 use crate::{
-    engine::{After, Record, RecordPage, StoreError},
     limits::allowance::Allowance,
+    store::{After, Record, RecordPage, StoreError},
 };
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -125,7 +125,7 @@ impl<T: Bytes> Bytes for Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{engine::TokenHash, limits::allowance::Allowances};
+    use crate::{limits::allowance::Allowances, store::TokenHash};
     use app::domain::{Cursor, EntryId, Epoch};
     use futures_util::FutureExt;
 

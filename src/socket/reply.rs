@@ -1,6 +1,6 @@
 //! The frames the server writes.
 
-use crate::engine::RecordPage;
+use crate::store::RecordPage;
 use app::{
     domain::{Cursor, ProducerId, RoomKey},
     protocol::{ErrorCode, Page, ServerFrame},

@@ -8,8 +8,9 @@ use super::{
     signals::{Errand, Signals},
 };
 use crate::{
-    engine::{After, AppendError, Appended, Content, Draft, Engine, Record, RecordPage, StoreError},
+    engine::{AppendError, Appended, Content, Draft, Engine},
     hub::{EnterError, Hub, presence, room::Room, wake::Wake},
+    store::{After, Record, RecordPage, StoreError},
     telemetry::Seldom,
 };
 use app::{

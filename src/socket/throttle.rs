@@ -101,7 +101,7 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{engine::TokenHash, limits::allowance::Allowances};
+    use crate::{limits::allowance::Allowances, store::TokenHash};
     use app::domain::{ProducerId, RoomName};
 
     fn throttle() -> Throttle {

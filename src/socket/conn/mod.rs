@@ -22,13 +22,13 @@ use super::{
     throttle::{Throttle, Turn},
 };
 use crate::{
-    engine::{Ended, Session, StoreError},
     http::Wire,
     hub::{
         Hub,
         lease::{Admission, Grant},
         wake::Wake,
     },
+    store::{Ended, Session, StoreError},
 };
 use app::{
     domain::RoomKey,
@@ -329,7 +329,7 @@ impl Conn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::TokenHash;
+    use crate::store::TokenHash;
 
     #[test]
     fn a_store_that_does_not_answer_signs_nobody_out() {

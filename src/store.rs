@@ -1,0 +1,106 @@
+//! What a store keeps, in the words of whoever shows it: the port to it is [`engine`](crate::engine).
+
+use crate::digest::{hex, sha256};
+use app::{
+    domain::{Cursor, EntryId, Epoch, RoomRef},
+    page::LastMessage,
+    protocol::Person,
+};
+use std::{fmt, sync::Arc};
+
+/// The store did not answer, or not with what was asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("store: {0}")]
+pub struct StoreError(pub String);
+
+/// An entry as the log keeps it: its place, and its JSON exactly as clients receive it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub epoch: Epoch,
+    pub seq: u64,
+    pub id: EntryId,
+    pub prev: EntryId,
+    /// An [`app::domain::Entry`].
+    pub json: Arc<str>,
+}
+
+impl Record {
+    pub fn cursor(&self) -> Cursor {
+        Cursor { epoch: self.epoch, seq: self.seq, id: self.id }
+    }
+}
+
+/// What follows a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// `records` follow it without a hole; `top` is the place of the log's last entry when it was read.
+    Entries { records: Vec<Record>, top: Cursor },
+    /// The cursor is not of this log: another epoch, another entry at its seq, or beyond the end.
+    Reset,
+}
+
+/// A run of records without a hole, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage {
+    pub records: Vec<Record>,
+    /// The place after the last of `records` (for an empty log, its origin).
+    pub cursor: Cursor,
+    /// Whether the log holds entries before the first of `records`.
+    pub older: bool,
+}
+
+impl RecordPage {
+    /// Of its entries.
+    pub fn bytes(&self) -> usize {
+        self.records.iter().map(|record| record.json.len()).sum()
+    }
+}
+
+/// Rooms of one person that are shown: as many as their socket may be in.
+pub const ROOMS_LISTED: usize = app::protocol::ROOMS_MAX;
+
+/// What the store says of sessions that it was asked about. The others go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    pub ended: Vec<TokenHash>,
+    /// Of these it could not tell: the part of it that holds them is away.
+    pub unknown: Vec<TokenHash>,
+}
+
+/// SHA-256 of a session's token: the token itself is in the person's cookie and nowhere else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    pub fn of(token: &str) -> Self {
+        Self(sha256(token.as_bytes()))
+    }
+
+    pub fn to_hex(self) -> String {
+        hex(&self.0)
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenHash({}…)", hex(&self.0[..4]))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub token: TokenHash,
+    pub person: Person,
+}
+
+/// A room in the directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    pub room: RoomRef,
+    /// Everyone who is there now, as [`Presence::people`](crate::engine::Presence::people) lists them.
+    pub people: Vec<Person>,
+    /// Milliseconds since 1970-01-01 UTC of the last message, or of the room's creation.
+    pub active_at: u64,
+    /// `None` if the log ends with no message.
+    pub last: Option<LastMessage>,
+}
