@@ -70,12 +70,9 @@ pub async fn run(
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    // Leptos renders on this runtime. An error means that another server in this process set it already.
-    let _ = any_spawner::Executor::init_tokio();
     let hub = Hub::start(engine.clone(), &config);
     let address = listener.local_addr()?;
     let store = if config.redis().is_some() { "redis" } else { "embedded" };
-    let keep_alive = config.keep_alive;
     let connections = config
         .max_connections
         .map_or_else(|| http::connections_within(open_files(), config.max_sockets), |most| most as usize);
@@ -83,9 +80,7 @@ pub async fn run(
 
     let stop = CancellationToken::new();
     tracing::info!(%address, store, version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
-    let (limits, stopped) = (state.limits.clone(), stop.clone());
-    let router = http::router(state);
-    let serving = http::Serving { router, hub: hub.clone(), limits, keep_alive, connections, stop: stopped };
+    let serving = http::Serving::new(state, connections, stop.clone());
     let serving = tokio::spawn(http::serve(listener, serving));
     shutdown.await;
 

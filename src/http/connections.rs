@@ -92,6 +92,11 @@ impl Connections {
         Arc::new(Self { bounds, known: Mutex::default() })
     }
 
+    /// How many there may be.
+    pub fn most(&self) -> usize {
+        self.bounds.all
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

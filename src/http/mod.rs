@@ -87,7 +87,7 @@ use visitor::Visitor;
 
 pub use assets::Site;
 pub use serve::{Serving, connections_within, files_for, serve};
-pub use wire::Wire;
+pub use wire::{Transport, Wire};
 
 /// How long a request may take from its headers to those of its answer, its body included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -123,6 +123,8 @@ impl AppState {
 
 /// The whole of the server's HTTP. A request passes the layers from the last to the first.
 pub fn router(state: AppState) -> Router {
+    // Leptos renders on whichever runtime asks for it. An error means that another server in this process said so already.
+    let _ = any_spawner::Executor::init_tokio();
     let files = assets::service(&state.site.dir, state.clone());
     let log = TraceLayer::new_for_http().make_span_with(|request: &Request<_>| {
         // The route, not the path: a path holds what a person typed.

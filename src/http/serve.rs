@@ -1,8 +1,10 @@
 //! Accepting connections, within limits that axum's own loop has not.
 
 use super::{
+    AppState,
     connections::{Bounds, Connections, Full, Place, Source},
-    wire::Wire,
+    router,
+    wire::{Tcp, Transport, Wire, Wired},
 };
 use crate::{hub::Hub, limits::Limits, telemetry::Seldom};
 use axum::{
@@ -24,7 +26,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -62,48 +64,71 @@ pub fn files_for(max_sockets: u32) -> u64 {
 
 /// What is served, and within which limits.
 pub struct Serving {
-    pub router: Router,
-    pub hub: Arc<Hub>,
-    pub limits: Arc<Limits>,
+    router: Router,
+    hub: Arc<Hub>,
+    limits: Arc<Limits>,
     /// How long a connection may be idle between two requests.
-    pub keep_alive: Duration,
-    /// Connections that are no sockets, at most.
-    pub connections: usize,
-    pub stop: CancellationToken,
+    keep_alive: Duration,
+    /// Those that are no sockets.
+    connections: Arc<Connections>,
+    stop: CancellationToken,
+}
+
+impl Serving {
+    /// The whole of the server's HTTP until `stop` is cancelled, with so many connections that are no sockets at most.
+    pub fn new(state: AppState, connections: usize, stop: CancellationToken) -> Self {
+        let (hub, limits, keep_alive) = (state.hub.clone(), state.limits.clone(), state.config.keep_alive);
+        let (of_peer, unproven) = (limits.count(OF_PEER), limits.count(OF_PEER_UNPROVEN));
+        let connections = Connections::new(Bounds { all: connections, of_peer, unproven });
+        Self { router: router(state), hub, limits, keep_alive, connections, stop }
+    }
+
+    /// Serves one connection, whatever carries it, until it ends or is a socket, which goes on by itself. `None` if there is no
+    /// place for it.
+    pub fn connection<S: Transport>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+    ) -> Option<impl Future<Output = ()> + Send + use<S>> {
+        Some(connection(stream, Peer(peer), self.admit(peer)?, self))
+    }
+
+    /// A place for a connection; if there is none, that is told in the log.
+    fn admit(&self, peer: SocketAddr) -> Option<Place> {
+        let (prefixes, proxy) = self.limits.peer(peer);
+        match self.connections.admit(Source { prefixes, proxy }, Instant::now()) {
+            Ok(place) => return Some(place),
+            Err(Full::Instance) => {
+                if let Some(others) = FULL.say("") {
+                    let most = self.connections.most();
+                    tracing::warn!(most, others, "all connections are at work: closing new ones");
+                }
+            }
+            Err(Full::Peer) => {
+                if let Some(others) = FULL_FOR_PEER.say(&prefixes[0].to_string()) {
+                    tracing::warn!(
+                        target: "audit", event = "connections_full", peer = %prefixes[0], others,
+                        "closing new connections of an address that has too many"
+                    );
+                }
+            }
+        }
+        None
+    }
 }
 
 /// Serves until `stop` is cancelled, then finishes the requests under way. Upgraded connections are not waited for.
 pub async fn serve(listener: TcpListener, serving: Serving) {
-    let Serving { limits, stop, .. } = &serving;
-    let (of_peer, unproven) = (limits.count(OF_PEER), limits.count(OF_PEER_UNPROVEN));
-    let connections = Connections::new(Bounds { all: serving.connections, of_peer, unproven });
     let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
+            () = serving.stop.cancelled() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (prefixes, proxy) = limits.peer(peer);
-                match connections.admit(Source { prefixes, proxy }, Instant::now()) {
-                    Ok(place) => {
-                        tasks.spawn(connection(stream, Peer(peer), place, &serving));
-                    }
-                    Err(Full::Instance) => {
-                        if let Some(others) = FULL.say("") {
-                            let most = serving.connections;
-                            tracing::warn!(most, others, "all connections are at work: closing new ones");
-                        }
-                    }
-                    Err(Full::Peer) => {
-                        if let Some(others) = FULL_FOR_PEER.say(&prefixes[0].to_string()) {
-                            tracing::warn!(
-                                target: "audit", event = "connections_full", peer = %prefixes[0], others,
-                                "closing new connections of an address that has too many"
-                            );
-                        }
-                    }
+                if let Some(served) = serving.connection(Tcp::new(stream), peer) {
+                    tasks.spawn(served);
                 }
             }
             Err(error) if is_of_the_peer(&error) => {}
@@ -140,14 +165,14 @@ impl Drop for Leaves {
 
 /// One connection, until it ends or is a socket. All that changes how long it may take happens while `http` is polled, so that
 /// nothing else has to wake its timer.
-fn connection(
-    stream: TcpStream,
+fn connection<S: Transport>(
+    stream: S,
     peer: Peer,
     place: Place,
     serving: &Serving,
-) -> impl Future<Output = ()> + Send + use<> {
+) -> impl Future<Output = ()> + Send + use<S> {
     let leaves = Leaves(place.clone());
-    let wire = Wire::new(stream, place.clone(), serving.keep_alive);
+    let wire = Wire::new(&stream, place.clone(), serving.keep_alive);
     let (router, of_requests) = (TowerToHyperService::new(serving.router.clone()), wire.clone());
     let (hub, hurried) = (serving.hub.clone(), place.hurried);
     let service = service_fn(move |mut request: Request<_>| {
@@ -170,7 +195,7 @@ fn connection(
     let mut http = http1::Builder::new();
     // `Wire` has the timers.
     http.header_read_timeout(None).max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX);
-    let http = http.serve_connection(TokioIo::new(wire.clone()), service).with_upgrades();
+    let http = http.serve_connection(TokioIo::new(Wired { stream, wire: wire.clone() }), service).with_upgrades();
     let stop = serving.stop.clone();
     async move {
         let _leaves = leaves;

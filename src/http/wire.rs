@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    io::{AsyncRead, AsyncWrite, DuplexStream, Interest, ReadBuf},
     net::TcpStream,
     time::Instant,
 };
@@ -31,12 +31,98 @@ const SOCKET_SEND_BYTES: usize = 8 * 1024;
 /// What the kernel keeps of what a client sends faster than it is read, doubled as well: where it begins by itself.
 const SOCKET_RECEIVE_BYTES: usize = 64 * 1024;
 
+/// What carries a connection's bytes.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// The kernel's socket, where it is one.
+    fn socket(&self) -> Option<Arc<TcpStream>> {
+        None
+    }
+}
+
+/// Carries them within a process.
+impl Transport for DuplexStream {}
+
+/// A TCP connection, of which there are settings to make while it is read and written.
+pub struct Tcp(Arc<TcpStream>);
+
+impl Tcp {
+    pub fn new(stream: TcpStream) -> Self {
+        // Small frames must not wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        Self(Arc::new(stream))
+    }
+
+    fn poll_written(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match write(&self.0) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+}
+
+impl Transport for Tcp {
+    fn socket(&self) -> Option<Arc<TcpStream>> {
+        Some(self.0.clone())
+    }
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.0.try_read(buf.initialize_unfilled()) {
+                Ok(read) => {
+                    buf.advance(read);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_written(cx, |stream| stream.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_written(cx, |stream| stream.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Nothing is kept here.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(SockRef::from(&*self.0).shutdown(Shutdown::Write))
+    }
+}
+
 /// A connection that handlers can make settings of.
 #[derive(Clone)]
 pub struct Wire(Arc<Line>);
 
 struct Line {
-    stream: TcpStream,
+    /// What the settings are made of. There are none of what is no socket of the kernel's.
+    socket: Option<Arc<TcpStream>>,
     keep_alive: Duration,
     place: Place,
     pace: Mutex<Pace>,
@@ -47,13 +133,11 @@ struct Line {
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream, place: Place, keep_alive: Duration) -> Self {
-        // Small frames must not wait for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
+    pub fn new(stream: &impl Transport, place: Place, keep_alive: Duration) -> Self {
         let within = if place.hurried { HURRIED_HEAD_WITHIN } else { HEAD_WITHIN };
         let pace = Mutex::new(Pace::fresh(within, Instant::now()));
         Self(Arc::new(Line {
-            stream,
+            socket: stream.socket(),
             keep_alive,
             place,
             pace,
@@ -64,15 +148,16 @@ impl Wire {
 
     /// Whether the peer will send nothing more, even if what it sent before was not read yet.
     pub fn is_read_closed(&self) -> bool {
-        let ready = pin!(self.0.stream.ready(Interest::READABLE));
+        let Some(socket) = &self.0.socket else { return false };
+        let ready = pin!(socket.ready(Interest::READABLE));
         ready.now_or_never().is_some_and(|ready| ready.is_ok_and(tokio::io::Ready::is_read_closed))
     }
 
     /// Says that nothing more will be written, and reads what the peer still sends until it ends or `most` bytes came, unseen:
     /// a connection that is closed with bytes unread is reset, and what was written to it last may be lost on the way.
     pub async fn discard(&self, most: usize) {
-        let stream = &self.0.stream;
-        SockRef::from(stream).shutdown(Shutdown::Write).ok();
+        let Some(stream) = &self.0.socket else { return };
+        SockRef::from(&**stream).shutdown(Shutdown::Write).ok();
         let (mut unseen, mut left) = (vec![0; 4096], most);
         while left > 0 && stream.readable().await.is_ok() {
             match stream.try_read(&mut unseen) {
@@ -86,7 +171,8 @@ impl Wire {
 
     /// Bounds what the kernel keeps for it, which for pages and files would only make them slow.
     pub fn bound_buffers(&self) {
-        let socket = SockRef::from(&self.0.stream);
+        let Some(socket) = &self.0.socket else { return };
+        let socket = SockRef::from(&**socket);
         let bounded = socket
             .set_send_buffer_size(SOCKET_SEND_BYTES)
             .and_then(|()| socket.set_recv_buffer_size(SOCKET_RECEIVE_BYTES));
@@ -132,8 +218,10 @@ impl Wire {
     /// To be called before it is closed because its time was over. What a slow reader did not take is thrown away: the kernel would
     /// keep it for minutes.
     pub fn give_up(&self) {
-        if self.pace().is_too_slow(Instant::now()) {
-            let _ = SockRef::from(&self.0.stream).set_linger(Some(Duration::ZERO));
+        if let Some(socket) = &self.0.socket
+            && self.pace().is_too_slow(Instant::now())
+        {
+            let _ = SockRef::from(&**socket).set_linger(Some(Duration::ZERO));
         }
     }
 
@@ -147,72 +235,20 @@ impl Wire {
         self.0.place.wakes()
     }
 
-    fn poll_written(
-        &self,
-        cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            let ready = self.0.stream.poll_write_ready(cx)?;
-            if ready.is_pending() && !self.is_socket() {
-                self.pace().blocked(Instant::now());
+    /// Takes note of what became of a write.
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(bytes)) if self.is_socket() => {
+                self.0.taken.fetch_add(*bytes as u64, Ordering::Relaxed);
             }
-            ready!(ready);
-            match write(&self.0.stream) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => {
-                    match &written {
-                        Ok(bytes) if self.is_socket() => {
-                            self.0.taken.fetch_add(*bytes as u64, Ordering::Relaxed);
-                        }
-                        Ok(bytes) => self.pace().wrote(*bytes, Instant::now()),
-                        Err(_) => {}
-                    }
-                    return Poll::Ready(written);
-                }
-            }
+            Poll::Ready(Ok(bytes)) => self.pace().wrote(*bytes, Instant::now()),
+            Poll::Pending if !self.is_socket() => self.pace().blocked(Instant::now()),
+            Poll::Pending | Poll::Ready(Err(_)) => {}
         }
     }
-}
 
-impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.stream.poll_read_ready(cx))?;
-            match self.0.stream.try_read(buf.initialize_unfilled()) {
-                Ok(read) => {
-                    // To a connection whose place is another's nothing was sent.
-                    if read > 0 && (self.is_socket() || self.has_read()) {
-                        buf.advance(read);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_written(cx, |stream| stream.try_write(bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_written(cx, |stream| stream.try_write_vectored(slices))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    /// Nothing is kept here; it is called when the caller keeps nothing any more either.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Everything was written. That may be the end of an answer.
+    fn flushed(&self) {
         if !self.is_socket() {
             let now = Instant::now();
             let is_idle = self.pace().flushed(self.0.keep_alive, now);
@@ -220,11 +256,58 @@ impl AsyncWrite for Wire {
                 self.0.place.idle(now);
             }
         }
+    }
+}
+
+/// What carries a connection, and what is made of the bytes that pass.
+pub struct Wired<S> {
+    pub stream: S,
+    pub wire: Wire,
+}
+
+impl<S: Transport> AsyncRead for Wired<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let has_read = buf.filled().len() > before;
+        // To a connection whose place is another's nothing was sent.
+        if has_read && !self.wire.is_socket() && !self.wire.has_read() {
+            buf.set_filled(before);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Transport> AsyncWrite for Wired<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wire.note(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wire.note(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// Called when the caller keeps nothing any more either.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.wire.flushed();
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&self.0.stream).shutdown(Shutdown::Write))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
