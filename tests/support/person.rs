@@ -8,7 +8,11 @@ use app::{
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use reqwest::{Client, Response, header, redirect};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
@@ -85,8 +89,8 @@ impl Person {
     }
 }
 
-pub struct Socket {
-    pub ws: WebSocketStream<MaybeTlsStream<TcpStream>>,
+pub struct Socket<S = MaybeTlsStream<TcpStream>> {
+    pub ws: WebSocketStream<S>,
 }
 
 /// What came instead of a frame.
@@ -105,7 +109,7 @@ impl Ended {
     }
 }
 
-impl Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub async fn send(&mut self, frame: &ClientFrame) {
         self.raw(Message::text(serde_json::to_string(frame).unwrap())).await;
     }
