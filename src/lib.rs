@@ -16,12 +16,14 @@
 //! | [`authority`] | a host, and where one can be reached |
 //! | [`limits`] | how much one person and one address may ask |
 //! | [`hub`] | rooms on this instance: recent frames, sockets, presence |
+//! | [`chat`] | what the product does, and who may do it |
 //! | [`socket`] | one WebSocket |
 //! | [`http`] | pages, forms, files, health |
 
 pub mod address;
 pub mod audit;
 pub mod authority;
+pub mod chat;
 pub mod config;
 mod digest;
 pub mod engine;
@@ -33,10 +35,10 @@ pub mod start;
 pub mod store;
 pub mod telemetry;
 
+use chat::Chat;
 use config::Config;
 use engine::Engine;
 use http::{AppState, Site};
-use hub::Hub;
 use socket::DRAIN;
 pub use start::{StartError, listen, open_engine};
 use std::{io, sync::Arc, time::Duration};
@@ -70,13 +72,14 @@ pub async fn run(
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let hub = Hub::start(engine.clone(), &config);
+    let chat = Chat::start(engine.clone(), &config);
+    let hub = chat.hub.clone();
     let address = listener.local_addr()?;
     let store = if config.redis().is_some() { "redis" } else { "embedded" };
     let connections = config
         .max_connections
         .map_or_else(|| http::connections_within(open_files(), config.max_sockets), |most| most as usize);
-    let state = AppState::new(hub.clone(), config, site, address.port());
+    let state = AppState::new(chat, config, site, address.port());
 
     let stop = CancellationToken::new();
     tracing::info!(%address, store, version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");

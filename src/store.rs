@@ -104,3 +104,98 @@ pub struct Listed {
     /// `None` if the log ends with no message.
     pub last: Option<LastMessage>,
 }
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    #[error("somebody else has this name or one that looks like it")]
+    Taken,
+    #[error("a word of the name mixes scripts that are not written together")]
+    MixedScripts,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a room was not created.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CreateError {
+    #[error("the room {} looks like it", .0.key.as_str())]
+    LooksLike(RoomRef),
+    #[error("a word of the name mixes scripts that are not written together")]
+    MixedScripts,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// The message is this entry, now or since an earlier try.
+    Entry(Cursor),
+    /// The number is used up and is no entry.
+    Voided,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// `n` is neither `last + 1` nor one of the latest 64.
+    #[error("number out of order: the last one is {last}")]
+    OutOfOrder { last: u64 },
+    /// The number was used before, with other content.
+    #[error("number used before with other content")]
+    Conflict,
+    /// Nothing was written.
+    #[error("store unavailable: {0}")]
+    Unavailable(String),
+    /// It may or may not have been written; the same draft again will tell.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// Why messages cannot be written at present.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct Unwritable {
+    pub reason: Reason,
+    /// For the log; names nothing that a person typed.
+    pub detail: String,
+}
+
+/// The kinds of it, each with a stable word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It does not answer.
+    Unreachable,
+    /// Its disk or memory is full.
+    Full,
+    /// It takes no writes, as a replica does.
+    ReadOnly,
+    /// Its parts do not fit together.
+    Corrupt,
+    /// This server lacks a right there.
+    Rights,
+    Other,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::Corrupt => "corrupt",
+            Self::Rights => "rights",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<StoreError> for Unwritable {
+    fn from(StoreError(detail): StoreError) -> Self {
+        Self { reason: Reason::Unreachable, detail }
+    }
+}

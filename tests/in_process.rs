@@ -10,9 +10,9 @@ use app::{
 use clap::Parser;
 use futures_util::{FutureExt, StreamExt};
 use hubbub::{
+    chat::Chat,
     config::Config,
     http::{AppState, Serving, Site},
-    hub::Hub,
     open_engine,
 };
 use std::{
@@ -59,8 +59,8 @@ impl InProcess {
         let config = Config::parse_from(["hubbub", "--data-dir", data_dir, "--limits", "0"]);
         let engine = open_engine(&config).await.unwrap();
         let drawn = AtomicU64::new(1);
-        let hub = Hub::start_with(engine, &config, Arc::new(move || drawn.fetch_add(1, Ordering::Relaxed)));
-        let state = AppState::new(hub, config, Site::open(site.path().to_owned(), None).unwrap(), 3000);
+        let chat = Chat::start_with(engine, &config, Arc::new(move || drawn.fetch_add(1, Ordering::Relaxed)));
+        let state = AppState::new(chat, config, Site::open(site.path().to_owned(), None).unwrap(), 3000);
         // The engine has threads of its own, for which a paused clock would not wait. It stands still while such a task runs.
         let (clock, stands) = mpsc::channel();
         spawn_blocking(move || stands.recv());

@@ -9,13 +9,14 @@
 //! another instance, to the one [`LiveSink`] attached to it. `tests/engine_contract.rs` says in code what both promise.
 
 pub mod embedded;
-mod health;
 mod quotas;
 mod reads;
 pub mod redis;
 
-pub use crate::store::{After, Ended, Listed, ROOMS_LISTED, Record, RecordPage, Session, StoreError, TokenHash};
-pub use health::{Reason, Unwritable};
+pub use crate::store::{
+    After, AppendError, Appended, CreateError, Ended, Listed, OpenError, ROOMS_LISTED, Reason, Record, RecordPage,
+    Session, StoreError, TokenHash, Unwritable,
+};
 pub use quotas::{Quota, Quotas};
 pub use reads::Reads;
 
@@ -102,30 +103,6 @@ pub fn entry_json(at: Cursor, prev: EntryId, time: u64, tail: &str) -> String {
     format!(r#"{{"epoch":"{epoch}","seq":{seq},"id":"{id}","prev":"{prev}","at":{time},{tail}"#)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Appended {
-    /// The message is this entry, now or since an earlier try.
-    Entry(Cursor),
-    /// The number is used up and is no entry.
-    Voided,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// `n` is neither `last + 1` nor one of the latest 64.
-    #[error("number out of order: the last one is {last}")]
-    OutOfOrder { last: u64 },
-    /// The number was used before, with other content.
-    #[error("number used before with other content")]
-    Conflict,
-    /// Nothing was written.
-    #[error("store unavailable: {0}")]
-    Unavailable(String),
-    /// It may or may not have been written; the same draft again will tell.
-    #[error("outcome unknown: {0}")]
-    Unknown(String),
-}
-
 /// A log holds what no engine wrote; somebody has to look at it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the log of room {0} is damaged")]
@@ -182,27 +159,6 @@ pub trait RoomLog: Send + Sync {
     /// What [`top`](Self::top) says of each of `rooms`, at the cost of about one answer from the store.
     /// What keeps one of them from being told is told apart from a store that does not answer.
     async fn tops(&self, rooms: &[RoomKey]) -> Result<Vec<Result<Option<Cursor>, NoTop>>, StoreError>;
-}
-
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum OpenError {
-    #[error("somebody else has this name or one that looks like it")]
-    Taken,
-    #[error("a word of the name mixes scripts that are not written together")]
-    MixedScripts,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a room was not created.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum CreateError {
-    #[error("the room {} looks like it", .0.key.as_str())]
-    LooksLike(RoomRef),
-    #[error("a word of the name mixes scripts that are not written together")]
-    MixedScripts,
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Bytes of a message that are looked at for the directory.

@@ -136,7 +136,6 @@ fn set(cookie: &Cookie) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::random_id;
 
     fn jar(secure: bool, host: &str) -> Jar {
         Jar::new(secure, Authority::parse(host).as_ref())
@@ -148,20 +147,20 @@ mod tests {
 
     #[test]
     fn the_session_cookie_is_out_of_reach_for_scripts_and_other_sites() {
-        let (token, header) = jar(true, "chat.example.com").new_token(random_id);
+        let (token, header) = jar(true, "chat.example.com").new_token(|| 0x0123_4567_89AB_CDEF);
         let header = header.to_str().unwrap();
         assert_eq!(token.len(), TIME_DIGITS + RANDOM_DIGITS);
         for part in ["__Host-hubbub=", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
             assert!(header.contains(part), "{header}");
         }
-        assert!(!jar(false, "localhost").new_token(random_id).1.to_str().unwrap().contains("Secure"));
+        assert!(!jar(false, "localhost").new_token(|| 0x0123_4567_89AB_CDEF).1.to_str().unwrap().contains("Secure"));
     }
 
     #[test]
     fn a_token_says_when_its_session_ends() {
         let now = SystemTime::now();
         let over_for = |value: &str, now| Token { cookie: String::new(), value: value.to_owned() }.over_for(now);
-        let (token, _) = jar(false, "localhost").new_token(random_id);
+        let (token, _) = jar(false, "localhost").new_token(|| 0x0123_4567_89AB_CDEF);
         let (minute, day) = (Duration::from_mins(1), Duration::from_hours(24));
         assert_eq!(over_for(&token, now), None);
         assert_eq!(over_for(&token, now + SESSION_ENDS - minute), None);

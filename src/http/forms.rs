@@ -3,22 +3,22 @@
 use super::{
     AppState,
     form::{Garbled, MESSAGE_FORM_MAX, Posted, SMALL_FORM_MAX},
-    pages::{self, Named, Part},
+    pages::{self, Named},
     render,
     rooms::{self, Asked},
     visitor::Visitor,
 };
 use crate::{
     audit,
-    engine::{AppendError, Appended, Content, CreateError, Draft},
+    chat::{access::NoAccess, messages::Part, rooms::NoRoom},
     hub::lease::commit_until,
     limits::allowance::Cost,
-    store::{Session, StoreError, TokenHash},
+    store::Session,
 };
 use app::{
-    domain::{Cursor, MessageText, ProducerId, RoomName, RoomRef},
+    domain::{MessageText, ProducerId, RoomName, RoomRef},
     page::Post,
-    protocol::{ErrorCode, Person, ReadMark},
+    protocol::ErrorCode,
 };
 use axum::{
     extract::State,
@@ -47,20 +47,7 @@ pub(super) fn room_name(typed: Result<String, Garbled>) -> (String, Result<RoomN
     field(typed, |text| RoomName::parse(text).map_err(ErrorCode::for_room_name), ErrorCode::RoomInvalid)
 }
 
-/// Why somebody with a session did not get into a room.
-pub(super) enum NoRoom {
-    Store(StoreError),
-    Mixed,
-    Later(Duration),
-}
-
-impl From<StoreError> for NoRoom {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Enters a room, which is made if there is none and the visitor may.
+/// Enters a room, which is made if there is none and the visitor may, when it is the turn of a form of theirs.
 pub(super) async fn join(
     state: &AppState,
     visitor: &Visitor,
@@ -72,49 +59,7 @@ pub(super) async fn join(
         audit::limited("joins", visitor.asker.prefix());
         return Err(NoRoom::Later(wait));
     }
-    let is_new = may_make(state, visitor, Some(session.token), room).await?;
-    put_in(state, visitor, session, room, is_new).await
-}
-
-/// Whether there is no room yet to which this name leads; then one may be made, for which it is paid.
-pub(super) async fn may_make(
-    state: &AppState,
-    visitor: &Visitor,
-    session: Option<TokenHash>,
-    room: &RoomName,
-) -> Result<bool, NoRoom> {
-    let engine = &*state.hub.engine;
-    if engine.find_room(room).await?.is_some() {
-        return Ok(false);
-    }
-    if room.mixes_scripts() {
-        return Err(NoRoom::Mixed);
-    }
-    state.limits.room(engine, session, &visitor.asker).await.map_err(NoRoom::Later)?;
-    Ok(true)
-}
-
-/// A name that looks like an existing room's leads there: readers, the one who typed it among them, could not tell the two apart.
-pub(super) async fn put_in(
-    state: &AppState,
-    visitor: &Visitor,
-    session: &Session,
-    room: &RoomName,
-    is_new: bool,
-) -> Result<RoomRef, NoRoom> {
-    let (room, is_made) = match state.hub.engine.create_room(room).await {
-        Ok(room) => (room, is_new),
-        // Somebody else may just have made it.
-        Err(CreateError::LooksLike(room)) => (room, false),
-        Err(CreateError::MixedScripts) => return Err(NoRoom::Mixed),
-        Err(CreateError::Store(error)) => return Err(error.into()),
-    };
-    if is_made {
-        state.directory.changed();
-        audit::room_made(&visitor.asker, session.person.id);
-    }
-    state.hub.engine.add_member(session.person.id, &room.key).await?;
-    Ok(room)
+    state.chat.enter(&visitor.asker, session, room).await
 }
 
 /// The session and the room a form is about, or the answer if one is missing.
@@ -162,13 +107,13 @@ pub async fn post_message(
         Ok(text) => text,
         Err(code) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, code).await,
     };
-    let room = match state.hub.engine.room(&name.key()).await {
-        Ok(Some(room)) => room,
-        Ok(None) => {
+    let access = match state.chat.access(me, &name.key(), None).await {
+        Ok(access) => access,
+        Err(NoAccess::Unknown) => {
             let room = Some(name.as_str().to_owned());
             return render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await;
         }
-        Err(error) => return render::unavailable(&state, &visitor, &error).await,
+        Err(NoAccess::Store(error)) => return render::unavailable(&state, &visitor, &error).await,
     };
     let mut asked = visitor.asked;
     match turn(&state, &session, Cost::message(typed.len())).await {
@@ -176,7 +121,7 @@ pub async fn post_message(
         // The session may have ended meanwhile.
         Ok(true) => {
             asked = Instant::now();
-            match state.hub.engine.session(session.token).await {
+            match state.chat.session(session.token).await {
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     let (status, code) = (StatusCode::UNAUTHORIZED, ErrorCode::SessionExpired);
@@ -190,21 +135,8 @@ pub async fn post_message(
             return render::come_back(refuse(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooMany).await, wait);
         }
     }
-    let until = commit_until(asked);
-    match append(&state, me, &room, [p, fresh()], until, text).await {
-        Ok(at) => {
-            if let Err(error) = state.hub.engine.add_member(me.id, &room.key).await {
-                // The message is in; the room is only missing from a list until it is opened again.
-                render::log_failed("a room was not put on its member's list", &error);
-            }
-            // Whoever answers by a form has read what stands above it: no script is there to say so.
-            if let Some(Cursor { epoch, seq, .. }) = at
-                && let Err(error) = state.hub.engine.raise_mark(me.id, &room.key, ReadMark { epoch, seq }).await
-            {
-                render::log_failed("how far somebody has read was not kept", &error);
-            }
-            render::see_other(&room.key.path())
-        }
+    match state.chat.post(&access.until(Some(commit_until(asked))), [p, fresh()], text).await {
+        Ok(()) => render::see_other(&access.room().key.path()),
         Err(error) => {
             render::log_failed("a posted message was not acknowledged", &error);
             refuse(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable).await
@@ -218,35 +150,6 @@ pub async fn turn(state: &AppState, session: &Session, cost: Cost) -> Result<boo
         Some(allowance) => allowance.form(cost).await,
         None => Ok(false),
     }
-}
-
-/// Appends under the form's producer. A form that was changed and sent again, from the browser's history, is another
-/// message: it goes under a producer of its own.
-async fn append(
-    state: &AppState,
-    me: &Person,
-    room: &RoomRef,
-    [p, other]: [ProducerId; 2],
-    until: Instant,
-    text: MessageText,
-) -> Result<Option<Cursor>, AppendError> {
-    // Its body took so long to arrive that the session may have ended meanwhile.
-    if Instant::now() > until {
-        return Err(AppendError::Unavailable("the request was too slow".to_owned()));
-    }
-    let content = Content::Message(text);
-    let draft = |p| {
-        let (room, by, content) = (room.clone(), me.clone(), content.clone());
-        Draft { room, by, p, n: 1, earlier: Vec::new(), until: Some(until), content }
-    };
-    match state.hub.engine.append(draft(p)).await {
-        Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => state.hub.engine.append(draft(other)).await,
-        outcome => outcome,
-    }
-    .map(|appended| match appended {
-        Appended::Entry(at) => Some(at),
-        Appended::Voided => None,
-    })
 }
 
 pub async fn create_room(

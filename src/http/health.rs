@@ -5,8 +5,8 @@
 //! history, so a balancer that went by the last one would turn "read only" into "gone", on all instances at once.
 
 use crate::{
-    engine::{Reason, Unwritable},
-    hub::Hub,
+    chat::Chat,
+    store::{Reason, Unwritable},
 };
 use axum::{
     Router,
@@ -30,8 +30,8 @@ const FAILURES: u32 = 3;
 const FAILING_FOR: Duration = Duration::from_secs(5);
 
 /// The routes below `/health`. They ask for no session and write nothing.
-pub fn routes<S>(hub: Arc<Hub>) -> Router<S> {
-    let health = Arc::new(Health { hub, found: Mutex::default(), asking: tokio::sync::Mutex::default() });
+pub fn routes<S>(chat: Arc<Chat>) -> Router<S> {
+    let health = Arc::new(Health { chat, found: Mutex::default(), asking: tokio::sync::Mutex::default() });
     Router::new()
         .route("/health/live", get(|| async { answer(StatusCode::OK, "ok") }))
         .route("/health/ready", get(ready))
@@ -40,7 +40,7 @@ pub fn routes<S>(hub: Arc<Hub>) -> Router<S> {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    if health.hub.stopping() {
+    if health.chat.hub.stopping() {
         return unavailable("stopping");
     }
     let told = health.writable().await;
@@ -52,7 +52,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
 }
 
 async fn serve(State(health): State<Arc<Health>>) -> Response {
-    if health.hub.stopping() {
+    if health.chat.hub.stopping() {
         return unavailable("stopping");
     }
     // Nothing is listened to before the store has answered.
@@ -69,7 +69,7 @@ fn answer(status: StatusCode, body: impl IntoResponse) -> Response {
 
 /// Asks the store on behalf of everybody who asks.
 struct Health {
-    hub: Arc<Hub>,
+    chat: Arc<Chat>,
     found: Mutex<Found>,
     /// Held by the one who asks the store.
     asking: tokio::sync::Mutex<()>,
@@ -99,7 +99,7 @@ impl Health {
 
     async fn ask(&self) -> Result<(), Reason> {
         let late = |_| Err(Unwritable { reason: Reason::Unreachable, detail: "no answer in time".to_owned() });
-        let outcome = tokio::time::timeout(ANSWER_WITHIN, self.hub.engine.writable()).await.unwrap_or_else(late);
+        let outcome = tokio::time::timeout(ANSWER_WITHIN, self.chat.writable()).await.unwrap_or_else(late);
         let mut found = self.found();
         let before = found.told;
         found.note(outcome.as_ref().map(drop).map_err(|error| error.reason), Instant::now());
@@ -121,7 +121,7 @@ impl Health {
     }
 
     async fn watch(self: Arc<Self>) {
-        while self.found().in_doubt() && !self.hub.stopping() {
+        while self.found().in_doubt() && !self.chat.hub.stopping() {
             tokio::time::sleep(STANDS).await;
             let _ = self.writable().await;
         }

@@ -7,7 +7,7 @@ use super::{
     render, rooms,
     visitor::Visitor,
 };
-use crate::{audit, limits::allowance::Cost, store::Session};
+use crate::{audit, chat::access::NoAccess, limits::allowance::Cost, store::Session};
 use app::protocol::ErrorCode;
 use axum::{
     extract::State,
@@ -24,11 +24,11 @@ pub async fn leave_room(State(state): State<AppState>, mut visitor: Visitor, uri
     if let Err(response) = may(&state, &visitor, &session).await {
         return response;
     }
-    match state.hub.engine.remove_member(session.person.id, &name.key()).await {
+    match state.chat.leave(session.person.id, &name.key()).await {
         // The name as the directory has it, if that is known.
-        Ok(read) => match state.hub.engine.room(&name.key()).await {
-            Ok(Some(room)) => render::see_other(&rooms::having_left(&room.name, read)),
-            _ => render::see_other("/rooms"),
+        Ok(read) => match state.chat.known(&name.key()).await {
+            Some(room) => render::see_other(&rooms::having_left(&room.name, read)),
+            None => render::see_other("/rooms"),
         },
         Err(error) => render::unavailable(&state, &visitor, &error).await,
     }
@@ -50,24 +50,14 @@ pub async fn come_back(
     if let Err(response) = may(&state, &visitor, &session).await {
         return response;
     }
-    let (engine, me, key) = (&*state.hub.engine, session.person.id, name.key());
-    let back = async {
-        if engine.room(&key).await?.is_none() {
-            return Ok(false);
-        }
-        match rooms::read_mark(|field| form.some(field)) {
-            Some(read) => engine.restore_member(me, &key, read).await,
-            None => engine.add_member(me, &key).await,
-        }?;
-        Ok(true)
-    };
-    match back.await {
-        Ok(true) => render::see_other(&key.path()),
-        Ok(false) => {
+    let (key, read) = (name.key(), rooms::read_mark(|field| form.some(field)));
+    match state.chat.come_back(&session.person, &key, read).await {
+        Ok(()) => render::see_other(&key.path()),
+        Err(NoAccess::Unknown) => {
             let room = Some(name.as_str().to_owned());
             render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await
         }
-        Err(error) => render::unavailable(&state, &visitor, &error).await,
+        Err(NoAccess::Store(error)) => render::unavailable(&state, &visitor, &error).await,
     }
 }
 

@@ -10,7 +10,6 @@
 //! | [`turns`] | whose page is rendered next |
 //! | [`busy`] | what is answered where there is no time for a page |
 //! | [`plain`] | what such answers look like |
-//! | [`directory`] | the rooms there are, as of a second ago |
 //! | [`form`] | the fields of a form, to the letter |
 //! | [`visitor`], [`cookies`] | who asks: session, language, theme, time zone |
 //! | [`unkept`] | browsers that keep no cookie |
@@ -28,7 +27,6 @@ mod assets;
 mod busy;
 mod connections;
 mod cookies;
-mod directory;
 mod form;
 mod forms;
 mod health;
@@ -52,6 +50,7 @@ mod wire;
 use crate::{
     address::Asker,
     audit,
+    chat::Chat,
     config::Config,
     hub::Hub,
     limits::{
@@ -72,7 +71,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use directory::DirectoryCache;
 use host::{Hosts, Reached};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -95,6 +93,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// What every handler may need.
 #[derive(Clone)]
 pub struct AppState {
+    pub chat: Arc<Chat>,
     pub hub: Arc<Hub>,
     pub limits: Arc<Limits>,
     pub config: Arc<Config>,
@@ -102,7 +101,6 @@ pub struct AppState {
     hosts: Arc<Hosts>,
     unkept: Arc<Unkept>,
     turns: Arc<Turns>,
-    directory: Arc<DirectoryCache>,
     /// Sockets that are opened for nothing but a close frame: they have no place, neither as sockets nor as connections.
     refusals: Arc<Semaphore>,
 }
@@ -112,12 +110,12 @@ const REFUSALS: f64 = 512.0;
 
 impl AppState {
     /// Of a server that listens on `port`.
-    pub fn new(hub: Arc<Hub>, config: Config, site: Site, port: u16) -> Self {
+    pub fn new(chat: Arc<Chat>, config: Config, site: Site, port: u16) -> Self {
         let hosts = Arc::new(Hosts::new(&config, port));
-        let limits = Arc::new(Limits::new(&config));
+        let (hub, limits) = (chat.hub.clone(), chat.limits.clone());
         let refusals = Arc::new(Semaphore::new(limits.count(REFUSALS).min(Semaphore::MAX_PERMITS)));
         let (config, site, turns) = (Arc::new(config), Arc::new(site), Arc::new(Turns::new()));
-        Self { hub, limits, config, site, hosts, unkept: Arc::default(), turns, directory: Arc::default(), refusals }
+        Self { chat, hub, limits, config, site, hosts, unkept: Arc::default(), turns, refusals }
     }
 }
 
@@ -161,7 +159,7 @@ pub fn router(state: AppState) -> Router {
         // Only whole answers to browsers are worth compressing; the socket and health are beyond it by their size.
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(state.clone(), origin::check_forms))
-        .merge(health::routes(state.hub.clone()))
+        .merge(health::routes(state.chat.clone()))
         .layer(CatchPanicLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER_WITHIN))
         .layer(middleware::from_fn_with_state(state.clone(), render::failures_as_pages))
@@ -217,9 +215,9 @@ async fn socket(
                 }
             };
             let build = state.site.build.clone();
-            let (hub, limits, lifetime) = (state.hub.clone(), state.limits.clone(), state.config.socket_lifetime);
+            let (chat, lifetime) = (state.chat.clone(), state.config.socket_lifetime);
             let admitted = Admitted { session, asked: visitor.asked, place, wire };
-            let sockets = Sockets { hub, limits, build, lifetime };
+            let sockets = Sockets { chat, build, lifetime };
             upgrade.run(SUBPROTOCOL, |ws| crate::socket::run(ws, sockets, admitted))
         }
         // A script sees a refused upgrade as any other loss of the network, so it is told in a close frame.

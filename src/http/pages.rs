@@ -7,16 +7,15 @@ use super::{
     visitor::{Reader, Visitor},
 };
 use crate::{
-    engine::Engine,
-    store::{ROOMS_LISTED, RecordPage, Session, StoreError},
+    chat::{messages::Part, rooms::NoScreen},
+    store::Session,
 };
 use app::{
-    client::opening::{MyRoom, Opening},
     density::Density,
-    domain::{Entry, NameProblem, ProducerId, RoomKey, RoomName, RoomRef},
+    domain::{NameProblem, ProducerId, RoomName},
     i18n::Lang,
     page::{Door, Post, RoomScreen, Screen},
-    protocol::{ErrorCode, PAGE_ENTRIES, Page},
+    protocol::ErrorCode,
     theme::Theme,
 };
 use axum::{
@@ -27,9 +26,6 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
-/// Entries shown before and after a message that is shown by its address.
-const AROUND: u64 = 25;
-
 /// What a query says; what in it is no text says nothing.
 pub fn queried(uri: &Uri, name: &str) -> Option<String> {
     Fields::parse(uri.query().unwrap_or_default().as_bytes()).some(name)
@@ -38,9 +34,9 @@ pub fn queried(uri: &Uri, name: &str) -> Option<String> {
 /// The door, or for those inside the room they joined last.
 pub async fn home(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
     match &visitor.session {
-        Ok(Some(session)) => match state.hub.engine.rooms_of(session.person.id).await {
-            Ok(rooms) => {
-                let path = rooms.last().map_or_else(|| "/rooms".to_owned(), |room| room.key.path());
+        Ok(Some(session)) => match state.chat.latest_of(session.person.id).await {
+            Ok(room) => {
+                let path = room.map_or_else(|| "/rooms".to_owned(), |room| room.key.path());
                 render::see_other(&path)
             }
             Err(error) => render::unavailable(&state, &visitor, &error).await,
@@ -71,16 +67,6 @@ pub fn named(uri: &Uri) -> Named {
         Some(typed) => RoomName::parse(&typed).map_or_else(Named::Wrong, Named::Room),
         None => Named::Wrong(NameProblem::Invisible),
     }
-}
-
-/// Which part of a room's log a page shows.
-#[derive(Clone, Copy)]
-pub enum Part {
-    Newest,
-    /// What ends before this seq.
-    Before(u64),
-    /// What stands around the message with this seq.
-    Around(u64),
 }
 
 pub async fn room(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
@@ -132,7 +118,7 @@ async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, part: Part
         }
         Ok(None) => {
             // Someone with a link: the room is filled in, in its creator's spelling if it exists.
-            let known = state.hub.engine.room(&name.key()).await.ok().flatten();
+            let known = state.chat.known(&name.key()).await;
             let room = known.map_or_else(|| name.as_str().to_owned(), |room| room.name.as_str().to_owned());
             let at = if matches!(part, Part::Around(_)) { path } else { String::new() };
             let mut door = Door { room, at, ..Door::default() };
@@ -141,7 +127,7 @@ async fn part_of_room(state: &AppState, visitor: &Visitor, uri: &Uri, part: Part
                 if let Some((token, name)) = state.unkept.back(&number) {
                     door.name = name;
                     // Nobody has its cookie, so that nobody else could give the name back. Should this fail, it lapses.
-                    state.hub.engine.close_session(token).await.ok();
+                    state.chat.give_up(token).await;
                 }
             }
             return render::screen(state, visitor, StatusCode::OK, Screen::Door(door)).await;
@@ -162,8 +148,11 @@ pub async fn show_room(
     status: StatusCode,
     post: Post,
 ) -> Response {
-    match load_room(state, visitor, session, name, part, post).await {
-        Ok(screen) => render::screen(state, visitor, status, Screen::Room(Box::new(screen))).await,
+    match state.chat.opening(&visitor.asker, session, &name.key(), part).await {
+        Ok(opening) => {
+            let screen = RoomScreen { opening, post };
+            render::screen(state, visitor, status, Screen::Room(Box::new(screen))).await
+        }
         Err(NoScreen::Missing(what)) => {
             let room = Some(name.as_str().to_owned());
             render::problem_for(state, visitor, StatusCode::NOT_FOUND, what, room).await
@@ -171,99 +160,6 @@ pub async fn show_room(
         Err(NoScreen::Later) => busy::page(visitor),
         Err(NoScreen::Store(error)) => render::unavailable(state, visitor, &error).await,
     }
-}
-
-/// Why a room is not shown.
-enum NoScreen {
-    Missing(ErrorCode),
-    /// So much was read for this session that the log may not be read for it now.
-    Later,
-    Store(StoreError),
-}
-
-impl From<StoreError> for NoScreen {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-async fn load_room(
-    state: &AppState,
-    visitor: &Visitor,
-    session: &Session,
-    name: &RoomName,
-    part: Part,
-    post: Post,
-) -> Result<RoomScreen, NoScreen> {
-    let (engine, me) = (&*state.hub.engine, &session.person);
-    let key = name.key();
-    let unknown = NoScreen::Missing(ErrorCode::RoomUnknown);
-    let Some(room) = engine.room(&key).await? else { return Err(unknown) };
-    let waited = state.limits.history(session.token, &visitor.asker).await;
-    let allowance = waited.map_err(|_| NoScreen::Later)?;
-    let Some((page, is_newest)) = read(engine, &key, part).await? else { return Err(unknown) };
-    if let Some(allowance) = allowance {
-        allowance.charge_history(page.bytes());
-    }
-    let page = typed(&page)?;
-    let target = match part {
-        Part::Around(seq) => Some(seq),
-        _ => None,
-    };
-    let is_target = |entry: &Entry| Some(entry.seq) == target && entry.text().is_some();
-    if target.is_some() && !page.entries.iter().any(is_target) {
-        return Err(NoScreen::Missing(ErrorCode::NotFound));
-    }
-    let people = engine.people(&key).await?;
-    let mut rooms = engine.rooms_of(me.id).await?;
-    if rooms.iter().all(|other| other.key != key) {
-        // As many are shown as before.
-        rooms.drain(..(rooms.len() + 1).saturating_sub(ROOMS_LISTED));
-        rooms.push(room.clone());
-    }
-    // Of this room up to the page, which the client goes on from; of the others all.
-    let end = |room: &RoomRef| if room.key == key && is_newest { page.cursor.seq } else { u64::MAX };
-    let places: Vec<_> = rooms.iter().map(|room| (room.key.clone(), end(room))).collect();
-    let readings = engine.readings(me.id, &places).await?;
-    let rooms = rooms.into_iter().zip(readings).map(|(room, reading)| MyRoom { room, reading }).collect();
-    let opening = Opening {
-        room,
-        page,
-        newest: is_newest,
-        rooms,
-        target,
-        // Whoever reads the page is here, be it said already or not.
-        count: people.len() + usize::from(people.iter().all(|person| person.id != me.id)),
-        people: crate::hub::presence::first(&people),
-    };
-    Ok(RoomScreen { opening, post })
-}
-
-/// The part of a room's log that is asked for, or the newest where there is no such part, and whether it is that; `None` if there
-/// is no such room.
-async fn read(engine: &dyn Engine, key: &RoomKey, part: Part) -> Result<Option<(RecordPage, bool)>, StoreError> {
-    let end = match part {
-        Part::Newest => None,
-        Part::Before(before) => Some((before, PAGE_ENTRIES)),
-        Part::Around(seq) => Some((seq.saturating_add(AROUND + 1), PAGE_ENTRIES + 1)),
-    };
-    if let Some((end, limit)) = end {
-        let Some(top) = engine.top(key).await? else { return Ok(None) };
-        if end <= top.seq
-            && let Some(older) = engine.read_before(key, top.epoch, end, limit).await?
-            && !older.records.is_empty()
-        {
-            return Ok(Some((older, false)));
-        }
-    }
-    Ok(engine.newest(key, PAGE_ENTRIES).await?.map(|newest| (newest, true)))
-}
-
-fn typed(page: &RecordPage) -> Result<Page, StoreError> {
-    let entries = page.records.iter().map(|record| serde_json::from_str::<Entry>(&record.json));
-    let entries =
-        entries.collect::<Result<_, _>>().map_err(|error| StoreError(format!("an entry is no entry: {error}")))?;
-    Ok(Page { entries, cursor: page.cursor, older: page.older })
 }
 
 /// Remembers a language and leads back.

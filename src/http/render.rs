@@ -47,7 +47,7 @@ pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, mut
         && state.config.lively_rooms > 0
         && door.room.is_empty()
     {
-        door.lively = state.directory.lively(&*state.hub.engine, state.config.lively_rooms.into()).await;
+        door.lively = state.chat.lively(state.config.lively_rooms.into()).await;
     }
     let page = PageData {
         lang: visitor.lang,
@@ -279,7 +279,7 @@ pub fn elsewhere(path: String) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, engine::embedded::Embedded, hub::Hub};
+    use crate::{chat::Chat, config::Config, open_engine};
     use clap::Parser;
     use std::{num::NonZero, sync::mpsc, thread::available_parallelism};
 
@@ -290,10 +290,11 @@ mod tests {
         for kind in ["css", "js", "wasm"] {
             std::fs::write(dir.path().join("pkg").join(format!("hubbub.{kind}")), kind).unwrap();
         }
-        let config = Config::parse_from(["hubbub"]);
-        let engine = Arc::new(Embedded::open(&dir.path().join("data"), Duration::from_mins(1)).unwrap());
+        let config =
+            Config::parse_from(["hubbub".as_ref(), "--data-dir".as_ref(), dir.path().join("data").as_os_str()]);
+        let engine = open_engine(&config).await.unwrap();
         let site = Site::open(dir.path().to_owned(), None).unwrap();
-        let state = AppState::new(Hub::start(engine, &config), config, site, 3000);
+        let state = AppState::new(Chat::start(engine, &config), config, site, 3000);
         let asked = Request::get("/").header(header::ACCEPT, "application/json").body(()).unwrap();
         let visitor = Visitor::stranger(&asked.into_parts().0, &state);
         let ask = || problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None);

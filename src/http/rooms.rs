@@ -2,17 +2,17 @@
 
 use super::{
     AppState,
-    directory::DirectoryCache,
     pages::{self, Named, queried},
     render,
     visitor::{Reader, Visitor},
 };
-use crate::store::{Listed, StoreError};
+use crate::{
+    chat::{access::NoAccess, rooms::Listing},
+    store::StoreError,
+};
 use app::{
-    client::decisions::letters::Wanted,
     domain::{RoomKey, RoomName, RoomRef},
-    page::{Door, LeftRoom, PeopleScreen, RoomLine, RoomsScreen, Screen},
-    platform::Platform,
+    page::{Door, LeftRoom, PeopleScreen, RoomsScreen, Screen},
     protocol::{ErrorCode, Person, ReadMark},
 };
 use axum::{
@@ -21,8 +21,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// People of a room that are listed with it.
-const HERE_MAX: usize = 3;
 /// People that a page of its own lists.
 const PEOPLE_MAX: usize = 1_000;
 
@@ -89,44 +87,10 @@ pub async fn show(state: &AppState, visitor: &Visitor, status: StatusCode, asked
 }
 
 async fn load(state: &AppState, me: &Person, asked: Asked) -> Result<RoomsScreen, StoreError> {
-    let engine = &*state.hub.engine;
     let Asked { find, from, left, create, error } = asked;
-    let mine = engine.rooms_of(me.id).await?;
-    let is_mine = |key: &RoomKey| mine.iter().any(|room| room.key == *key);
+    let Listing { rooms, cut, mine } = state.chat.listing(me, &find).await?;
     // Whoever is in it again has undone it.
-    let left = left.filter(|left| !is_mine(&left.room.key));
-    let listed = state.directory.rooms(engine).await?;
-    let wanted = Wanted::new(&find, Platform::SERVER.decompose);
-    let shown: Vec<&Listed> = listed.iter().filter(|listed| wanted.fits(listed.room.name.as_str())).collect();
-    let marked: Vec<_> = shown
-        .iter()
-        .map(|listed| &listed.room.key)
-        .filter(|key| is_mine(key))
-        .map(|key| (key.clone(), u64::MAX))
-        .collect();
-    let mut readings = engine.readings(me.id, &marked).await?.into_iter();
-    let line = |listed: &Listed| {
-        let here = || listed.people.iter().filter(|person| person.id != me.id);
-        RoomLine {
-            room: listed.room.clone(),
-            mine: is_mine(&listed.room.key).then(|| readings.next().map_or(0, |reading| reading.unread)),
-            people: here().count(),
-            here: here().take(HERE_MAX).cloned().collect(),
-            active_at: Some(listed.active_at),
-            last: listed.last.clone(),
-        }
-    };
-    let mut rooms: Vec<_> = shown.into_iter().map(line).collect();
-    let cut = DirectoryCache::is_full(&listed);
-    // A room that nobody was in lately is found by its whole name.
-    if cut
-        && let Ok(name) = RoomName::parse(&find)
-        && rooms.iter().all(|line| line.room.key != name.key())
-        && let Some(room) = engine.room(&name.key()).await?
-    {
-        let mine = is_mine(&room.key).then_some(0);
-        rooms.push(RoomLine { room, mine, people: 0, here: Vec::new(), active_at: None, last: None });
-    }
+    let left = left.filter(|left| mine.iter().all(|room| room.key != left.room.key));
     let back = from.and_then(|from| mine.iter().find(|room| room.key == from)).or_else(|| mine.last()).cloned();
     Ok(RoomsScreen { rooms, find, cut, back, left, create, error })
 }
@@ -134,7 +98,7 @@ async fn load(state: &AppState, me: &Person, asked: Asked) -> Result<RoomsScreen
 /// The rooms that are listed, for a page that looks for one by its name: `[{"key": …, "name": …}, …]`.
 pub async fn names(State(state): State<AppState>, Reader(visitor): Reader) -> Response {
     let code = match &visitor.session {
-        Ok(Some(_)) => match state.directory.rooms(&*state.hub.engine).await {
+        Ok(Some(_)) => match state.chat.listed().await {
             Ok(listed) => {
                 let rooms: Vec<&RoomRef> = listed.iter().map(|listed| &listed.room).collect();
                 return ([(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))], axum::Json(rooms))
@@ -150,31 +114,26 @@ pub async fn names(State(state): State<AppState>, Reader(visitor): Reader) -> Re
 
 /// Everyone in a room.
 pub async fn people(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
-    let name = match (&visitor.session, pages::named(&uri)) {
-        (Ok(Some(_)), Named::Room(name)) => name,
+    let (session, name) = match (&visitor.session, pages::named(&uri)) {
+        (Ok(Some(session)), Named::Room(name)) => (session, name),
         (Ok(Some(_)), Named::Wrong(_)) => return pages::not_found(State(state), Reader(visitor)).await,
         (Ok(None), _) => {
             return render::screen(&state, &visitor, StatusCode::OK, Screen::Door(Door::default())).await;
         }
         (Err(error), _) => return render::unavailable(&state, &visitor, error).await,
     };
-    let engine = &*state.hub.engine;
-    let found = async {
-        let Some(room) = engine.room(&name.key()).await? else { return Ok(None) };
-        Ok::<_, StoreError>(Some((engine.people(&room.key).await?, room)))
-    };
-    match found.await {
-        Ok(Some((mut people, room))) => {
+    match state.chat.people(&session.person, &name.key()).await {
+        Ok((room, mut people)) => {
             let count = people.len();
             people.truncate(PEOPLE_MAX);
             let screen = Screen::People(PeopleScreen { room, people, count });
             render::screen(&state, &visitor, StatusCode::OK, screen).await
         }
-        Ok(None) => {
+        Err(NoAccess::Unknown) => {
             let room = Some(name.as_str().to_owned());
             render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await
         }
-        Err(error) => render::unavailable(&state, &visitor, &error).await,
+        Err(NoAccess::Store(error)) => render::unavailable(&state, &visitor, &error).await,
     }
 }
 

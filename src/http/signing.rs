@@ -3,17 +3,16 @@
 use super::{
     AppState,
     form::{Garbled, Posted, SMALL_FORM_MAX},
-    forms::{NoRoom, field, join, may_make, put_in, room_name},
+    forms::{field, join, room_name},
     render,
     visitor::Visitor,
 };
 use crate::{
-    audit,
-    engine::OpenError,
-    store::{StoreError, TokenHash},
+    chat::sessions::NoEntry,
+    store::{OpenError, TokenHash},
 };
 use app::{
-    domain::{RoomName, USER_NAME_MAX, UserName},
+    domain::{RoomName, RoomRef, UserName},
     page::{Door, SIGNED_OUT, Screen},
     protocol::ErrorCode,
 };
@@ -23,9 +22,6 @@ use axum::{
     response::Response,
 };
 use std::time::Duration;
-
-/// Free names to offer instead of one that is taken.
-const SUGGESTIONS: usize = 3;
 
 fn user_name(typed: Result<String, Garbled>) -> (String, Result<UserName, ErrorCode>) {
     field(typed, |text| UserName::parse(text).map_err(ErrorCode::for_user_name), ErrorCode::NameInvalid)
@@ -72,26 +68,25 @@ pub async fn sign_in(
                 _ => render::see_other(to),
             }
         }
-        Err(NoEntry::NoCookie) => {
+        Err(Refused::NoCookie) => {
             door.error = Some(ErrorCode::NoCookie);
             again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
         }
-        Err(NoEntry::Later(wait)) => later(&state, &visitor, door, wait).await,
-        Err(NoEntry::Open(OpenError::Taken)) => {
-            audit::name_refused(&visitor.asker);
+        Err(Refused::Entry(NoEntry::Later(wait))) => later(&state, &visitor, door, wait).await,
+        Err(Refused::Entry(NoEntry::Open(OpenError::Taken))) => {
             door.name_error = Some(ErrorCode::NameTaken);
-            door.suggestions = suggestions(&state, &name).await;
+            door.suggestions = state.chat.suggestions(&name).await;
             again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
         }
-        Err(NoEntry::Open(OpenError::MixedScripts)) => {
+        Err(Refused::Entry(NoEntry::Open(OpenError::MixedScripts))) => {
             door.name_error = Some(ErrorCode::NameMixed);
             again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
         }
-        Err(NoEntry::RoomMixed) => {
+        Err(Refused::Entry(NoEntry::RoomMixed)) => {
             door.room_error = Some(ErrorCode::RoomMixed);
             again(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, door).await
         }
-        Err(NoEntry::Open(OpenError::Store(error))) => {
+        Err(Refused::Entry(NoEntry::Open(OpenError::Store(error)))) => {
             render::log_failed("the store did not answer a sign-in", &error);
             door.error = Some(ErrorCode::Unavailable);
             again(&state, &visitor, StatusCode::SERVICE_UNAVAILABLE, door).await
@@ -127,29 +122,16 @@ impl Kept {
     }
 }
 
-enum NoEntry {
-    Open(OpenError),
+/// Why nobody was let in.
+enum Refused {
     /// The browser would not keep the session's cookie, and the name would be nobody's.
     NoCookie,
-    /// The room is not there, and none of that name is made.
-    RoomMixed,
-    /// Too many sessions or rooms were asked for; this long until there may be more.
-    Later(Duration),
+    Entry(NoEntry),
 }
 
-impl From<NoRoom> for NoEntry {
-    fn from(refused: NoRoom) -> Self {
-        match refused {
-            NoRoom::Store(error) => error.into(),
-            NoRoom::Mixed => Self::RoomMixed,
-            NoRoom::Later(wait) => Self::Later(wait),
-        }
-    }
-}
-
-impl From<StoreError> for NoEntry {
-    fn from(error: StoreError) -> Self {
-        Self::Open(error.into())
+impl<E: Into<NoEntry>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Entry(error.into())
     }
 }
 
@@ -175,73 +157,28 @@ async fn enter(
     name: &UserName,
     room: &RoomName,
     kept: Kept,
-) -> (Result<String, NoEntry>, Option<(TokenHash, HeaderValue)>) {
-    let engine = &state.hub.engine;
+) -> (Result<String, Refused>, Option<(TokenHash, HeaderValue)>) {
+    let path = |room: RoomRef| room.key.path();
     let current = match &visitor.session {
         Ok(current) => current.as_ref(),
-        Err(error) => return (Err(error.clone().into()), None),
+        Err(error) => return (Err(NoEntry::Open(error.clone().into()).into()), None),
     };
     if let Some(session) = current.filter(|session| session.person.name == *name) {
-        let joined = join(state, visitor, session, room).await;
-        return (joined.map(|room| room.key.path()).map_err(NoEntry::from), None);
+        return (join(state, visitor, session, room).await.map(path).map_err(Refused::from), None);
     }
     if kept == Kept::No {
-        return (Err(NoEntry::NoCookie), None);
+        return (Err(Refused::NoCookie), None);
     }
-    let is_new = match may_enter(state, visitor, room).await {
-        Ok(is_new) => is_new,
-        Err(refused) => return (Err(refused), None),
-    };
     let (token, cookie) = visitor.jar.new_token(|| state.hub.random());
-    let session = match engine.open_session(TokenHash::of(&token), name).await {
-        Ok(session) => session,
-        Err(error) => return (Err(NoEntry::Open(error)), None),
-    };
-    audit::signed_in(&visitor.asker, session.person.id);
-    state.limits.holds(&**engine, session.token, &visitor.asker).await;
-    if let Some(old) = current {
-        // One browser, one name: the other is free again. Should this fail, it lapses by itself.
-        engine.close_session(old.token).await.ok();
-    }
-    let joined = put_in(state, visitor, &session, room, is_new).await;
-    (joined.map(|room| room.key.path()).map_err(NoEntry::from), Some((session.token, cookie)))
-}
-
-/// Whether one more session may be opened from where the visitor asks, to enter `room`. Says whether that room is new.
-async fn may_enter(state: &AppState, visitor: &Visitor, room: &RoomName) -> Result<bool, NoEntry> {
-    let is_new = may_make(state, visitor, None, room).await?;
-    state.limits.session(&*state.hub.engine, &visitor.asker).await.map_err(NoEntry::Later)?;
-    Ok(is_new)
-}
-
-/// Names like the one that is taken and free.
-async fn suggestions(state: &AppState, taken: &UserName) -> Vec<String> {
-    let mut free = Vec::new();
-    let Some(taken) = taken.unmixed() else { return free };
-    let digits = 10 + state.hub.random() % 90;
-    let endings = ["2", "3", "4", "5", "7"].map(str::to_owned).into_iter().chain([digits.to_string()]);
-    for ending in endings {
-        let room_left = USER_NAME_MAX - ending.chars().count() - 1;
-        let stem: String = taken.as_str().chars().take(room_left).collect();
-        let Ok(name) = UserName::parse(&format!("{} {ending}", stem.trim_end())) else { continue };
-        if state.hub.engine.name_is_free(&name.key()).await.unwrap_or(false) {
-            free.push(name.as_str().to_owned());
-        }
-        if free.len() == SUGGESTIONS {
-            break;
-        }
-    }
-    free
+    let (entered, opened) = state.chat.sign_in(&visitor.asker, current, name, room, TokenHash::of(&token)).await;
+    (entered.map(path).map_err(Refused::from), opened.map(|session| (session.token, cookie)))
 }
 
 pub async fn sign_out(State(state): State<AppState>, mut visitor: Visitor) -> Response {
     visitor.posts([]);
     let mut response = match &visitor.session {
-        Ok(Some(session)) => match state.hub.engine.close_session(session.token).await {
-            Ok(()) => {
-                audit::signed_out(&visitor.asker, session.person.id);
-                render::see_other(SIGNED_OUT)
-            }
+        Ok(Some(session)) => match state.chat.sign_out(&visitor.asker, session).await {
+            Ok(()) => render::see_other(SIGNED_OUT),
             Err(error) => return render::unavailable(&state, &visitor, &error).await,
         },
         Ok(None) => render::see_other(SIGNED_OUT),

@@ -112,12 +112,12 @@ impl FromRequestParts<AppState> for Visitor {
         let mut visitor = Self::stranger(parts, state);
         for token in visitor.jar.tokens(&parts.headers) {
             let hash = TokenHash::of(&token.value);
-            let session = state.hub.engine.session(hash).await;
+            let session = state.chat.session(hash).await;
             if let Some(over) = token.over_for(SystemTime::now()) {
                 // The name is free again. After so long a time the token can only be known if a clock is wrong, by which
                 // nobody's session is ended for good.
                 if over < cookies::SESSION_ENDS && matches!(session, Ok(Some(_))) {
-                    state.hub.engine.close_session(hash).await.ok();
+                    state.chat.give_up(hash).await;
                 }
                 continue;
             }

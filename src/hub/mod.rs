@@ -56,7 +56,7 @@ use wake::Wake;
 const SESSION_USES: u32 = 48;
 
 pub struct Hub {
-    pub engine: Arc<dyn Engine>,
+    engine: Arc<dyn Engine>,
     /// The operating system's, unless a test wants the same numbers again.
     random: Random,
     /// How often an open socket counts as use of its session.

@@ -1,7 +1,10 @@
 //! One room of one socket: where its reader is, and what is new for it.
 
 use super::signals::Signals;
-use crate::hub::{ring::Take, room::Room};
+use crate::{
+    chat::access::RoomAccess,
+    hub::{ring::Take, room::Room},
+};
 use app::domain::Cursor;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -9,6 +12,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 pub struct Joined {
     /// Tells this join from an earlier one of the same room on the same socket.
     pub token: u64,
+    pub access: RoomAccess,
     pub room: Arc<Room>,
     pub cursor: Cursor,
     /// The state of the ring up to which nothing is left to take.
@@ -68,16 +72,21 @@ impl Joined {
 mod tests {
     use super::*;
     use crate::hub::room::Budget;
-    use app::domain::{EntryId, Epoch, RoomName, RoomRef};
+    use app::{
+        domain::{EntryId, Epoch, RoomName, RoomRef, UserId, UserName},
+        protocol::Person,
+    };
 
     fn cursor(seq: u64) -> Cursor {
         Cursor { epoch: Epoch(7), seq, id: EntryId(seq * 11) }
     }
 
     fn reader(room: &Arc<Room>, seq: u64) -> Joined {
+        let person = Person { id: UserId(1), name: UserName::parse("p").unwrap() };
         let (room, seen_generation, signals) = (room.clone(), room.generation(), Signals::new(room, None));
         Joined {
             token: 1,
+            access: RoomAccess::entered(person, room.room.clone()),
             room,
             cursor: cursor(seq),
             seen_log: 0,

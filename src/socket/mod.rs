@@ -21,7 +21,6 @@ mod conn;
 mod end;
 mod guard;
 mod joined;
-mod pages;
 mod reply;
 mod request;
 mod scan;
@@ -31,12 +30,7 @@ mod throttle;
 pub use clock::DRAIN;
 pub use conn::run;
 
-use crate::{
-    http::Wire,
-    hub::Hub,
-    limits::{Limits, places::Place},
-    store::Session,
-};
+use crate::{chat::Chat, http::Wire, limits::places::Place, store::Session};
 use app::protocol::{CloseCode, FRAME_MAX};
 use futures_util::{SinkExt, StreamExt};
 use guard::Guarded;
@@ -55,8 +49,7 @@ use tokio_tungstenite::{
 /// What every socket of this server has in common.
 #[derive(Clone)]
 pub struct Sockets {
-    pub hub: Arc<Hub>,
-    pub limits: Arc<Limits>,
+    pub chat: Arc<Chat>,
     pub build: Arc<str>,
     pub lifetime: Duration,
 }

@@ -5,7 +5,10 @@ use super::{
     reply::{self, Frame},
     request::Done,
 };
-use crate::hub::{Hub, room::Room, wake::Wake};
+use crate::{
+    chat::Chat,
+    hub::{room::Room, wake::Wake},
+};
 use app::{
     domain::{RoomKey, UserId},
     protocol::{Person, ReadMark, ServerFrame, TYPING_EVERY_MS},
@@ -164,9 +167,9 @@ impl Marks {
     }
 }
 
-pub async fn raise(hub: Arc<Hub>, me: UserId, room: RoomKey, mark: ReadMark) -> Done {
-    Done::Marks(match hub.engine.raise_mark(me, &room, mark).await {
-        Ok(_) => None,
+pub async fn raise(chat: Arc<Chat>, me: UserId, room: RoomKey, mark: ReadMark) -> Done {
+    Done::Marks(match chat.raise_mark(me, &room, mark).await {
+        Ok(()) => None,
         Err(error) => {
             tracing::debug!(%error, "how far somebody has read was not stored; trying again");
             Some(Errand::Raise(room, mark))
@@ -175,13 +178,11 @@ pub async fn raise(hub: Arc<Hub>, me: UserId, room: RoomKey, mark: ReadMark) -> 
 }
 
 /// Has the socket told of every mark as the store knows it.
-pub async fn ask(hub: Arc<Hub>, me: UserId, wake: Arc<Wake>, rooms: Vec<RoomKey>) -> Done {
-    Done::Marks(match hub.engine.marks(me, &rooms).await {
+pub async fn ask(chat: Arc<Chat>, me: UserId, wake: Arc<Wake>, rooms: Vec<RoomKey>) -> Done {
+    Done::Marks(match chat.marks(me, rooms).await {
         Ok(marks) => {
-            for (room, mark) in rooms.iter().zip(marks) {
-                if let Some(mark) = mark {
-                    wake.mark(room, mark);
-                }
+            for (room, mark) in marks {
+                wake.mark(&room, mark);
             }
             None
         }
@@ -192,8 +193,8 @@ pub async fn ask(hub: Arc<Hub>, me: UserId, wake: Arc<Wake>, rooms: Vec<RoomKey>
     })
 }
 
-pub async fn typing(hub: Arc<Hub>, me: Person, room: RoomKey) -> Done {
-    if let Err(error) = hub.engine.typing(&room, &me).await {
+pub async fn typing(chat: Arc<Chat>, me: Person, room: RoomKey) -> Done {
+    if let Err(error) = chat.typing(&me, &room).await {
         tracing::debug!(%error, "nobody was told that somebody is typing");
     }
     Done::Nothing

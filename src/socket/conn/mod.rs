@@ -15,20 +15,20 @@ use super::{
     close,
     end::End,
     joined::Joined,
-    pages::Pages,
     reply::{self, Frame},
     request::{self, Done},
     signals::{self, Marks},
     throttle::{Throttle, Turn},
 };
 use crate::{
+    chat::turns::Turns,
     http::Wire,
     hub::{
         Hub,
         lease::{Admission, Grant},
         wake::Wake,
     },
-    store::{Ended, Session, StoreError},
+    store::{Session, StoreError},
 };
 use app::{
     domain::RoomKey,
@@ -62,7 +62,7 @@ struct Conn {
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     /// How much of the work is appends, which a server that stops waits for.
     appends: usize,
-    pages: Pages,
+    turns: Turns,
     /// Which room is served first, so that a busy one does not starve the others.
     turn: usize,
     marks: Marks,
@@ -74,7 +74,7 @@ struct Conn {
 
 pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     let Admitted { session, asked, place, wire } = admitted;
-    let allowance = sockets.limits.allowance(session.token);
+    let allowance = sockets.chat.limits.allowance(session.token);
     let mut conn = Conn {
         ws,
         wake: place.wake.clone(),
@@ -83,31 +83,27 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
         next_token: 1,
         work: FuturesUnordered::new(),
         appends: 0,
-        pages: Pages::new(allowance.clone()),
+        turns: Turns::new(allowance.clone()),
         turn: 0,
         marks: Marks::new(),
         pulse: Pulse::new(),
-        stay: Stay::new(sockets.lifetime, &sockets.hub),
+        stay: Stay::new(sockets.lifetime, &sockets.chat.hub),
         throttle: Throttle::new(allowance),
         wire,
         sockets,
         admission: Admission { token: session.token, asked, registered: asked },
         session,
     };
-    let hub = conn.sockets.hub.clone();
+    let hub = conn.sockets.chat.hub.clone();
     hub.add_socket(&conn.session, &conn.wake);
     conn.admission.registered = Instant::now();
     // A session that ended just before has told the sockets that were there.
-    let ended = if hub.engine.may_miss() {
-        Ok(Ended::default())
-    } else {
-        hub.engine.ended_sessions(&[conn.session.token]).await
-    };
-    let end = match still_counts(ended) {
+    let ended = conn.sockets.chat.has_ended(conn.session.token).await;
+    let end = match still_counts(&ended) {
         Ok(()) => conn.serve().await,
         end => end,
     };
-    conn.pages.end();
+    conn.turns.end();
     // Requests under way hold a place in their rooms: let them finish, unseen, so that it is given back.
     for joined in std::mem::take(&mut conn.rooms) {
         conn.exit(&joined, conn.wake.ended.load(Ordering::Acquire));
@@ -131,7 +127,7 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
     // It was read before the session ended.
     if hub.lease.holds(conn.admission) {
         for (room, mark) in conn.marks.rest() {
-            conn.work.push(signals::raise(hub.clone(), me, room, mark).boxed());
+            conn.work.push(signals::raise(conn.sockets.chat.clone(), me, room, mark).boxed());
         }
     }
     while let Some(done) = conn.work.next().await {
@@ -145,10 +141,10 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
 
 /// Whether a session counts, as the store says of it. Where it does not answer nobody was signed out: the
 /// client comes back.
-fn still_counts(told: Result<Ended, StoreError>) -> Result<(), End> {
-    match told {
-        Ok(Ended { ended, .. }) if ended.is_empty() => Ok(()),
-        Ok(_) => Err(End::SIGNED_OUT),
+fn still_counts(ended: &Result<bool, StoreError>) -> Result<(), End> {
+    match ended {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(End::SIGNED_OUT),
         Err(_) => Err(End::Close(CloseCode::Busy, "the store does not answer")),
     }
 }
@@ -233,7 +229,7 @@ impl Conn {
             } else if self.pulse.is_gone() {
                 return Err(End::Close(CloseCode::Silent, "nothing heard for 60 s"));
             } else {
-                vanish(&mut self.pulse, &mut self.rooms, &self.sockets.hub, &self.session);
+                vanish(&mut self.pulse, &mut self.rooms, &self.sockets.chat.hub, &self.session);
             }
         }
         if self.pulse.asks() {
@@ -261,7 +257,7 @@ impl Conn {
     /// Whether the session or the server has ended.
     fn check_stop(&mut self) -> Result<(), End> {
         self.alive()?;
-        if self.stay.is_over(&self.sockets.hub, self.appends > 0) { Err(End::STOPPING) } else { Ok(()) }
+        if self.stay.is_over(&self.sockets.chat.hub, self.appends > 0) { Err(End::STOPPING) } else { Ok(()) }
     }
 
     async fn read(&mut self, message: Option<tungstenite::Result<Message>>) -> Result<(), End> {
@@ -272,7 +268,7 @@ impl Conn {
         if self.pulse.heard(now) {
             for joined in self.rooms.iter_mut().filter(|joined| !joined.present) {
                 joined.present = true;
-                self.sockets.hub.back(&joined.room, &self.session.person);
+                self.sockets.chat.hub.back(&joined.room, &self.session.person);
             }
         }
         match message {
@@ -310,7 +306,7 @@ impl Conn {
     /// Takes the socket out of a room.
     fn exit(&self, joined: &Joined, for_good: bool) {
         if joined.present {
-            self.sockets.hub.exit(&joined.room, self.session.person.id, &self.wake, for_good);
+            self.sockets.chat.hub.exit(&joined.room, self.session.person.id, &self.wake, for_good);
         } else {
             joined.room.remove_wake(&self.wake);
         }
@@ -318,7 +314,7 @@ impl Conn {
 
     /// What may be done for the session now; if nothing, then not before the store was asked again.
     fn grant(&self) -> Option<Grant> {
-        self.sockets.hub.lease.grant(self.admission, &self.wake)
+        self.sockets.chat.hub.lease.grant(self.admission, &self.wake)
     }
 
     fn counts(&self) -> bool {
@@ -329,18 +325,15 @@ impl Conn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::TokenHash;
 
     #[test]
     fn a_store_that_does_not_answer_signs_nobody_out() {
-        let closed_with = |ended| match still_counts(ended) {
+        let closed_with = |ended| match still_counts(&ended) {
             Err(End::Close(code, _)) => Some(code),
             _ => None,
         };
-        let token = TokenHash::of("a");
-        assert_eq!(closed_with(Ok(Ended::default())), None);
-        assert_eq!(closed_with(Ok(Ended { unknown: vec![token], ..Ended::default() })), None);
-        assert_eq!(closed_with(Ok(Ended { ended: vec![token], ..Ended::default() })), Some(CloseCode::SessionEnded));
+        assert_eq!(closed_with(Ok(false)), None);
+        assert_eq!(closed_with(Ok(true)), Some(CloseCode::SessionEnded));
         assert_eq!(closed_with(Err(StoreError("it is away".to_owned()))), Some(CloseCode::Busy));
     }
 }

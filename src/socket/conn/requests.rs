@@ -2,13 +2,13 @@
 
 use super::Conn;
 use crate::{
-    engine::Draft,
+    chat::messages::{Found, Numbered},
     hub::lease::Grant,
     socket::{
         end::End,
         joined::Joined,
         reply::{self, Frame, Number},
-        request::{self, Asked, Done, Found},
+        request::{self, Done},
         signals::{self, Errand},
     },
 };
@@ -30,7 +30,7 @@ impl Conn {
         if !matches!(frame, ClientFrame::Ping | ClientFrame::Join { .. }) {
             self.wake.acts();
         }
-        let hub = self.sockets.hub.clone();
+        let chat = self.sockets.chat.clone();
         let me = self.session.person.clone();
         match frame {
             ClientFrame::Ping => self.say(&ServerFrame::Pong).await,
@@ -45,7 +45,7 @@ impl Conn {
                 if joined.is_none_or(|joined| !joined.signals.may_type(Instant::now())) || !self.counts() {
                     return Ok(());
                 }
-                self.begin(signals::typing(hub, me, key)).await
+                self.begin(signals::typing(chat, me, key)).await
             }
             ClientFrame::Join { room: key, cursor } => {
                 if let Some(reply) = self.cannot_join(&key) {
@@ -54,13 +54,13 @@ impl Conn {
                 if let Some(at) = self.rooms.iter().position(|joined| *joined.room.key() == key) {
                     // Joined again: it starts anew, from wherever the client says it is.
                     let joined = self.rooms.swap_remove(at);
-                    hub.exit(&joined.room, me.id, &self.wake, false);
+                    chat.hub.exit(&joined.room, me.id, &self.wake, false);
                 }
                 let token = self.next_token;
                 self.next_token += 1;
                 self.joining.push((key.clone(), token));
-                let pages = self.pages.clone();
-                self.begin(request::join(hub, pages, me, self.wake.clone(), key, cursor, token)).await
+                let turns = self.turns.clone();
+                self.begin(request::join(chat, turns, me, self.wake.clone(), key, cursor, token)).await
             }
             ClientFrame::Leave { room: key } => {
                 if let Some(reply) = is_no_key(&key) {
@@ -68,12 +68,12 @@ impl Conn {
                 }
                 if let Some(at) = self.rooms.iter().position(|joined| *joined.room.key() == key) {
                     let joined = self.rooms.swap_remove(at);
-                    hub.exit(&joined.room, me.id, &self.wake, true);
+                    chat.hub.exit(&joined.room, me.id, &self.wake, true);
                 }
                 // A join still under way finds that it is not wanted any more.
                 self.joining.retain(|(other, _)| *other != key);
                 self.marks.forget(&key);
-                self.begin(request::leave(hub, me, key)).await
+                self.begin(request::leave(chat, me, key)).await
             }
             ClientFrame::History { room: key, epoch, before } => {
                 if self.joined(&key).is_none() {
@@ -81,12 +81,14 @@ impl Conn {
                     let reply = is_no_key(&key).unwrap_or_else(|| not_joined(key));
                     return self.say(&reply).await;
                 }
-                self.begin(request::history(hub, self.pages.clone(), key, epoch, before)).await
+                self.begin(request::history(chat, self.turns.clone(), key, epoch, before)).await
             }
             ClientFrame::Send { room, p, n, text, earlier } => {
-                self.append(Number { room, p, n }, Asked { text: Some(text), earlier }).await
+                self.append(room, Numbered { p, n, text: Some(text), earlier }).await
             }
-            ClientFrame::Void { room, p, n } => self.append(Number { room, p, n }, Asked::void()).await,
+            ClientFrame::Void { room, p, n } => {
+                self.append(room, Numbered { p, n, text: None, earlier: Vec::new() }).await
+            }
         }
     }
 
@@ -103,20 +105,19 @@ impl Conn {
             .then(|| reply::error(ErrorCode::TooManyRooms, "leave a room first", room))
     }
 
-    async fn append(&mut self, number: Number, asked: Asked) -> Result<(), End> {
-        let Some(room) = self.joined(&number.room).map(|joined| joined.room.room.clone()) else {
+    async fn append(&mut self, room: RoomKey, numbered: Numbered) -> Result<(), End> {
+        let number = Number { room, p: numbered.p, n: numbered.n };
+        let Some(access) = self.joined(&number.room).map(|joined| &joined.access) else {
             return self.say(&number.refused(ErrorCode::NotJoined, None)).await;
         };
         // Asked here once: what holds and until when are of the same moment.
         let Some(Grant { until }) = self.grant() else {
             return self.say(&number.refused(ErrorCode::Unavailable, None)).await;
         };
-        match asked.content() {
-            Ok(content) => {
-                let by = self.session.person.clone();
-                let draft = Draft { room, by, p: number.p, n: number.n, earlier: asked.earlier, until, content };
+        match self.sockets.chat.append(access.until(until), numbered) {
+            Ok(appending) => {
                 self.appends += 1;
-                self.begin(request::append(self.sockets.hub.clone(), draft)).await
+                self.begin(async move { request::appended(number, appending.await) }).await
             }
             Err(code) => self.say(&number.refused(code, None)).await,
         }
@@ -156,7 +157,7 @@ impl Conn {
                     self.throttle.charge_join();
                 }
                 if !self.counts() {
-                    let hub = self.sockets.hub.clone();
+                    let hub = self.sockets.chat.hub.clone();
                     hub.exit(&joined.room, self.session.person.id, &self.wake, false);
                     return self.say(&reply::unavailable(joined.room.key().clone())).await;
                 }
@@ -186,30 +187,31 @@ impl Conn {
     /// Begins what is due to be written of the marks, or asked.
     pub(super) fn run_errand(&mut self) {
         let Self { marks, wake, sockets, admission, .. } = self;
-        let Some(errand) = marks.next(Instant::now(), wake, || sockets.hub.lease.grant(*admission, wake).is_some())
+        let Some(errand) =
+            marks.next(Instant::now(), wake, || sockets.chat.hub.lease.grant(*admission, wake).is_some())
         else {
             return;
         };
-        let (hub, me) = (self.sockets.hub.clone(), self.session.person.id);
+        let (chat, me) = (self.sockets.chat.clone(), self.session.person.id);
         self.work.push(match errand {
-            Errand::Raise(room, mark) => signals::raise(hub, me, room, mark).boxed(),
+            Errand::Raise(room, mark) => signals::raise(chat, me, room, mark).boxed(),
             Errand::Ask => {
                 let rooms = self.rooms.iter().map(|joined| joined.room.key().clone()).collect();
-                signals::ask(hub, me, self.wake.clone(), rooms).boxed()
+                signals::ask(chat, me, self.wake.clone(), rooms).boxed()
             }
         });
     }
 
     /// A join that was left before it was done.
     fn unwanted(&mut self, joined: &Joined) {
-        let (hub, me) = (self.sockets.hub.clone(), self.session.person.clone());
-        hub.exit(&joined.room, me.id, &self.wake, true);
+        let (chat, me) = (self.sockets.chat.clone(), self.session.person.clone());
+        chat.hub.exit(&joined.room, me.id, &self.wake, true);
         let key = joined.room.key().clone();
         if self.joined(&key).is_some() || self.is_joining(&key) {
             return;
         }
         // It may have put the room back on the list after the leave had taken it off.
-        self.work.push(request::forget(hub, me, key).boxed());
+        self.work.push(request::forget(chat, me, key).boxed());
     }
 
     async fn caught_up(&mut self, token: u64, found: Found) -> Result<(), End> {

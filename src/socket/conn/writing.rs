@@ -28,13 +28,14 @@ impl Conn {
     pub(super) async fn feed(&mut self, message: Message) -> Result<(), End> {
         let late = self.pulse.late();
         let Self { ws, wake, rooms, sockets, session, pulse, wire, .. } = self;
-        patiently(wake, || wire.taken(), ws.feed(message), late, || vanish(pulse, rooms, &sockets.hub, session)).await
+        patiently(wake, || wire.taken(), ws.feed(message), late, || vanish(pulse, rooms, &sockets.chat.hub, session))
+            .await
     }
 
     async fn flush(&mut self) -> Result<(), End> {
         let late = self.pulse.late();
         let Self { ws, wake, rooms, sockets, session, pulse, wire, .. } = self;
-        patiently(wake, || wire.taken(), ws.flush(), late, || vanish(pulse, rooms, &sockets.hub, session)).await
+        patiently(wake, || wire.taken(), ws.flush(), late, || vanish(pulse, rooms, &sockets.chat.hub, session)).await
     }
 
     /// Writes a share of what follows the cursors and says whether there is more; presence and signals come last.
@@ -76,7 +77,7 @@ impl Conn {
                 Some(found @ (Take::Behind | Take::Diverged)) => {
                     if found == Take::Diverged {
                         // Either this reader or the ring is of another log than the store's.
-                        self.sockets.hub.refill(&joined.room);
+                        self.sockets.chat.hub.refill(&joined.room);
                     }
                     if reading >= CATCH_UPS_MAX {
                         // Looked at again when one of those is done.
@@ -95,8 +96,8 @@ impl Conn {
             self.feed(Message::Text(frame)).await?;
         }
         for (key, cursor, token) in behind {
-            let (hub, pages) = (self.sockets.hub.clone(), self.pages.clone());
-            self.work.push(request::catch_up(hub, pages, key, cursor, token).boxed());
+            let (chat, turns) = (self.sockets.chat.clone(), self.turns.clone());
+            self.work.push(request::catch_up(chat, turns, key, cursor, token).boxed());
         }
         Ok(more)
     }

@@ -16,26 +16,26 @@ const PAGE_BYTES: usize = 128 * 1024;
 
 /// Whose turn it is to read a page. Those that wait keep nobody from being read from.
 #[derive(Clone)]
-pub struct Pages {
-    turns: Arc<Semaphore>,
+pub struct Turns {
+    places: Arc<Semaphore>,
     /// `None` where nothing is limited.
     allowance: Option<Arc<Allowance>>,
     over: CancellationToken,
 }
 
-impl Pages {
+impl Turns {
     pub fn new(allowance: Option<Arc<Allowance>>) -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_A_TIME as usize)), allowance, over: CancellationToken::new() }
+        Self { places: Arc::new(Semaphore::new(AT_A_TIME as usize)), allowance, over: CancellationToken::new() }
     }
 
     /// Waits for a turn, which is over when what this returns is dropped. `None` if the socket has ended.
     pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        self.turns.clone().acquire_owned().await.ok()
+        self.places.clone().acquire_owned().await.ok()
     }
 
     /// The same where the page may be of any size: it is the only one.
     pub async fn turn_of_history(&self) -> Option<OwnedSemaphorePermit> {
-        self.turns.clone().acquire_many_owned(AT_A_TIME).await.ok()
+        self.places.clone().acquire_many_owned(AT_A_TIME).await.ok()
     }
 
     /// Reads a part of the log once the session may have one more.
@@ -56,7 +56,7 @@ impl Pages {
 
     /// The socket has ended: nobody waits any more.
     pub fn end(&self) {
-        self.turns.close();
+        self.places.close();
         self.over.cancel();
     }
 
@@ -168,7 +168,7 @@ mod tests {
     async fn when_the_socket_ends_nobody_waits_for_a_page_any_more() {
         let allowance = Allowances::new(1.0).of(TokenHash::of("a"));
         allowance.charge_history(1 << 30);
-        let pages = Pages::new(Some(allowance));
+        let pages = Turns::new(Some(allowance));
         let turns: Vec<_> = (0..AT_A_TIME).map(|_| pages.turn().now_or_never().unwrap().unwrap()).collect();
         let mut waits = Box::pin(pages.turn());
         assert!((&mut waits).now_or_never().is_none());

@@ -1,0 +1,187 @@
+//! Appending to a room's log, and reading it.
+
+use super::{
+    Chat,
+    access::RoomAccess,
+    turns::{Turns, first_of, newest_of},
+};
+use crate::{
+    engine::{Content, Draft},
+    store::{After, AppendError, Appended, Record, RecordPage, StoreError},
+};
+use app::{
+    domain::{Cursor, Epoch, MessageText, ProducerId, RoomKey},
+    protocol::{EARLIER_MAX, Earlier, ErrorCode, JoinedHow, PAGE_ENTRIES, RESUME_MAX, ReadMark},
+};
+use std::future::Future;
+use tokio::time::Instant;
+
+/// Entries read from the log at a time for a socket that fell out of the ring.
+const CATCH_UP: usize = 32;
+
+/// Entries shown before and after a message that is shown by its address.
+const AROUND: u64 = 25;
+
+/// What a client asks to append, under the number it gave it.
+pub struct Numbered {
+    pub p: ProducerId,
+    pub n: u64,
+    /// `None` uses up the number without an entry.
+    pub text: Option<String>,
+    /// Numbers under which the message may stand already.
+    pub earlier: Vec<Earlier>,
+}
+
+impl Numbered {
+    fn content(&self) -> Result<Content, ErrorCode> {
+        if self.earlier.len() > EARLIER_MAX {
+            return Err(ErrorCode::BadFrame);
+        }
+        let message = |text: &String| MessageText::parse(text).map(Content::Message).map_err(ErrorCode::for_text);
+        self.text.as_ref().map_or(Ok(Content::Void), message)
+    }
+}
+
+/// What follows a cursor in the log.
+pub enum Found {
+    Following { records: Vec<Record>, cursor: Cursor },
+    Newest { how: JoinedHow, page: RecordPage },
+}
+
+/// Which part of a room's log a page shows.
+#[derive(Clone, Copy)]
+pub enum Part {
+    Newest,
+    /// What ends before this seq.
+    Before(u64),
+    /// What stands around the message with this seq.
+    Around(u64),
+}
+
+impl Chat {
+    /// Begins to append. The store takes drafts up in the order in which these futures are first polled, and nothing is waited for
+    /// before that.
+    ///
+    /// # Errors
+    /// Says what keeps it from being appended at all.
+    pub fn append(
+        &self,
+        access: RoomAccess,
+        numbered: Numbered,
+    ) -> Result<impl Future<Output = Result<Appended, AppendError>> + Send + use<>, ErrorCode> {
+        let content = numbered.content()?;
+        let (by, room, until) = access.into_parts();
+        let Numbered { p, n, earlier, .. } = numbered;
+        let (engine, draft) = (self.engine.clone(), Draft { room, by, p, n, earlier, until, content });
+        Ok(async move { engine.append(draft).await })
+    }
+
+    /// Appends what was posted by a form, whose own producer makes one that is sent twice count once. A form that was changed and
+    /// sent again, from the browser's history, is another message: it goes under `other`.
+    ///
+    /// # Errors
+    /// The store did not acknowledge it. What comes after is only told to the log: the message is in.
+    pub async fn post(
+        &self,
+        access: &RoomAccess,
+        [p, other]: [ProducerId; 2],
+        text: MessageText,
+    ) -> Result<(), AppendError> {
+        let until = access.ends();
+        // Its body took so long to arrive that the session may have ended meanwhile.
+        if until.is_some_and(|until| Instant::now() > until) {
+            return Err(AppendError::Unavailable("the request was too slow".to_owned()));
+        }
+        let content = Content::Message(text);
+        let draft = |p| {
+            let (room, by, content) = (access.room().clone(), access.person().clone(), content.clone());
+            Draft { room, by, p, n: 1, earlier: Vec::new(), until, content }
+        };
+        let appended = match self.engine.append(draft(p)).await {
+            Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => self.engine.append(draft(other)).await?,
+            outcome => outcome?,
+        };
+        let (me, key) = (access.person().id, &access.room().key);
+        if let Err(error) = self.engine.add_member(me, key).await {
+            tracing::warn!(%error, "a room is not on its member's list until it is opened again");
+        }
+        // Whoever answers by a form has read what stands above it: no script is there to say so.
+        if let Appended::Entry(Cursor { epoch, seq, .. }) = appended
+            && let Err(error) = self.engine.raise_mark(me, key, ReadMark { epoch, seq }).await
+        {
+            tracing::warn!(%error, "how far somebody has read was not kept");
+        }
+        Ok(())
+    }
+
+    /// A page of what is older; `None` if the room's epoch is another one.
+    ///
+    /// # Errors
+    /// The store did not answer, or the socket ended before.
+    pub async fn history(
+        &self,
+        turns: &Turns,
+        key: &RoomKey,
+        epoch: Epoch,
+        before: u64,
+    ) -> Result<Option<RecordPage>, StoreError> {
+        turns.paid(self.engine.read_before(key, epoch, before, PAGE_ENTRIES)).await
+    }
+
+    /// What follows a cursor that the ring does not hold.
+    ///
+    /// # Errors
+    /// The store did not answer, or the socket ended before.
+    pub async fn catch_up(&self, turns: &Turns, key: &RoomKey, cursor: Cursor) -> Result<Found, StoreError> {
+        self.follow(turns, key, cursor, CATCH_UP).await
+    }
+
+    /// At most `limit` entries that follow `cursor` in the log, or the newest page where it is too far behind or of another log.
+    pub(super) async fn follow(
+        &self,
+        turns: &Turns,
+        key: &RoomKey,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<Found, StoreError> {
+        // What is left out of a long page is read again, and paid then.
+        let read = async { self.engine.read_after(key, cursor, limit).await.map(first_of) };
+        let how = match turns.paid(read).await? {
+            After::Entries { records, top } if top.seq - cursor.seq <= RESUME_MAX => {
+                let end = records.last().map_or(cursor, Record::cursor);
+                return Ok(Found::Following { records, cursor: end });
+            }
+            After::Entries { .. } => JoinedHow::Jumped,
+            After::Reset => JoinedHow::Reset,
+        };
+        Ok(Found::Newest { how, page: self.newest(turns, key).await? })
+    }
+
+    pub(super) async fn newest(&self, turns: &Turns, key: &RoomKey) -> Result<RecordPage, StoreError> {
+        let read = async {
+            let page = self.engine.newest(key, PAGE_ENTRIES).await?;
+            page.ok_or_else(|| StoreError("the room is not in the store any more".to_owned()))
+        };
+        turns.paid(read).await.map(newest_of)
+    }
+
+    /// The part of a room's log that is asked for, or the newest where there is no such part, and whether it is that; `None` if
+    /// there is no such room.
+    pub(super) async fn part(&self, key: &RoomKey, part: Part) -> Result<Option<(RecordPage, bool)>, StoreError> {
+        let end = match part {
+            Part::Newest => None,
+            Part::Before(before) => Some((before, PAGE_ENTRIES)),
+            Part::Around(seq) => Some((seq.saturating_add(AROUND + 1), PAGE_ENTRIES + 1)),
+        };
+        if let Some((end, limit)) = end {
+            let Some(top) = self.engine.top(key).await? else { return Ok(None) };
+            if end <= top.seq
+                && let Some(older) = self.engine.read_before(key, top.epoch, end, limit).await?
+                && !older.records.is_empty()
+            {
+                return Ok(Some((older, false)));
+            }
+        }
+        Ok(self.engine.newest(key, PAGE_ENTRIES).await?.map(|newest| (newest, true)))
+    }
+}
