@@ -1,7 +1,7 @@
 //! The Hubbub server.
 //!
 //! ```text
-//! main → run → http → {pages, socket} → hub → engine
+//! main → start → http → socket → chat → limits → hub → engine
 //! ```
 //!
 //! | module | what it is for |
@@ -17,6 +17,7 @@
 //! | [`limits`] | how much one person and one address may ask |
 //! | [`hub`] | rooms on this instance: recent frames, sockets, presence |
 //! | [`chat`] | what the product does, and who may do it |
+//! | `connection` | one connection, whatever it carries |
 //! | [`socket`] | one WebSocket |
 //! | [`http`] | pages, forms, files, health |
 
@@ -25,6 +26,7 @@ pub mod audit;
 pub mod authority;
 pub mod chat;
 pub mod config;
+mod connection;
 mod digest;
 pub mod engine;
 pub mod http;

@@ -19,13 +19,9 @@
 //! | [`health`] | whether people should be sent here |
 //! | [`upgrade`] | the handshake of a WebSocket |
 //! | [`serve`] | accepting connections |
-//! | [`connections`] | which of them may stay open |
-//! | [`wire`] | one connection's bytes |
-//! | [`pace`] | how long it may take for what it does |
 
 mod assets;
 mod busy;
-mod connections;
 mod cookies;
 mod form;
 mod forms;
@@ -34,7 +30,6 @@ pub mod host;
 mod leaving;
 mod misdirected;
 mod origin;
-mod pace;
 mod pages;
 mod plain;
 mod render;
@@ -45,13 +40,13 @@ mod turns;
 mod unkept;
 mod upgrade;
 mod visitor;
-mod wire;
 
 use crate::{
     address::Asker,
     audit,
     chat::Chat,
     config::Config,
+    connection::wire::Wire,
     hub::Hub,
     limits::{
         Limits,
@@ -83,9 +78,9 @@ use unkept::Unkept;
 use upgrade::Upgrade;
 use visitor::Visitor;
 
+pub use crate::connection::wire::Transport;
 pub use assets::Site;
 pub use serve::{Serving, connections_within, files_for, serve};
-pub use wire::{Transport, Wire};
 
 /// How long a request may take from its headers to those of its answer, its body included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);

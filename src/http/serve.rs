@@ -1,12 +1,15 @@
 //! Accepting connections, within limits that axum's own loop has not.
 
-use super::{
-    AppState,
-    connections::{Bounds, Connections, Full, Place, Source},
-    router,
-    wire::{Tcp, Transport, Wire, Wired},
+use super::{AppState, router};
+use crate::{
+    connection::{
+        places::{Bounds, Connections, Full, Place, Source},
+        wire::{Tcp, Transport, Wire, Wired},
+    },
+    hub::Hub,
+    limits::Limits,
+    telemetry::Seldom,
 };
-use crate::{hub::Hub, limits::Limits, telemetry::Seldom};
 use axum::{
     Router,
     http::{HeaderValue, Request, StatusCode, header},

@@ -30,7 +30,7 @@ mod throttle;
 pub use clock::DRAIN;
 pub use conn::run;
 
-use crate::{chat::Chat, http::Wire, limits::places::Place, store::Session};
+use crate::{chat::Chat, connection::wire::Wire, limits::places::Place, store::Session};
 use app::protocol::{CloseCode, FRAME_MAX};
 use futures_util::{SinkExt, StreamExt};
 use guard::Guarded;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     chat::turns::Turns,
-    http::Wire,
+    connection::wire::Wire,
     hub::{
         Hub,
         lease::{Admission, Grant},

@@ -1,8 +1,8 @@
 //! A connection's bytes, and what they say about how it goes on.
 
 use super::{
-    connections::Place,
     pace::{HEAD_WITHIN, HURRIED_HEAD_WITHIN, Pace, Phase},
+    places::Place,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use futures_util::FutureExt;
