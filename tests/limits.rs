@@ -13,7 +13,7 @@ use app::{
     protocol::{self, ClientFrame, ErrorCode, JoinedHow, ServerFrame},
 };
 use futures_util::{StreamExt, future::join_all, stream};
-use hubbub::engine::{Appended, Content, Draft, TokenHash};
+use hubbub::engine::{Appended, Draft, TokenHash};
 use std::{
     pin::pin,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},

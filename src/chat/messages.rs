@@ -6,11 +6,11 @@ use super::{
     turns::{Turns, first_of, newest_of},
 };
 use crate::{
-    engine::{Content, Draft},
+    engine::Draft,
     store::{After, AppendError, Appended, Record, RecordPage, StoreError},
 };
 use app::{
-    domain::{Cursor, Epoch, MessageText, ProducerId, RoomKey},
+    domain::{Cursor, Epoch, MessageText, Operation, ProducerId, RoomKey},
     protocol::{EARLIER_MAX, Earlier, ErrorCode, JoinedHow, PAGE_ENTRIES, RESUME_MAX, ReadMark},
 };
 use std::future::Future;
@@ -33,12 +33,14 @@ pub struct Numbered {
 }
 
 impl Numbered {
-    fn content(&self) -> Result<Content, ErrorCode> {
+    fn operation(&self) -> Result<Operation, ErrorCode> {
         if self.earlier.len() > EARLIER_MAX {
             return Err(ErrorCode::BadFrame);
         }
-        let message = |text: &String| MessageText::parse(text).map(Content::Message).map_err(ErrorCode::for_text);
-        self.text.as_ref().map_or(Ok(Content::Void), message)
+        let message = |text: &String| {
+            MessageText::parse(text).map(|text| Operation::Message { text }).map_err(ErrorCode::for_text)
+        };
+        self.text.as_ref().map_or(Ok(Operation::Void), message)
     }
 }
 
@@ -69,10 +71,10 @@ impl Chat {
         access: RoomAccess,
         numbered: Numbered,
     ) -> Result<impl Future<Output = Result<Appended, AppendError>> + Send + use<>, ErrorCode> {
-        let content = numbered.content()?;
+        let operation = numbered.operation()?;
         let (by, room, until) = access.into_parts();
         let Numbered { p, n, earlier, .. } = numbered;
-        let (engine, draft) = (self.engine.clone(), Draft { room, by, p, n, earlier, until, content });
+        let (engine, draft) = (self.engine.clone(), Draft { room, by, p, n, earlier, until, operation });
         Ok(async move { engine.append(draft).await })
     }
 
@@ -92,10 +94,10 @@ impl Chat {
         if until.is_some_and(|until| Instant::now() > until) {
             return Err(AppendError::Unavailable("the request was too slow".to_owned()));
         }
-        let content = Content::Message(text);
+        let operation = Operation::Message { text };
         let draft = |p| {
-            let (room, by, content) = (access.room().clone(), access.person().clone(), content.clone());
-            Draft { room, by, p, n: 1, earlier: Vec::new(), until, content }
+            let (room, by, operation) = (access.room().clone(), access.person().clone(), operation.clone());
+            Draft { room, by, p, n: 1, earlier: Vec::new(), until, operation }
         };
         let appended = match self.engine.append(draft(p)).await {
             Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => self.engine.append(draft(other)).await?,

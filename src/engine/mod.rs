@@ -24,7 +24,7 @@ pub(crate) use crate::digest::{hex, sha256};
 
 use app::{
     domain::{
-        Body, Cursor, EntryId, Epoch, MessageText, NameKey, ProducerId, RoomKey, RoomName, RoomRef, UserId, UserName,
+        Body, Cursor, EntryId, Epoch, NameKey, Operation, ProducerId, RoomKey, RoomName, RoomRef, UserId, UserName,
     },
     order::natural,
     page::LastMessage,
@@ -57,27 +57,20 @@ pub struct Draft {
     /// It must not be committed after this moment, when its sender may have signed out. An engine in which nothing can lie
     /// about on its way may ignore it.
     pub until: Option<Instant>,
-    pub content: Content,
-}
-
-#[derive(Debug, Clone)]
-pub enum Content {
-    Message(MessageText),
-    /// Uses up `n` without an entry.
-    Void,
+    pub operation: Operation,
 }
 
 impl Draft {
     /// Distinguishes contents under one number: the first 16 hexadecimal digits of their SHA-256.
     pub fn digest(&self) -> String {
-        match &self.content {
-            Content::Message(text) => hex(&sha256(text.as_str().as_bytes())[..8]),
-            Content::Void => "void".to_owned(),
+        match &self.operation {
+            Operation::Message { text } => hex(&sha256(text.as_str().as_bytes())[..8]),
+            Operation::Void => "void".to_owned(),
         }
     }
 
     /// The part of an entry's JSON that is known before it has a place: everything from `by` on, without the brace that
-    /// opens the object. [`entry_json`] puts the place in front.
+    /// opens the object. [`entry_json`] puts the place in front. Empty for what makes no entry.
     pub fn json_tail(&self) -> String {
         #[derive(Serialize)]
         struct Tail<'a> {
@@ -87,10 +80,8 @@ impl Draft {
             n: u64,
             body: Body,
         }
-        let body = match &self.content {
-            Content::Message(text) => Body::Message { text: text.clone() },
-            Content::Void => Body::Unknown,
-        };
+        let Operation::Message { text } = &self.operation else { return String::new() };
+        let body = Body::Message { text: text.clone() };
         let tail = Tail { by: self.by.id, name: &self.by.name, p: self.p, n: self.n, body };
         let json = serde_json::to_string(&tail).unwrap_or_default();
         json.strip_prefix('{').unwrap_or_default().to_owned()

@@ -2,10 +2,12 @@
 
 use super::Fixture;
 use app::{
-    domain::{Cursor, Entry, EntryId, MessageText, ProducerId, RoomKey, RoomName, RoomRef, UserId, UserName},
+    domain::{
+        Cursor, Entry, EntryId, MessageText, Operation, ProducerId, RoomKey, RoomName, RoomRef, UserId, UserName,
+    },
     protocol::{Person, ReadMark},
 };
-use hubbub::engine::{AppendError, Appended, Content, Draft, Engine, LiveSink, Record, TokenHash};
+use hubbub::engine::{AppendError, Appended, Draft, Engine, LiveSink, Record, TokenHash};
 use std::{
     future::poll_fn,
     sync::{
@@ -141,15 +143,23 @@ impl Tab {
     }
 
     pub fn draft(&self, n: u64, text: &str) -> Draft {
-        self.content(n, Content::Message(MessageText::parse(text).unwrap()))
+        self.operation(n, Operation::Message { text: MessageText::parse(text).unwrap() })
     }
 
     pub fn void(&self, n: u64) -> Draft {
-        self.content(n, Content::Void)
+        self.operation(n, Operation::Void)
     }
 
-    fn content(&self, n: u64, content: Content) -> Draft {
-        Draft { room: self.room.clone(), by: self.by.clone(), p: self.p, n, earlier: Vec::new(), until: None, content }
+    fn operation(&self, n: u64, operation: Operation) -> Draft {
+        Draft {
+            room: self.room.clone(),
+            by: self.by.clone(),
+            p: self.p,
+            n,
+            earlier: Vec::new(),
+            until: None,
+            operation,
+        }
     }
 
     /// `m<n>` for each of these numbers.

@@ -4,6 +4,7 @@ use super::{
     support::bytes::{self, Heard},
     *,
 };
+use app::domain::Operation;
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 /// A room with sixty of the longest messages, of 16 KB each, that no socket was in yet, and somebody who wrote none of them.
@@ -13,8 +14,8 @@ async fn signed_in_to_a_long_log(server: &Server) -> (Person, Epoch) {
     let by = protocol::Person { id: UserId(1), name: UserName::parse("Megan").unwrap() };
     let mut epoch = Epoch(0);
     for n in 1..=60 {
-        let (content, earlier) = (Content::Message(MessageText::parse(&text).unwrap()), vec![]);
-        let draft = Draft { room: room.clone(), by: by.clone(), p: P, n, earlier, until: None, content };
+        let (operation, earlier) = (Operation::Message { text: MessageText::parse(&text).unwrap() }, vec![]);
+        let draft = Draft { room: room.clone(), by: by.clone(), p: P, n, earlier, until: None, operation };
         let Ok(Appended::Entry(at)) = server.engine.append(draft).await else { panic!("message {n} was not taken") };
         epoch = at.epoch;
     }

@@ -6,9 +6,9 @@ use super::{
     rooms::{LISTED_WITHIN, create_room},
     writer::{Fate, Job},
 };
-use crate::engine::{AppendError, Appended, Content, Draft, Record, entry_json, random_id};
+use crate::engine::{AppendError, Appended, Draft, Record, entry_json, random_id};
 use app::{
-    domain::{Cursor, EntryId, Epoch, ProducerId, RoomRef, UserId},
+    domain::{Cursor, EntryId, Epoch, Operation, ProducerId, RoomRef, UserId},
     protocol::{Earlier, REPEAT_WINDOW},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -44,8 +44,8 @@ pub(super) struct Append {
 impl Append {
     /// Encodes the draft here, so that the writer does not have to.
     pub fn new(clock: Clock, draft: Draft, ack: oneshot::Sender<Result<Appended, AppendError>>) -> Self {
-        let void = matches!(draft.content, Content::Void);
-        let tail = if void { String::new() } else { draft.json_tail() };
+        let void = matches!(draft.operation, Operation::Void);
+        let tail = draft.json_tail();
         let digest = draft.digest();
         let Draft { room, by, p, n, earlier, .. } = draft;
         Self { clock, room, by: by.id, p, n, earlier, void, digest, tail, outcome: None, record: None, ack }

@@ -178,11 +178,11 @@ where
 mod tests {
     use super::*;
     use crate::engine::{
-        AppendError, Appended, Content, Directory, Draft, RoomLog,
+        AppendError, Appended, Directory, Draft, RoomLog,
         embedded::{Embedded, append},
     };
     use app::{
-        domain::{MessageText, ProducerId, RoomName, RoomRef, UserId, UserName},
+        domain::{MessageText, Operation, ProducerId, RoomName, RoomRef, UserId, UserName},
         protocol::Person,
     };
     use rusqlite::StatementStatus;
@@ -194,7 +194,7 @@ mod tests {
     fn draft(n: u64) -> Draft {
         let name = RoomName::parse("Design").unwrap();
         let by = Person { id: UserId(1), name: UserName::parse("지우").unwrap() };
-        let content = Content::Message(MessageText::parse(&"x".repeat(4_000)).unwrap());
+        let operation = Operation::Message { text: MessageText::parse(&"x".repeat(4_000)).unwrap() };
         Draft {
             room: RoomRef { key: name.key(), name },
             by,
@@ -202,7 +202,7 @@ mod tests {
             n,
             earlier: Vec::new(),
             until: None,
-            content,
+            operation,
         }
     }
 
@@ -332,7 +332,7 @@ mod tests {
     async fn voids_alone_are_remembered_for_as_long_as_a_message_may_be_late() {
         let dir = TempDir::new().unwrap();
         let engine = engine(&dir);
-        let void = |n| Draft { content: Content::Void, ..draft(n) };
+        let void = |n| Draft { operation: Operation::Void, ..draft(n) };
         engine.append(void(1)).await.unwrap();
         age(&engine, 0, 14).await;
         assert_eq!(engine.append(draft(1)).await, Err(AppendError::Conflict), "it is voided");

@@ -5,9 +5,9 @@ use super::{
     condition::{ENTRIES_BELOW, VOIDS_BELOW, reason},
     script::APPEND,
 };
-use crate::engine::{AppendError, Appended, Content, Draft, Reason, StoreError, random_id};
+use crate::engine::{AppendError, Appended, Draft, Reason, StoreError, random_id};
 use app::{
-    domain::{Cursor, EntryId},
+    domain::{Cursor, EntryId, Operation},
     protocol::REPEAT_WINDOW,
 };
 use fred::{
@@ -117,7 +117,7 @@ impl Redis {
 
     async fn append_once(&self, draft: &Draft) -> Result<Answer, Error> {
         let keys = self.keys.room(&draft.room.key);
-        let is_void = matches!(draft.content, Content::Void);
+        let is_void = matches!(draft.operation, Operation::Void);
         if !is_void && let Some(why) = self.appends.too_full(ENTRIES_BELOW, || keys.meta()) {
             return Ok(Answer::Full { why });
         }
@@ -132,7 +132,7 @@ impl Redis {
                 n(draft.n),
                 draft.digest().into(),
                 EntryId(random_id()).to_string().into(),
-                if is_void { String::new() } else { draft.json_tail() }.into(),
+                draft.json_tail().into(),
                 draft.room.key.as_str().into(),
                 draft.room.name.as_str().into(),
                 until.clone().into(),

@@ -6,10 +6,10 @@ use super::{
     state::{Kept, Room, Turn},
 };
 use app::{
-    domain::{Cursor, EntryId, ProducerId, UserId},
+    domain::{Cursor, EntryId, Operation, ProducerId, UserId},
     protocol::REPEAT_WINDOW,
 };
-use hubbub::engine::{AppendError, Appended, Content, Draft, Record, entry_json};
+use hubbub::engine::{AppendError, Appended, Draft, Record, entry_json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -39,7 +39,7 @@ struct Used {
 impl Turn<'_> {
     pub fn append(&mut self, draft: &Draft) -> Result<Appended, AppendError> {
         let digest = draft.digest();
-        let is_void = matches!(draft.content, Content::Void);
+        let is_void = matches!(draft.operation, Operation::Void);
         let id = (draft.by.id, draft.p);
         let known = self.room(&draft.room.key).and_then(|room| room.producer(id, self.now));
         let mut producer = known.cloned().unwrap_or_default();

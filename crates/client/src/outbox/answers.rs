@@ -1,6 +1,6 @@
 //! What the log's answers do to the outbox.
 
-use super::{Failed, Item, Landed, Op, Outbox, Refusal, Verdict};
+use super::{Failed, Item, Landed, Operation, Outbox, Refusal, Verdict};
 use crate::timeline::Timeline;
 use protocol::{
     domain::{Cursor, MessageText, ProducerId},
@@ -18,13 +18,13 @@ impl Outbox {
     /// `n` is committed as the entry at `at`. Says whether that was news.
     pub fn acked(&mut self, p: ProducerId, n: u64, at: Cursor) -> bool {
         let Some(item) = self.take(p, n) else { return false };
-        match item.op {
-            Op::Message { text } => {
+        match item.operation {
+            Operation::Message { text } => {
                 let (id, earlier, sent) = (item.id, item.earlier, item.sent);
                 self.land(Landed { id, p, n, text, at, shown: false, asked: false, earlier, sent });
             }
             // It was refused or discarded, and had been committed before; or the log still has it.
-            Op::Void => {
+            Operation::Void => {
                 self.failed.retain(|failed| failed.void != Some(n));
                 for landed in self.landed.iter_mut().filter(|landed| (landed.p, landed.n) == (p, n)) {
                     (landed.at, landed.asked) = (at, false);
@@ -56,9 +56,9 @@ impl Outbox {
     /// `n` is used up and is no message.
     pub fn voided(&mut self, p: ProducerId, n: u64) -> bool {
         let Some(item) = self.take(p, n) else { return false };
-        match item.op {
-            Op::Message { text } => self.fail(item.id, text, ErrorCode::Conflict, None, item.earlier),
-            Op::Void => self.void_answered(n),
+        match item.operation {
+            Operation::Message { text } => self.fail(item.id, text, ErrorCode::Conflict, None, item.earlier),
+            Operation::Void => self.void_answered(n),
         }
         true
     }
@@ -74,33 +74,33 @@ impl Outbox {
             return Verdict::Proceed;
         };
         self.cautious = true;
-        match (refusal.code, &item.op) {
+        match (refusal.code, &item.operation) {
             (ErrorCode::OutOfOrder, _) => self.out_of_order(n, sent_after, refusal.last),
             // Nothing is wrong with the message: the room has to be joined again, or there is no room in flight.
             (ErrorCode::NotJoined, _) => self.wait(),
             _ if refusal.retry => self.wait(),
             // The number is used up, though not by what is here now.
-            (ErrorCode::Conflict, Op::Void) => {
+            (ErrorCode::Conflict, Operation::Void) => {
                 self.take(p, n);
                 self.failed.retain(|failed| failed.void != Some(n));
                 self.taken_for_kept(n);
                 Verdict::Proceed
             }
-            (ErrorCode::Conflict, Op::Message { .. }) => {
+            (ErrorCode::Conflict, Operation::Message { .. }) => {
                 self.voided(p, n);
                 Verdict::Proceed
             }
             // Later numbers need this one; its sender may see again why the message stays out.
-            (code, Op::Void) => {
+            (code, Operation::Void) => {
                 for failed in self.failed.iter_mut().filter(|failed| failed.void == Some(n)) {
                     (failed.again, failed.code) = (false, code);
                     self.changed = true;
                 }
                 self.wait()
             }
-            (code, Op::Message { text }) => {
+            (code, Operation::Message { text }) => {
                 let (id, text, earlier) = (item.id, text.clone(), std::mem::take(&mut item.earlier));
-                item.op = Op::Void;
+                item.operation = Operation::Void;
                 self.fail(id, text, code, Some(n), earlier);
                 Verdict::Proceed
             }
@@ -155,7 +155,7 @@ impl Outbox {
         if self.queue.get(place).is_none_or(|item| item.n != n) {
             let id = self.next_id;
             self.next_id += 1;
-            self.queue.insert(place, Item::new(id, n, Op::Void, Vec::new()));
+            self.queue.insert(place, Item::new(id, n, Operation::Void, Vec::new()));
             self.changed = true;
         }
     }
@@ -163,7 +163,7 @@ impl Outbox {
     /// Nobody else uses our numbers, so one that the log has used is what we sent under it.
     fn taken_for_used(&mut self, used: impl Fn(u64) -> bool) {
         for n in self.queue.iter().map(|item| item.n).filter(|&n| used(n)).collect::<Vec<_>>() {
-            if self.take(self.p, n).is_some_and(|item| item.op == Op::Void) && !self.taken_for_kept(n) {
+            if self.take(self.p, n).is_some_and(|item| item.operation == Operation::Void) && !self.taken_for_kept(n) {
                 self.void_answered(n);
             }
         }
@@ -181,7 +181,7 @@ impl Outbox {
         self.p = p;
         self.used = 0;
         self.changed = true;
-        self.queue.retain(|item| item.op != Op::Void);
+        self.queue.retain(|item| item.operation != Operation::Void);
         let mut n = 0;
         for item in &mut self.queue {
             n += 1;

@@ -30,27 +30,19 @@ mod tests;
 
 use crate::rows::{Pending, Unsent};
 use protocol::{
-    domain::{Cursor, MessageText, ProducerId},
+    domain::{Cursor, MessageText, Operation, ProducerId},
     frames::{Earlier, ErrorCode},
 };
 pub use sending::{Moment, RETRY_DAYS};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// What a number is used for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Op {
-    Message { text: MessageText },
-    Void,
-}
-
 /// A `send` or `void` frame to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     pub p: ProducerId,
     pub n: u64,
-    pub op: Op,
+    pub operation: Operation,
     pub earlier: Vec<Earlier>,
 }
 
@@ -105,7 +97,8 @@ pub struct Outbox {
 struct Item {
     id: u64,
     n: u64,
-    op: Op,
+    #[serde(rename = "op")]
+    operation: Operation,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     earlier: Vec<Earlier>,
     /// Under way on the present socket; `used` as it was when this was sent. An answer that knows less is of a store that
@@ -121,8 +114,8 @@ struct Item {
 }
 
 impl Item {
-    fn new(id: u64, n: u64, op: Op, earlier: Vec<Earlier>) -> Self {
-        Self { id, n, op, earlier, flight: None, sent: None, since: None }
+    fn new(id: u64, n: u64, operation: Operation, earlier: Vec<Earlier>) -> Self {
+        Self { id, n, operation, earlier, flight: None, sent: None, since: None }
     }
 }
 
@@ -201,7 +194,7 @@ impl Outbox {
         let Again { text, earlier } = again;
         let id = self.next_id;
         self.next_id += 1;
-        self.queue.push_back(Item::new(id, self.next, Op::Message { text }, earlier));
+        self.queue.push_back(Item::new(id, self.next, Operation::Message { text }, earlier));
         self.next += 1;
         self.changed = true;
         id
@@ -236,7 +229,7 @@ impl Outbox {
         self.changed |= self.failed.extract_if(.., |failed| failed.id == id).count() > 0;
         if let Some(item) = self.queue.iter_mut().find(|item| item.id == id) {
             item.earlier.clear();
-            (item.op, self.changed) = (Op::Void, true);
+            (item.operation, self.changed) = (Operation::Void, true);
         }
     }
 
@@ -244,7 +237,7 @@ impl Outbox {
     pub fn take_unsent(&mut self) -> Vec<MessageText> {
         let mut unsent: Vec<MessageText> = self.failed.drain(..).map(|failed| failed.text).collect();
         for item in self.queue.drain(..) {
-            if let Op::Message { text } = item.op {
+            if let Operation::Message { text } = item.operation {
                 unsent.push(text);
             }
         }
@@ -256,9 +249,9 @@ impl Outbox {
         let row = |n: u64, text: &MessageText, state| Unsent { n, text: text.as_str().to_owned(), state, at: None };
         let landed = self.landed.iter().filter(|landed| !landed.shown);
         let landed = landed.map(|landed| row(landed.id, &landed.text, Pending::Waiting));
-        let queued = self.queue.iter().filter_map(|item| match &item.op {
-            Op::Message { text } => Some(row(item.id, text, Pending::Waiting)),
-            Op::Void => None,
+        let queued = self.queue.iter().filter_map(|item| match &item.operation {
+            Operation::Message { text } => Some(row(item.id, text, Pending::Waiting)),
+            Operation::Void => None,
         });
         let failed = self.failed.iter().map(|failed| {
             let state = if failed.again { Pending::Waiting } else { Pending::Failed(failed.code) };
@@ -275,7 +268,7 @@ impl Outbox {
 
     /// Whether every message is committed or failed.
     pub fn is_settled(&self) -> bool {
-        let message = |item: &Item| item.op != Op::Void;
+        let message = |item: &Item| item.operation != Operation::Void;
         !self.queue.iter().any(message) && !self.failed.iter().any(|failed| failed.again)
     }
 }

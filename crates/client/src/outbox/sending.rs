@@ -1,6 +1,6 @@
 //! What goes out when, and when it is given up.
 
-use super::{Item, Op, Outbox, Outgoing};
+use super::{Item, Operation, Outbox, Outgoing};
 use protocol::{
     domain::ProducerId,
     frames::{ErrorCode, IN_FLIGHT_MAX},
@@ -41,7 +41,7 @@ impl Outbox {
             if item.sent.is_none() && moment.date.is_some() {
                 (item.sent, self.changed) = (moment.date, true);
             }
-            out.push(Outgoing { p, n: item.n, op: item.op.clone(), earlier: item.earlier.clone() });
+            out.push(Outgoing { p, n: item.n, operation: item.operation.clone(), earlier: item.earlier.clone() });
         }
         out
     }
@@ -58,7 +58,7 @@ impl Outbox {
 
     /// Of each message that is not answered, since when it could have been on the present socket.
     pub fn unanswered(&self) -> impl Iterator<Item = Option<u64>> {
-        self.queue.iter().filter(|item| item.op != Op::Void).map(|item| item.since)
+        self.queue.iter().filter(|item| item.operation != Operation::Void).map(|item| item.since)
     }
 
     /// How many were refused and wait for their author.
@@ -83,10 +83,10 @@ impl Outbox {
     pub fn expire(&mut self, date: u64) -> bool {
         let mut given_up = Vec::new();
         for item in &mut self.queue {
-            let Item { op: Op::Message { text }, .. } = item else { continue };
+            let Item { operation: Operation::Message { text }, .. } = item else { continue };
             if is_over(&mut item.sent, date) {
                 given_up.push((item.id, text.clone(), item.n, std::mem::take(&mut item.earlier)));
-                item.op = Op::Void;
+                item.operation = Operation::Void;
             }
         }
         self.landed.retain_mut(|landed| landed.asked || !is_over(&mut landed.sent, date));

@@ -1,7 +1,8 @@
 //! What goes out over the sockets: joins, messages, marks; and which socket they go over.
 
 use super::{Command, Room, Session, SocketId, following::Following};
-use crate::outbox::{Moment, Op};
+use crate::outbox::Moment;
+use protocol::domain::Operation;
 use protocol::frames::{ClientFrame, IN_FLIGHT_MAX};
 
 /// Joins under way at once, so that a person with many rooms sees the open one first.
@@ -80,11 +81,11 @@ impl Session {
             self.held |= ready.len() == most;
             for out in ready {
                 let (room, p, n) = (self.rooms[i].which.key.clone(), out.p, out.n);
-                let frame = match out.op {
-                    Op::Message { text } => {
+                let frame = match out.operation {
+                    Operation::Message { text } => {
                         ClientFrame::Send { room, p, n, text: text.as_str().to_owned(), earlier: out.earlier }
                     }
-                    Op::Void => ClientFrame::Void { room, p, n },
+                    Operation::Void => ClientFrame::Void { room, p, n },
                 };
                 self.transmit(socket, frame);
             }

@@ -3,6 +3,7 @@
 mod entry;
 mod ids;
 mod names;
+mod operation;
 mod room;
 mod text;
 
@@ -11,5 +12,6 @@ pub use ids::{EntryId, Epoch, ProducerId, UserId};
 #[cfg(feature = "server")]
 pub use names::NameKey;
 pub use names::{NameProblem, ROOM_NAME_MAX, RoomKey, RoomName, USER_NAME_MAX, UserName};
+pub use operation::Operation;
 pub use room::RoomRef;
 pub use text::{MESSAGE_MAX, MessageText, TextProblem, shows_nothing};

@@ -125,14 +125,17 @@ fn a_message_refused_for_good_fails_and_a_void_lets_the_others_pass() {
     assert_eq!(outbox.refused(P, 2, out_of_order(0)), Verdict::Proceed);
     let failed = ("m1".to_owned(), Pending::Failed(ErrorCode::TextInvalid));
     assert_eq!(states(&outbox), [failed.clone(), ("m2".to_owned(), Pending::Waiting)]);
-    assert_eq!(outbox.next_to_send(), [Outgoing { p: P, n: 1, op: Op::Void, earlier: vec![] }]);
+    assert_eq!(outbox.next_to_send(), [Outgoing { p: P, n: 1, operation: Operation::Void, earlier: vec![] }]);
     assert!(outbox.voided(P, 1));
     assert_eq!(numbers(&outbox.next_to_send()), [2]);
     outbox.seen(P, 2, at(1));
     assert_eq!(states(&outbox), [failed]);
 
     outbox.retry(1);
-    assert_eq!(outbox.next_to_send(), [Outgoing { p: P, n: 3, op: Op::Message { text: text("m1") }, earlier: vec![] }]);
+    assert_eq!(
+        outbox.next_to_send(),
+        [Outgoing { p: P, n: 3, operation: Operation::Message { text: text("m1") }, earlier: vec![] }]
+    );
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn a_refused_message_is_not_tried_again_before_its_number_is_void() {
     outbox.refused(P, 1, refusal(ErrorCode::Internal, None));
     outbox.retry(1);
     assert_eq!(states(&outbox), [("m1".to_owned(), Pending::Waiting)]);
-    assert_eq!(outbox.next_to_send(), [Outgoing { p: P, n: 1, op: Op::Void, earlier: vec![] }]);
+    assert_eq!(outbox.next_to_send(), [Outgoing { p: P, n: 1, operation: Operation::Void, earlier: vec![] }]);
     // An earlier try had been committed.
     let mut committed = outbox.clone();
     committed.acked(P, 1, at(1));
@@ -159,14 +162,14 @@ fn taking_back_what_is_under_way_waits_for_its_answer_and_then_voids_it() {
     outbox.discard(1);
     assert!(outbox.unsent().is_empty() && outbox.next_to_send().is_empty());
     outbox.disconnected();
-    assert_eq!(outbox.next_to_send(), [Outgoing { p: P, n: 1, op: Op::Void, earlier: vec![] }]);
+    assert_eq!(outbox.next_to_send(), [Outgoing { p: P, n: 1, operation: Operation::Void, earlier: vec![] }]);
     outbox.voided(P, 1);
     outbox.push(text("next"));
     assert_eq!(numbers(&outbox.next_to_send()), [2]);
 }
 
 fn void(n: u64) -> Outgoing {
-    Outgoing { p: P, n, op: Op::Void, earlier: vec![] }
+    Outgoing { p: P, n, operation: Operation::Void, earlier: vec![] }
 }
 
 #[test]
@@ -215,7 +218,10 @@ fn a_store_that_lost_too_much_of_the_producer_gets_a_new_one_from_1() {
     // An answer to the old number changes nothing.
     assert_eq!(outbox.refused(P, 301, out_of_order(1)), Verdict::Proceed);
     let sent = outbox.next_to_send();
-    assert_eq!(sent, [Outgoing { p: ProducerId(2), n: 1, op: Op::Message { text: text("next") }, earlier: vec![] }]);
+    assert_eq!(
+        sent,
+        [Outgoing { p: ProducerId(2), n: 1, operation: Operation::Message { text: text("next") }, earlier: vec![] }]
+    );
     assert!(states(&outbox).iter().filter(|(_, state)| matches!(state, Pending::Failed(_))).count() >= 64);
 }
 

@@ -31,21 +31,21 @@ impl Store {
         }
         if out.n <= last {
             let n = usize::try_from(out.n).unwrap();
-            return match (answers[n - 1], &out.op) {
-                (None, Op::Void) => Answer::Voided,
-                (None, Op::Message { .. }) => Answer::Refused(refusal(ErrorCode::Conflict, None)),
+            return match (answers[n - 1], &out.operation) {
+                (None, Operation::Void) => Answer::Voided,
+                (None, Operation::Message { .. }) => Answer::Refused(refusal(ErrorCode::Conflict, None)),
                 (Some(seq), _) => Answer::Ack(seq),
             };
         }
-        match &out.op {
-            Op::Void => {
+        match &out.operation {
+            Operation::Void => {
                 answers.push(None);
                 Answer::Voided
             }
-            Op::Message { text } if text.as_str().starts_with("bad") => {
+            Operation::Message { text } if text.as_str().starts_with("bad") => {
                 Answer::Refused(refusal(ErrorCode::TextInvalid, None))
             }
-            Op::Message { text } => {
+            Operation::Message { text } => {
                 self.log.push(text.as_str().to_owned());
                 let seq = self.log.len() as u64;
                 answers.push(Some(seq));
