@@ -5,7 +5,7 @@ mod support;
 
 use app::{
     domain::ProducerId,
-    protocol::{ClientFrame, SUBPROTOCOL, ServerFrame},
+    protocol::{ClientFrame, IN_FLIGHT_MAX, SUBPROTOCOL, ServerFrame},
 };
 use clap::Parser;
 use futures_util::{FutureExt, StreamExt};
@@ -165,4 +165,26 @@ async fn a_client_that_takes_little_at_a_time_is_read_from_meanwhile() {
         before += 1;
     }
     assert!(before < ENTRIES / 2, "it was answered after {before} frames");
+}
+
+/// Nothing is awaited between reading a frame and the store's taking it up.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_one_sender_is_appended_in_its_order() {
+    let server = InProcess::start().await;
+    let cookie = server.sign_in("Kim").await;
+    let mut socket = server.socket(&cookie, 64 * 1024).await;
+    socket.join("a", None).await;
+    let sent = 1..=IN_FLIGHT_MAX as u64;
+    for n in sent.clone() {
+        socket.say("a", P, n, &format!("m{n}")).await;
+    }
+    let mut entered = Vec::new();
+    while entered.len() < IN_FLIGHT_MAX {
+        match socket.frame().await {
+            ServerFrame::Entry { entry, .. } => entered.push((entry.n, entry.seq)),
+            ServerFrame::Refused { n, code, .. } => panic!("{n} was refused: {code:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(entered, sent.map(|n| (n, n)).collect::<Vec<_>>());
 }

@@ -38,6 +38,7 @@ use presence::Local;
 use room::{Budget, Life, Room};
 use std::{
     collections::{BTreeSet, HashMap},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -67,6 +68,8 @@ pub struct Hub {
     /// The session of each person who has a socket here.
     people: Mutex<HashMap<UserId, TokenHash>>,
     sockets: AtomicUsize,
+    /// The last of them went.
+    last_gone: Notify,
     pub lease: Lease,
     /// Presence of one person in one room that the engine has to be told of.
     unsaid: Work<(RoomKey, UserId)>,
@@ -217,6 +220,7 @@ impl Hub {
             sessions: Mutex::default(),
             people: Mutex::default(),
             sockets: AtomicUsize::new(0),
+            last_gone: Notify::new(),
             unsaid: Work::new(),
             stale: Work::new(),
             unheard: Work::new(),
@@ -350,7 +354,7 @@ impl Hub {
         sessions.add(session.token, wake);
         lock(&self.people).insert(session.person.id, session.token);
         drop(sessions);
-        self.sockets.fetch_add(1, Ordering::Relaxed);
+        self.sockets.fetch_add(1, Ordering::SeqCst);
         if self.stopped() {
             wake.stop();
         }
@@ -361,7 +365,9 @@ impl Hub {
         if sessions.remove(session.token, wake) {
             lock(&self.people).remove(&session.person.id);
         }
-        self.sockets.fetch_sub(1, Ordering::Relaxed);
+        if self.sockets.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.last_gone.notify_waiters();
+        }
     }
 
     pub fn stopping(&self) -> bool {
@@ -392,8 +398,14 @@ impl Hub {
 
     /// Waits until the last socket is gone.
     pub async fn drained(&self) {
-        while self.sockets.load(Ordering::Relaxed) > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        loop {
+            // Before the count is read, so that a socket which goes in between is heard of.
+            let mut gone = pin!(self.last_gone.notified());
+            gone.as_mut().enable();
+            if self.sockets.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            gone.await;
         }
     }
 
