@@ -45,7 +45,7 @@ impl Numbered {
 }
 
 /// What follows a cursor in the log.
-pub enum Found {
+pub enum CatchUp {
     Following { records: Vec<Record>, cursor: Cursor },
     Newest { how: JoinedHow, page: RecordPage },
 }
@@ -134,7 +134,7 @@ impl Chat {
     ///
     /// # Errors
     /// The store did not answer, or the socket ended before.
-    pub async fn catch_up(&self, turns: &Turns, key: &RoomKey, cursor: Cursor) -> Result<Found, StoreError> {
+    pub async fn catch_up(&self, turns: &Turns, key: &RoomKey, cursor: Cursor) -> Result<CatchUp, StoreError> {
         self.follow(turns, key, cursor, CATCH_UP).await
     }
 
@@ -145,18 +145,18 @@ impl Chat {
         key: &RoomKey,
         cursor: Cursor,
         limit: usize,
-    ) -> Result<Found, StoreError> {
+    ) -> Result<CatchUp, StoreError> {
         // What is left out of a long page is read again, and paid then.
         let read = async { self.engine.read_after(key, cursor, limit).await.map(first_of) };
         let how = match turns.paid(read).await? {
             After::Entries { records, top } if top.seq - cursor.seq <= RESUME_MAX => {
                 let end = records.last().map_or(cursor, Record::cursor);
-                return Ok(Found::Following { records, cursor: end });
+                return Ok(CatchUp::Following { records, cursor: end });
             }
             After::Entries { .. } => JoinedHow::Jumped,
             After::Reset => JoinedHow::Reset,
         };
-        Ok(Found::Newest { how, page: self.newest(turns, key).await? })
+        Ok(CatchUp::Newest { how, page: self.newest(turns, key).await? })
     }
 
     pub(super) async fn newest(&self, turns: &Turns, key: &RoomKey) -> Result<RecordPage, StoreError> {

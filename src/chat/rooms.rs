@@ -4,7 +4,7 @@ use super::{
     Chat,
     access::{NoAccess, RoomAccess},
     directory::DirectoryCache,
-    messages::{Found, Part},
+    messages::{CatchUp, Part},
     turns::Turns,
 };
 use crate::{
@@ -157,8 +157,8 @@ impl Chat {
             return Ok((JoinedHow::Resumed, resumed));
         }
         Ok(match self.follow(turns, room.key(), cursor, 1).await? {
-            Found::Following { .. } => (JoinedHow::Resumed, resumed),
-            Found::Newest { how, page } => (how, page),
+            CatchUp::Following { .. } => (JoinedHow::Resumed, resumed),
+            CatchUp::Newest { how, page } => (how, page),
         })
     }
 

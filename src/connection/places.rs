@@ -37,7 +37,7 @@ pub struct Source {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
+pub enum ConnectionsFull {
     /// All places are taken by connections that are at work.
     Instance,
     /// This stranger has as many as one may.
@@ -76,9 +76,9 @@ struct Stranger {
     idle: BTreeSet<IdleKey>,
 }
 
-/// A connection's place. Whoever owns the connection gives it back with [`Place::leave`].
+/// A connection's place. Whoever owns the connection gives it back with [`ConnectionPlace::leave`].
 #[derive(Clone)]
-pub struct Place {
+pub struct ConnectionPlace {
     id: u64,
     connections: Arc<Connections>,
     /// There are more connections than there should be: one answer, within little time.
@@ -105,16 +105,16 @@ impl Connections {
     ///
     /// # Errors
     /// No connection is idle that it could take the place of.
-    pub fn admit(self: &Arc<Self>, source: Source, now: Instant) -> Result<Place, Full> {
+    pub fn admit(self: &Arc<Self>, source: Source, now: Instant) -> Result<ConnectionPlace, ConnectionsFull> {
         let mut known = self.known();
         let hurried = known.make_room(self.bounds, source, now)?;
         let (id, evicted) = known.open(source);
         drop(known);
-        Ok(Place { id, connections: self.clone(), hurried, evicted })
+        Ok(ConnectionPlace { id, connections: self.clone(), hurried, evicted })
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// A whole request was read.
     pub fn busy(&self) {
         self.connections.known().busy(self.id);
@@ -154,14 +154,14 @@ impl Known {
     }
 
     /// Whether the new one is one too many.
-    fn make_room(&mut self, bounds: Bounds, source: Source, now: Instant) -> Result<bool, Full> {
+    fn make_room(&mut self, bounds: Bounds, source: Source, now: Instant) -> Result<bool, ConnectionsFull> {
         if !source.proxy {
             if self.strangers.get(&source.prefixes[0]).is_some_and(|stranger| stranger.unproven >= bounds.unproven) {
-                return Err(Full::Peer);
+                return Err(ConnectionsFull::Peer);
             }
             for (prefix, most) in source.prefixes.iter().zip(bounds.of()) {
                 if let Some(stranger) = self.strangers.get(prefix).filter(|stranger| stranger.open >= most) {
-                    let (_, id) = *stranger.idle.first().ok_or(Full::Peer)?;
+                    let (_, id) = *stranger.idle.first().ok_or(ConnectionsFull::Peer)?;
                     self.evict(id);
                 }
             }
@@ -180,7 +180,7 @@ impl Known {
         let oldest = self.idle.iter().find_map(BTreeSet::first);
         match oldest {
             Some(&(_, id)) => self.evict(id),
-            None if self.open.len() >= bounds.all + BEYOND => return Err(Full::Instance),
+            None if self.open.len() >= bounds.all + BEYOND => return Err(ConnectionsFull::Instance),
             None => {}
         }
         Ok(self.open.len() >= bounds.all)
@@ -271,14 +271,14 @@ mod tests {
         source(&format!("203.0.{n}.1"), false)
     }
 
-    fn idle(connections: &Arc<Connections>, source: Source, at: Instant) -> Place {
+    fn idle(connections: &Arc<Connections>, source: Source, at: Instant) -> ConnectionPlace {
         let place = connections.admit(source, at).unwrap();
         place.busy();
         place.idle(at);
         place
     }
 
-    fn evicted(places: &[Place]) -> Vec<bool> {
+    fn evicted(places: &[ConnectionPlace]) -> Vec<bool> {
         places.iter().map(|place| place.evicted.is_cancelled()).collect()
     }
 
@@ -323,7 +323,7 @@ mod tests {
         assert!(busy.iter().all(|place| !place.hurried));
         let beyond: Vec<_> = (0..BEYOND).map(|n| connections.admit(stranger(20 + n), now).unwrap()).collect();
         assert!(beyond.iter().all(|place| place.hurried));
-        assert_eq!(connections.admit(stranger(200), now).err(), Some(Full::Instance));
+        assert_eq!(connections.admit(stranger(200), now).err(), Some(ConnectionsFull::Instance));
         for place in beyond.iter().chain(&busy) {
             place.leave();
         }
@@ -334,7 +334,7 @@ mod tests {
     fn a_stranger_has_so_many_and_fewer_that_never_ask() {
         let (connections, now) = (Connections::new(Bounds { all: 100, ..BOUNDS }), Instant::now());
         let silent: Vec<_> = (0..3).map(|_| connections.admit(stranger(1), now).unwrap()).collect();
-        assert_eq!(connections.admit(stranger(1), now).err(), Some(Full::Peer));
+        assert_eq!(connections.admit(stranger(1), now).err(), Some(ConnectionsFull::Peer));
         connections.admit(stranger(2), now).unwrap();
         connections.admit(source("203.0.1.1", true), now).unwrap();
         for place in &silent {
@@ -343,7 +343,7 @@ mod tests {
         for _ in 0..2 {
             connections.admit(stranger(1), now).unwrap().busy();
         }
-        assert_eq!(connections.admit(stranger(1), now).err(), Some(Full::Peer));
+        assert_eq!(connections.admit(stranger(1), now).err(), Some(ConnectionsFull::Peer));
         silent[1].idle(now);
         connections.admit(stranger(1), now).unwrap();
         assert_eq!(evicted(&silent), [false, true, false]);
@@ -354,7 +354,7 @@ mod tests {
         let (connections, now) = (Connections::new(Bounds { all: 20, ..BOUNDS }), Instant::now());
         let near = |n: usize| source(&format!("2001:db8:1:{n:x}::1"), false);
         let busy: Vec<_> = (0..10).map(|n| connections.admit(near(n), now).unwrap()).collect();
-        assert_eq!(connections.admit(near(10), now).err(), Some(Full::Peer));
+        assert_eq!(connections.admit(near(10), now).err(), Some(ConnectionsFull::Peer));
         connections.admit(source("2001:db8:2::1", false), now).unwrap();
         busy[7].busy();
         busy[7].idle(now);

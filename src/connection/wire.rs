@@ -2,7 +2,7 @@
 
 use super::{
     pace::{HEAD_WITHIN, HURRIED_HEAD_WITHIN, Pace, Phase},
-    places::Place,
+    places::ConnectionPlace,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use futures_util::FutureExt;
@@ -124,7 +124,7 @@ struct Line {
     /// What the settings are made of. There are none of what is no socket of the kernel's.
     socket: Option<Arc<TcpStream>>,
     keep_alive: Duration,
-    place: Place,
+    place: ConnectionPlace,
     pace: Mutex<Pace>,
     /// It has a clock of its own.
     is_socket: AtomicBool,
@@ -133,7 +133,7 @@ struct Line {
 }
 
 impl Wire {
-    pub fn new(stream: &impl Transport, place: Place, keep_alive: Duration) -> Self {
+    pub fn new(stream: &impl Transport, place: ConnectionPlace, keep_alive: Duration) -> Self {
         let within = if place.hurried { HURRIED_HEAD_WITHIN } else { HEAD_WITHIN };
         let pace = Mutex::new(Pace::fresh(within, Instant::now()));
         Self(Arc::new(Line {

@@ -3,7 +3,7 @@
 use super::{AppState, router};
 use crate::{
     connection::{
-        places::{Bounds, Connections, Full, Place, Source},
+        places::{Bounds, ConnectionPlace, Connections, ConnectionsFull, Source},
         wire::{Tcp, Transport, Wire, Wired},
     },
     hub::Hub,
@@ -97,17 +97,17 @@ impl Serving {
     }
 
     /// A place for a connection; if there is none, that is told in the log.
-    fn admit(&self, peer: SocketAddr) -> Option<Place> {
+    fn admit(&self, peer: SocketAddr) -> Option<ConnectionPlace> {
         let (prefixes, proxy) = self.limits.peer(peer);
         match self.connections.admit(Source { prefixes, proxy }, Instant::now()) {
             Ok(place) => return Some(place),
-            Err(Full::Instance) => {
+            Err(ConnectionsFull::Instance) => {
                 if let Some(others) = FULL.say("") {
                     let most = self.connections.most();
                     tracing::warn!(most, others, "all connections are at work: closing new ones");
                 }
             }
-            Err(Full::Peer) => {
+            Err(ConnectionsFull::Peer) => {
                 if let Some(others) = FULL_FOR_PEER.say(&prefixes[0].to_string()) {
                     tracing::warn!(
                         target: "audit", event = "connections_full", peer = %prefixes[0], others,
@@ -158,7 +158,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 pub struct Peer(pub SocketAddr);
 
 /// Gives a place back, however its connection ends.
-struct Leaves(Place);
+struct Leaves(ConnectionPlace);
 
 impl Drop for Leaves {
     fn drop(&mut self) {
@@ -171,7 +171,7 @@ impl Drop for Leaves {
 fn connection<S: Transport>(
     stream: S,
     peer: Peer,
-    place: Place,
+    place: ConnectionPlace,
     serving: &Serving,
 ) -> impl Future<Output = ()> + Send + use<S> {
     let leaves = Leaves(place.clone());

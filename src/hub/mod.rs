@@ -34,7 +34,7 @@ use app::{
     protocol::{Person, ReadMark},
 };
 use lease::Lease;
-use presence::Local;
+use presence::LocalPerson;
 use room::{Budget, Life, Room};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -309,7 +309,7 @@ impl Hub {
         let mut presence = room.presence();
         let local = presence.here.entry(person.id).or_insert_with(|| {
             self.unsaid.add((room.key().clone(), person.id));
-            Local { person: person.clone(), sockets: 0, gone: None }
+            LocalPerson { person: person.clone(), sockets: 0, gone: None }
         });
         local.sockets += 1;
         local.gone = None;

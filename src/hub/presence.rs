@@ -14,7 +14,7 @@ pub const GRACE: Duration = Duration::from_secs(8);
 
 /// A person's sockets in a room on this instance.
 #[derive(Debug)]
-pub struct Local {
+pub struct LocalPerson {
     pub person: Person,
     pub sockets: usize,
     /// When the last socket went, if none is left.

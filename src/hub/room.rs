@@ -1,9 +1,9 @@
 //! One room as this instance sees it: the ring of recent frames, the sockets to wake, who is here.
 
 use super::{
-    presence::{Local, View},
+    presence::{LocalPerson, View},
     ring::{Push, Ring, Take},
-    typing::{Typing, Typists},
+    typing::{RoomTyping, Typists},
     wake::Wake,
 };
 use crate::store::Record;
@@ -64,8 +64,8 @@ pub struct Room {
     pub(super) turn: u64,
     log: Mutex<Log>,
     wakes: Mutex<Vec<Arc<Wake>>>,
-    pub(super) presence: Mutex<Presence>,
-    typing: Mutex<Typing>,
+    pub(super) presence: Mutex<RoomPresence>,
+    typing: Mutex<RoomTyping>,
     /// Held while the room starts or stops being followed; sockets enter and are counted under it.
     pub(super) life: tokio::sync::Mutex<Life>,
     pub(super) refill: Refill,
@@ -98,8 +98,8 @@ struct Log {
 }
 
 #[derive(Debug, Default)]
-pub struct Presence {
-    pub here: HashMap<UserId, Local>,
+pub struct RoomPresence {
+    pub here: HashMap<UserId, LocalPerson>,
     pub view: Arc<View>,
 }
 
@@ -314,7 +314,7 @@ impl Room {
         lock(&self.presence).view.clone()
     }
 
-    pub(super) fn presence(&self) -> MutexGuard<'_, Presence> {
+    pub(super) fn presence(&self) -> MutexGuard<'_, RoomPresence> {
         lock(&self.presence)
     }
 
@@ -328,7 +328,7 @@ impl Room {
         self.wake_all();
     }
 
-    /// See [`Typing::add`].
+    /// See [`RoomTyping::add`].
     pub(super) fn typing(&self, person: Person) -> Option<Duration> {
         lock(&self.typing).add(person)
     }

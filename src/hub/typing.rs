@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// A room's typists on this instance, of all instances.
 #[derive(Debug, Default)]
-pub struct Typing {
+pub struct RoomTyping {
     /// Since the last frame.
     people: Vec<Person>,
     /// Somebody will look at them in time.
@@ -32,7 +32,7 @@ pub struct Typists {
     frame: Utf8Bytes,
 }
 
-impl Typing {
+impl RoomTyping {
     /// Takes note of somebody; says how long to wait before [`say`](Self::say) is called, if nobody waits already.
     pub fn add(&mut self, person: Person) -> Option<Duration> {
         if self.people.len() < PEOPLE_MAX && self.people.iter().all(|other| other.id != person.id) {
@@ -96,7 +96,7 @@ mod tests {
         Person { id: UserId(id), name: UserName::parse(&format!("p{id}")).unwrap() }
     }
 
-    fn told(typing: &Typing, me: u64, room: &RoomKey) -> Option<Vec<Person>> {
+    fn told(typing: &RoomTyping, me: u64, room: &RoomKey) -> Option<Vec<Person>> {
         let frame = typing.last.as_ref()?.frame_for(UserId(me), room)?;
         match serde_json::from_str(frame.as_str()).unwrap() {
             ServerFrame::<Entry>::Typing { people, .. } => Some(people),
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_first_is_said_at_once_and_the_next_ones_together() {
-        let (mut typing, room) = (Typing::default(), RoomName::parse("a").unwrap().key());
+        let (mut typing, room) = (RoomTyping::default(), RoomName::parse("a").unwrap().key());
         assert_eq!(typing.add(person(1)), Some(Duration::ZERO));
         typing.say(&room);
         assert_eq!(told(&typing, 9, &room), Some(vec![person(1)]));
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn nobody_is_told_of_themselves() {
-        let (mut typing, room) = (Typing::default(), RoomName::parse("a").unwrap().key());
+        let (mut typing, room) = (RoomTyping::default(), RoomName::parse("a").unwrap().key());
         typing.add(person(1));
         typing.say(&room);
         assert_eq!(told(&typing, 1, &room), None);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_crowd_is_listed_in_part() {
-        let (mut typing, room) = (Typing::default(), RoomName::parse("a").unwrap().key());
+        let (mut typing, room) = (RoomTyping::default(), RoomName::parse("a").unwrap().key());
         for id in 1..=1_000 {
             typing.add(person(id));
         }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     chat::{
         Chat,
-        messages::Found,
+        messages::CatchUp,
         rooms::{self, NotJoined},
         turns::Turns,
     },
@@ -59,7 +59,7 @@ pub enum Done {
     /// What the log holds after a room's cursor, for a socket that fell out of the ring.
     CaughtUp {
         token: u64,
-        found: Found,
+        found: CatchUp,
     },
     /// The log could not be read; try again.
     Behind {

@@ -40,7 +40,7 @@ impl Candidate {
     }
 
     /// How much of `rest` is the address: without punctuation and Korean particles that belong to the sentence around it.
-    pub fn trim(&self, rest: &str, mut marks: Marks) -> usize {
+    pub fn trim(&self, rest: &str, mut marks: Brackets) -> usize {
         let [mut round, mut square] = self.open;
         let close = |open: &mut isize| {
             let unmatched = *open < 0;
@@ -76,7 +76,7 @@ impl Candidate {
         address.len()
     }
 
-    fn without_particle<'a>(&self, address: &'a str, marks: &Marks) -> Option<&'a str> {
+    fn without_particle<'a>(&self, address: &'a str, marks: &Brackets) -> Option<&'a str> {
         let syllables = address.chars().rev().take(PARTICLE_MAX + 1).take_while(|c| ('가'..='힣').contains(c));
         let (stem, tail) = address.split_at(address.len() - syllables.map(char::len_utf8).sum::<usize>());
         // After `/`, `=` or another letter of the address a syllable may well be its own: …/wiki/이.
@@ -88,9 +88,9 @@ impl Candidate {
 
 /// How many marks of emphasis stand right before an address: as many at its end close them. Any other is its own.
 #[derive(Default)]
-pub struct Marks([usize; 3]);
+pub struct Brackets([usize; 3]);
 
-impl Marks {
+impl Brackets {
     pub fn before(text: &str) -> Self {
         let mut marks = Self::default();
         for c in text.chars().rev() {

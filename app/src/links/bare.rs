@@ -2,7 +2,7 @@
 
 use super::{
     Cut, LINKS_MAX,
-    address::{Candidate, Marks},
+    address::{Brackets, Candidate},
 };
 use crate::steps;
 
@@ -58,7 +58,7 @@ fn length(before: &str, host: &str, rest: &str) -> usize {
     if !goes_on {
         return bare.len();
     }
-    Candidate::read(rest).trim(rest, Marks::before(before)).max(bare.len())
+    Candidate::read(rest).trim(rest, Brackets::before(before)).max(bare.len())
 }
 
 /// Whether what stands before a host goes on in it. Korean is written without a space, and emphasis without one.

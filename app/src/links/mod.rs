@@ -13,7 +13,7 @@ mod particles;
 mod tests;
 
 use crate::steps;
-use address::{Candidate, Marks};
+use address::{Brackets, Candidate};
 
 /// A piece of a text; the pieces in their order are the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
         // What was looked at holds no other `://` that could begin an address: it is part of this one's path, and a slash is
         // never trimmed.
         from += found.length;
-        let length = if found.is_plausible { found.trim(rest, Marks::before(&text[done..start])) } else { 0 };
+        let length = if found.is_plausible { found.trim(rest, Brackets::before(&text[done..start])) } else { 0 };
         if length == 0 {
             continue;
         }

@@ -3,7 +3,7 @@
 use super::{effect, focus_is_free, keyboard::TAKEN, matches_media, on, scroll, settings};
 use app::{
     client::{
-        decisions::ime::{Ime, Verdict, breaks_line},
+        decisions::ime::{EnterMeans, Ime, breaks_line},
         drafts::joined,
         state::Link,
     },
@@ -96,10 +96,10 @@ impl Composer {
             return;
         }
         match self.step(|ime| ime.enter(taken || ev.is_composing())) {
-            Verdict::Leave => return,
-            Verdict::Swallow => {}
-            Verdict::Send => self.send(false),
-            Verdict::SendSoon => self.send_soon(),
+            EnterMeans::Leave => return,
+            EnterMeans::Swallow => {}
+            EnterMeans::Send => self.send(false),
+            EnterMeans::SendSoon => self.send_soon(),
         }
         ev.prevent_default();
     }

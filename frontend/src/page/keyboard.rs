@@ -3,7 +3,7 @@
 use super::{document, effect, on, settings, window};
 use app::{
     client::decisions::{
-        ime::{Ime, Verdict},
+        ime::{EnterMeans, Ime},
         keys::is_letter,
     },
     domain::RoomRef,
@@ -137,10 +137,10 @@ fn switcher(chat: Chat, handles: Handles) {
                 let verdict = now.enter(taken);
                 ime.set_value(now);
                 match verdict {
-                    Verdict::Leave => return,
-                    Verdict::Swallow => {}
-                    Verdict::Send => choice.take(chat, handles),
-                    Verdict::SendSoon => take_soon(),
+                    EnterMeans::Leave => return,
+                    EnterMeans::Swallow => {}
+                    EnterMeans::Send => choice.take(chat, handles),
+                    EnterMeans::SendSoon => take_soon(),
                 }
                 at
             }

@@ -2,7 +2,7 @@
 
 use super::Conn;
 use crate::{
-    chat::messages::{Found, Numbered},
+    chat::messages::{CatchUp, Numbered},
     hub::lease::Grant,
     socket::{
         end::End,
@@ -214,7 +214,7 @@ impl Conn {
         self.work.push(request::forget(chat, me, key).boxed());
     }
 
-    async fn caught_up(&mut self, token: u64, found: Found) -> Result<(), End> {
+    async fn caught_up(&mut self, token: u64, found: CatchUp) -> Result<(), End> {
         let counts = self.counts();
         let Some(joined) = self.by_token(token) else { return Ok(()) };
         joined.reading = false;
@@ -224,7 +224,7 @@ impl Conn {
             return Ok(());
         }
         match found {
-            Found::Following { records, cursor } => {
+            CatchUp::Following { records, cursor } => {
                 if !records.is_empty() {
                     joined.cursor = cursor;
                     joined.seen_log = 0;
@@ -235,7 +235,7 @@ impl Conn {
                 }
                 Ok(())
             }
-            Found::Newest { how, page } => {
+            CatchUp::Newest { how, page } => {
                 joined.cursor = page.cursor;
                 joined.seen_log = 0;
                 if how == JoinedHow::Reset {

@@ -3,7 +3,7 @@
 use super::Handles;
 use crate::{
     client::decisions::{
-        find::{self, Found},
+        find::{self, RoomMatch},
         letters::Wanted,
     },
     domain::RoomRef,
@@ -20,7 +20,7 @@ use leptos::prelude::*;
 pub struct Choice {
     pub typed: RwSignal<String>,
     pub at: RwSignal<usize>,
-    pub rooms: Memo<Vec<Found>>,
+    pub rooms: Memo<Vec<RoomMatch>>,
     /// Rooms of the directory; `None` until they are there.
     pub others: RwSignal<Option<Vec<RoomRef>>>,
 }
@@ -70,7 +70,7 @@ pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
 fn choices(chat: Chat, handles: Handles) -> impl IntoView {
     let t = strings();
     let Choice { typed, at, rooms, others } = handles.choice.get_value();
-    let option = move |(i, found): (usize, Found)| {
+    let option = move |(i, found): (usize, RoomMatch)| {
         let path = found.room.key.path();
         let chosen = move || if at.get() == i { "true" } else { "false" };
         let beside = match found.unread {

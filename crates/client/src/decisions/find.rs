@@ -6,7 +6,7 @@ use protocol::domain::{RoomKey, RoomRef};
 
 /// A room to go to, and how much of it is unread; `None` if it is none of this person's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct RoomMatch {
     pub room: RoomRef,
     pub unread: Option<usize>,
 }
@@ -16,17 +16,17 @@ const OTHERS_MAX: usize = 50;
 
 /// Those of `rooms` that are `wanted`: what is unread comes first, the room that is `open` last. Behind them, if something was
 /// typed, those of `others`.
-pub fn choices(rooms: &[SidebarRoom], others: &[RoomRef], open: &RoomKey, wanted: &Wanted) -> Vec<Found> {
+pub fn choices(rooms: &[SidebarRoom], others: &[RoomRef], open: &RoomKey, wanted: &Wanted) -> Vec<RoomMatch> {
     let place = |line: &SidebarRoom| if line.room.key == *open { 2 } else { u8::from(line.unread == 0) };
     let mut found = Vec::new();
     for at in 0..3 {
         let here = rooms.iter().filter(|line| place(line) == at && wanted.fits(line.room.name.as_str()));
-        found.extend(here.map(|line| Found { room: line.room.clone(), unread: Some(line.unread) }));
+        found.extend(here.map(|line| RoomMatch { room: line.room.clone(), unread: Some(line.unread) }));
     }
     if !wanted.is_anything() {
         let new = |room: &&RoomRef| rooms.iter().all(|line| line.room.key != room.key);
         let fits = others.iter().filter(|room| wanted.fits(room.name.as_str()) && new(room));
-        found.extend(fits.take(OTHERS_MAX).map(|room| Found { room: room.clone(), unread: None }));
+        found.extend(fits.take(OTHERS_MAX).map(|room| RoomMatch { room: room.clone(), unread: None }));
     }
     found
 }

@@ -15,7 +15,7 @@ pub struct Ime {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum EnterMeans {
     /// The browser and the input method do what they do.
     Leave,
     /// Nothing happens now.
@@ -59,19 +59,19 @@ impl Ime {
     }
 
     /// An Enter that is to send. `composing`: its `isComposing`, or key code 229.
-    pub fn enter(&mut self, composing: bool) -> Verdict {
+    pub fn enter(&mut self, composing: bool) -> EnterMeans {
         if self.armed {
-            return Verdict::Swallow;
+            return EnterMeans::Swallow;
         }
         if !self.composing && !composing {
-            return Verdict::Send;
+            return EnterMeans::Send;
         }
         if !self.hangul {
-            return Verdict::Leave;
+            return EnterMeans::Leave;
         }
         self.armed = true;
         // Safari ends the composition first and reports 229 after it.
-        if self.composing { Verdict::Swallow } else { Verdict::SendSoon }
+        if self.composing { EnterMeans::Swallow } else { EnterMeans::SendSoon }
     }
 }
 
@@ -98,20 +98,20 @@ mod tests {
     fn one_enter_sends_korean_once_in_every_order_browsers_report_it() {
         // 229, end, plain
         let mut ime = typed("녕");
-        assert_eq!(ime.enter(COMPOSING), Verdict::Swallow);
+        assert_eq!(ime.enter(COMPOSING), EnterMeans::Swallow);
         assert!(ime.end());
-        assert_eq!(ime.enter(PLAIN), Verdict::Swallow);
+        assert_eq!(ime.enter(PLAIN), EnterMeans::Swallow);
         assert!(ime.fire());
         assert!(!ime.fire());
         // plain before the end, twice
         let mut ime = typed("ㅋ");
-        assert_eq!(ime.enter(PLAIN), Verdict::Swallow);
-        assert_eq!(ime.enter(PLAIN), Verdict::Swallow);
+        assert_eq!(ime.enter(PLAIN), EnterMeans::Swallow);
+        assert_eq!(ime.enter(PLAIN), EnterMeans::Swallow);
         assert!(ime.end() && ime.fire() && !ime.fire());
         // end, then 229
         let mut ime = typed("녕");
         assert!(!ime.end());
-        assert_eq!(ime.enter(COMPOSING), Verdict::SendSoon);
+        assert_eq!(ime.enter(COMPOSING), EnterMeans::SendSoon);
         assert!(ime.fire() && !ime.fire());
     }
 
@@ -119,10 +119,10 @@ mod tests {
     fn the_enter_that_chooses_a_candidate_never_sends() {
         for data in ["你好", "さくら", "桜"] {
             let mut ime = typed(data);
-            assert_eq!(ime.enter(COMPOSING), Verdict::Leave);
+            assert_eq!(ime.enter(COMPOSING), EnterMeans::Leave);
             assert!(!ime.end());
-            assert_eq!(ime.enter(COMPOSING), Verdict::Leave, "Safari reports it after the end");
-            assert_eq!(ime.enter(PLAIN), Verdict::Send);
+            assert_eq!(ime.enter(COMPOSING), EnterMeans::Leave, "Safari reports it after the end");
+            assert_eq!(ime.enter(PLAIN), EnterMeans::Send);
         }
     }
 
@@ -131,7 +131,7 @@ mod tests {
         assert!(breaks_line(true, false, false) && breaks_line(false, false, true));
         assert!(!breaks_line(false, false, false));
         assert!(!breaks_line(false, true, true) && !breaks_line(true, true, false));
-        assert_eq!(Ime::default().enter(PLAIN), Verdict::Send);
+        assert_eq!(Ime::default().enter(PLAIN), EnterMeans::Send);
     }
 
     #[test]

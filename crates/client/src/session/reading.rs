@@ -14,7 +14,7 @@ const ANSWER_MS: u64 = 5_000;
 /// What arrives under somebody's eyes is not worth a number until they had the time to read it.
 const GRACE_MS: u64 = 1_500;
 
-pub(super) struct Marks {
+pub(super) struct RoomReadState {
     pub unread: Unread,
     /// The server has it.
     confirmed: Option<ReadMark>,
@@ -27,7 +27,7 @@ pub(super) struct Marks {
     grace: Option<u64>,
 }
 
-impl Marks {
+impl RoomReadState {
     pub fn new(reading: Reading) -> Self {
         let (unread, confirmed) = (Unread::new(reading), reading.mark);
         Self { unread, confirmed, said: None, said_at: None, say_at: None, grace: None }

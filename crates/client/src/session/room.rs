@@ -5,7 +5,7 @@ use super::{
     excerpt::Asked,
     following::{Followers, Following},
     outboxes::Outboxes,
-    reading::Marks,
+    reading::RoomReadState,
     sockets::backoff,
 };
 use crate::{
@@ -55,7 +55,7 @@ pub(super) struct Room {
     /// Who was here before the socket broke, and has not been seen since: until then their coming back is no arrival.
     pub missed: Vec<(UserId, u64)>,
     pub notes: Vec<Note>,
-    pub marks: Marks,
+    pub marks: RoomReadState,
     pub typing: Typing,
     pub trouble: Option<ErrorCode>,
     pub leaving: bool,
@@ -85,7 +85,7 @@ impl Room {
             people: Vec::new(),
             missed: Vec::new(),
             notes: Vec::new(),
-            marks: Marks::new(reading),
+            marks: RoomReadState::new(reading),
             typing: Typing::default(),
             trouble: None,
             leaving: false,
