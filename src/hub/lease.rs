@@ -141,15 +141,15 @@ pub async fn keep(hub: Arc<Hub>) {
 async fn ask(hub: &Hub) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut unknown = Vec::new();
-    for tokens in hub.tokens().chunks(AT_ONCE) {
+    for tokens in hub.sockets.tokens().chunks(AT_ONCE) {
         let told = hub.engine.ended_sessions(tokens).await?;
         for token in told.ended {
-            hub.end_session(token);
+            hub.sockets.end_session(token);
         }
         unknown.extend(told.unknown);
     }
     if hub.lease.renew(began, &unknown) {
-        hub.wake_sockets();
+        hub.sockets.each(Wake::news);
     }
     Ok(())
 }

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`ring`] | a room's recent frames, each encoded once |
 //! | [`room`] | a room on this instance: ring, sockets, people |
+//! | `sockets` | the sockets of this instance, by their sessions |
+//! | `sink` | what the engine reports |
+//! | `work` | what is to be done, until its task does it |
 //! | [`wake`] | how a socket's task is told that there is something to do |
 //! | [`presence`] | who came, who went, who is here |
 //! | [`typing`] | who is typing |
@@ -20,28 +23,32 @@ pub mod presence;
 mod refill;
 pub mod ring;
 pub mod room;
+mod sink;
+mod sockets;
 pub mod typing;
 mod upkeep;
 pub mod wake;
+mod work;
 
 use crate::config::Config;
 use crate::{
-    engine::{Engine, LiveSink, Random, random_id},
-    store::{Record, Session, StoreError, TokenHash},
+    engine::{Engine, Random, random_id},
+    store::{Session, StoreError},
 };
 use app::{
     domain::{RoomKey, UserId},
-    protocol::{Person, ReadMark},
+    protocol::Person,
 };
 use lease::Lease;
 use presence::LocalPerson;
 use room::{Budget, Life, Room};
+use sink::Sink;
+use sockets::Sockets;
 use std::{
-    collections::{BTreeSet, HashMap},
-    pin::pin,
+    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -50,8 +57,8 @@ use tokio::{
     sync::{Notify, Semaphore},
     time::Instant,
 };
-use tokio_util::task::TaskTracker;
 use wake::Wake;
+use work::{Doubt, Work, lock};
 
 /// How many times within its time to live a session is said to be used while it has a socket.
 const SESSION_USES: u32 = 48;
@@ -64,12 +71,7 @@ pub struct Hub {
     session_use: Duration,
     budget: Arc<Budget>,
     rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
-    sessions: Mutex<Sessions>,
-    /// The session of each person who has a socket here.
-    people: Mutex<HashMap<UserId, TokenHash>>,
-    sockets: AtomicUsize,
-    /// The last of them went.
-    last_gone: Notify,
+    sockets: Sockets,
     pub lease: Lease,
     /// Presence of one person in one room that the engine has to be told of.
     unsaid: Work<(RoomKey, UserId)>,
@@ -86,111 +88,8 @@ pub struct Hub {
     /// What is left is closed.
     stopped: AtomicBool,
     stop: Notify,
-    tasks: TaskTracker,
     /// For tasks that are started from an engine's own thread.
     runtime: Handle,
-}
-
-/// The sessions that have a socket here.
-#[derive(Default)]
-struct Sessions {
-    by_token: HashMap<TokenHash, OfSession>,
-    /// How many there were.
-    count: u64,
-}
-
-struct OfSession {
-    /// It is the nth that came. In the order of their tokens no replay would find them again: the time is in those.
-    nth: u64,
-    sockets: Vec<Arc<Wake>>,
-}
-
-impl Sessions {
-    fn add(&mut self, token: TokenHash, wake: &Arc<Wake>) {
-        let Self { by_token, count } = self;
-        let session = by_token.entry(token).or_insert_with(|| {
-            *count += 1;
-            OfSession { nth: *count, sockets: Vec::new() }
-        });
-        session.sockets.push(wake.clone());
-    }
-
-    /// Says whether it was the session's last one.
-    fn remove(&mut self, token: TokenHash, wake: &Arc<Wake>) -> bool {
-        let Some(session) = self.by_token.get_mut(&token) else { return false };
-        session.sockets.retain(|other| !Arc::ptr_eq(other, wake));
-        let is_last = session.sockets.is_empty();
-        if is_last {
-            self.by_token.remove(&token);
-        }
-        is_last
-    }
-
-    fn of(&self, token: TokenHash) -> &[Arc<Wake>] {
-        self.by_token.get(&token).map_or(&[], |session| &session.sockets)
-    }
-
-    /// All of them, in the order in which they came.
-    fn in_order(&self) -> impl Iterator<Item = (TokenHash, &[Arc<Wake>])> {
-        let of_session = |(token, session): (&TokenHash, &OfSession)| (session.nth, *token);
-        let mut all: Vec<_> = self.by_token.iter().map(of_session).collect();
-        all.sort_unstable_by_key(|(nth, _)| *nth);
-        all.into_iter().map(|(_, token)| (token, self.of(token)))
-    }
-
-    fn each(&self, tell: impl Fn(&Wake)) {
-        self.in_order().flat_map(|(_, sockets)| sockets).for_each(|wake| tell(wake));
-    }
-}
-
-/// A set of things to do; a thing put in twice before it is done is done once. They are taken in the order of their names.
-struct Work<T> {
-    todo: Mutex<BTreeSet<T>>,
-    some: Notify,
-}
-
-/// Set by whoever doubts, taken by whoever looks.
-#[derive(Default)]
-struct Doubt {
-    raised: AtomicBool,
-    news: Notify,
-}
-
-impl Doubt {
-    fn raise(&self) {
-        self.raised.store(true, Ordering::Release);
-        self.news.notify_one();
-    }
-
-    fn take(&self) -> bool {
-        self.raised.swap(false, Ordering::AcqRel)
-    }
-}
-
-impl<T: Ord> Work<T> {
-    fn new() -> Self {
-        Self { todo: Mutex::new(BTreeSet::new()), some: Notify::new() }
-    }
-
-    fn add(&self, thing: T) {
-        lock(&self.todo).insert(thing);
-        self.some.notify_one();
-    }
-
-    async fn take(&self) -> BTreeSet<T> {
-        loop {
-            let todo = std::mem::take(&mut *lock(&self.todo));
-            if !todo.is_empty() {
-                return todo;
-            }
-            self.some.notified().await;
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every critical section below is a few map operations; a panic elsewhere leaves nothing half done.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a room cannot be joined.
@@ -217,10 +116,7 @@ impl Hub {
             session_use: config.session_ttl / SESSION_USES,
             budget: Arc::new(Budget::new(config.ring_mib as usize * 1024 * 1024)),
             rooms: Mutex::default(),
-            sessions: Mutex::default(),
-            people: Mutex::default(),
-            sockets: AtomicUsize::new(0),
-            last_gone: Notify::new(),
+            sockets: Sockets::default(),
             unsaid: Work::new(),
             stale: Work::new(),
             unheard: Work::new(),
@@ -229,7 +125,6 @@ impl Hub {
             stopping: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             stop: Notify::new(),
-            tasks: TaskTracker::new(),
             runtime: Handle::current(),
         });
         hub.engine.attach(Arc::new(Sink(Arc::downgrade(&hub))));
@@ -350,24 +245,14 @@ impl Hub {
 
     /// Registers a socket, so that the end of its session and of the server reach it.
     pub fn add_socket(&self, session: &Session, wake: &Arc<Wake>) {
-        let mut sessions = lock(&self.sessions);
-        sessions.add(session.token, wake);
-        lock(&self.people).insert(session.person.id, session.token);
-        drop(sessions);
-        self.sockets.fetch_add(1, Ordering::SeqCst);
+        self.sockets.add(session, wake);
         if self.stopped() {
             wake.stop();
         }
     }
 
     pub fn remove_socket(&self, session: &Session, wake: &Arc<Wake>) {
-        let mut sessions = lock(&self.sessions);
-        if sessions.remove(session.token, wake) {
-            lock(&self.people).remove(&session.person.id);
-        }
-        if self.sockets.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.last_gone.notify_waiters();
-        }
+        self.sockets.remove(session, wake);
     }
 
     pub fn stopping(&self) -> bool {
@@ -381,11 +266,7 @@ impl Hub {
     /// Has every socket tell its client to move to another instance; meanwhile they are served as before.
     pub fn drain(&self) {
         self.stopping.store(true, Ordering::Release);
-        self.wake_sockets();
-    }
-
-    fn wake_sockets(&self) {
-        lock(&self.sessions).each(Wake::news);
+        self.sockets.each(Wake::news);
     }
 
     /// Has every socket that is left close, after the acknowledgements under way, and ends the background tasks.
@@ -393,37 +274,12 @@ impl Hub {
         self.stopping.store(true, Ordering::Release);
         self.stopped.store(true, Ordering::Release);
         self.stop.notify_waiters();
-        lock(&self.sessions).each(Wake::stop);
+        self.sockets.each(Wake::stop);
     }
 
     /// Waits until the last socket is gone.
     pub async fn drained(&self) {
-        loop {
-            // Before the count is read, so that a socket which goes in between is heard of.
-            let mut gone = pin!(self.last_gone.notified());
-            gone.as_mut().enable();
-            if self.sockets.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            gone.await;
-        }
-    }
-
-    fn end_session(&self, token: TokenHash) {
-        for wake in lock(&self.sessions).of(token) {
-            wake.end();
-        }
-    }
-
-    fn read(&self, user: UserId, room: &RoomKey, mark: ReadMark) {
-        let Some(token) = lock(&self.people).get(&user).copied() else { return };
-        for wake in lock(&self.sessions).of(token) {
-            wake.mark(room, mark);
-        }
-    }
-
-    fn miss_marks(&self) {
-        lock(&self.sessions).each(Wake::miss_marks);
+        self.sockets.gone().await;
     }
 
     /// In the order of their turns.
@@ -433,89 +289,11 @@ impl Hub {
         rooms
     }
 
-    fn tokens(&self) -> Vec<TokenHash> {
-        lock(&self.sessions).in_order().map(|(token, _)| token).collect()
-    }
-
     /// Reads the room's log from the ring's end on, once for all its sockets; see [`refill`].
     pub fn refill(self: &Arc<Self>, room: &Arc<Room>) {
         room.refill.again.store(true, Ordering::Release);
         if !room.refill.running.swap(true, Ordering::AcqRel) {
-            self.tasks.spawn_on(refill::refill(self.clone(), room.clone()), &self.runtime);
+            self.runtime.spawn(refill::refill(self.clone(), room.clone()));
         }
-    }
-}
-
-/// The engine's way into the hub. Weak, because the hub owns the engine.
-struct Sink(Weak<Hub>);
-
-impl LiveSink for Sink {
-    fn committed(&self, key: &RoomKey, record: Record) {
-        let Some(hub) = self.0.upgrade() else { return };
-        let Some(room) = hub.known(key) else { return };
-        if room.committed(record).needs_refill() {
-            hub.refill(&room);
-        }
-    }
-
-    fn presence_changed(&self, key: &RoomKey) {
-        if let Some(hub) = self.0.upgrade() {
-            hub.stale.add(key.clone());
-        }
-    }
-
-    fn session_ended(&self, token: TokenHash) {
-        if let Some(hub) = self.0.upgrade() {
-            hub.end_session(token);
-        }
-    }
-
-    fn read(&self, user: UserId, key: &RoomKey, mark: ReadMark) {
-        if let Some(hub) = self.0.upgrade() {
-            hub.read(user, key, mark);
-        }
-    }
-
-    fn typing(&self, key: &RoomKey, person: Person) {
-        let Some(hub) = self.0.upgrade() else { return };
-        if let Some(room) = hub.known(key) {
-            hub.typing(&room, person);
-        }
-    }
-
-    fn doubt(&self, key: Option<&RoomKey>) {
-        let Some(hub) = self.0.upgrade() else { return };
-        let Some(key) = key else {
-            hub.miss_marks();
-            // Which of the logs went on is asked for all of them together.
-            hub.doubt.raise();
-            for room in hub.all_rooms() {
-                hub.stale.add(room.key().clone());
-            }
-            return;
-        };
-        if let Some(room) = hub.known(key) {
-            hub.refill(&room);
-            hub.stale.add(room.key().clone());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sessions_are_told_in_the_order_in_which_they_came() {
-        let (mut sessions, wakes) = (Sessions::default(), [(); 100].map(|()| Arc::<Wake>::default()));
-        let token = |n: usize| TokenHash::of(&(n % 50).to_string());
-        for (n, wake) in wakes.iter().enumerate() {
-            sessions.add(token(n), wake);
-        }
-        assert!(!sessions.remove(token(7), &wakes[57]) && sessions.remove(token(7), &wakes[7]));
-        sessions.add(token(7), &wakes[7]);
-        let came: Vec<_> = sessions.in_order().map(|(token, _)| token).collect();
-        assert_eq!(came, (0..50).filter(|n| *n != 7).chain([7]).map(token).collect::<Vec<_>>());
-        assert!(Arc::ptr_eq(&sessions.of(token(3))[1], &wakes[53]));
     }
 }

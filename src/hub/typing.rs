@@ -81,7 +81,7 @@ impl Hub {
                     tokio::time::sleep(pause).await;
                     room.say_typing();
                 };
-                self.tasks.spawn_on(say, &self.runtime);
+                self.runtime.spawn(say);
             }
         }
     }

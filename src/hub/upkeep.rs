@@ -28,15 +28,15 @@ const QUIET: Duration = Duration::from_mins(1);
 const AT_ONCE: usize = 32;
 
 pub fn start(hub: &Arc<Hub>) {
-    hub.tasks.spawn(until_stop(hub.clone(), say_presence(hub.clone())));
-    hub.tasks.spawn(until_stop(hub.clone(), read_presence(hub.clone())));
-    hub.tasks.spawn(until_stop(hub.clone(), sweep_presence(hub.clone())));
-    hub.tasks.spawn(until_stop(hub.clone(), lease::keep(hub.clone())));
-    hub.tasks.spawn(until_stop(hub.clone(), use_sessions(hub.clone())));
-    hub.tasks.spawn(until_stop(hub.clone(), tend_rooms(hub.clone())));
+    hub.runtime.spawn(until_stop(hub.clone(), say_presence(hub.clone())));
+    hub.runtime.spawn(until_stop(hub.clone(), read_presence(hub.clone())));
+    hub.runtime.spawn(until_stop(hub.clone(), sweep_presence(hub.clone())));
+    hub.runtime.spawn(until_stop(hub.clone(), lease::keep(hub.clone())));
+    hub.runtime.spawn(until_stop(hub.clone(), use_sessions(hub.clone())));
+    hub.runtime.spawn(until_stop(hub.clone(), tend_rooms(hub.clone())));
     if hub.engine.may_miss() {
-        hub.tasks.spawn(until_stop(hub.clone(), compare::compare_all(hub.clone())));
-        hub.tasks.spawn(until_stop(hub.clone(), compare::follow_unheard(hub.clone())));
+        hub.runtime.spawn(until_stop(hub.clone(), compare::compare_all(hub.clone())));
+        hub.runtime.spawn(until_stop(hub.clone(), compare::follow_unheard(hub.clone())));
     }
 }
 
@@ -143,7 +143,7 @@ async fn use_sessions(hub: Arc<Hub>) {
     let mut ticks = every(hub.session_use.max(Duration::from_secs(1)));
     loop {
         ticks.tick().await;
-        let tokens = stream::iter(hub.tokens());
+        let tokens = stream::iter(hub.sockets.tokens());
         // Whether it is still there is asked more often; see `lease`.
         tokens.for_each_concurrent(AT_ONCE, async |token| drop(hub.engine.session(token).await)).await;
     }
