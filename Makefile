@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dev test lint chaos chaos-mutants advisories screenshots lighthouse switch icons docker clean
+.PHONY: help run build dev test simulate lint chaos chaos-mutants advisories screenshots lighthouse switch icons docker clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -19,6 +19,9 @@ dev: ## Rebuild on every change and reload the page
 
 test: ## Every test: Rust, the release's files, then a real browser (ONLY=rust|chaos|dist|e2e)
 	@scripts/test.sh $(ONLY)
+
+simulate: ## Run seeds of the simulation of everything in one process; a failing one prints its trace (SEED=… STEPS=… SEEDS=…)
+	@cargo test --quiet --test simulation -- --exact one_seed --nocapture
 
 chaos: ## Break everything under people who talk, then check what they saw (SEED=… FAULTS=… SECS=… ENGINE=…)
 	@scripts/chaos.sh

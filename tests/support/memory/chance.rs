@@ -11,7 +11,7 @@ impl Chance {
         Self(seed)
     }
 
-    fn draw(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -26,6 +26,21 @@ impl Chance {
                 return id;
             }
         }
+    }
+
+    /// Another row of numbers, which depends on how far this one is.
+    pub fn fork(&mut self) -> Self {
+        Self(self.draw())
+    }
+
+    /// A number less than `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end.max(1)).unwrap_or(u64::MAX);
+        usize::try_from(self.draw() % end).unwrap_or(0)
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        from.get(self.below(from.len()))
     }
 
     /// Whole milliseconds, as many as `longest` or fewer.

@@ -18,7 +18,7 @@
 //! Nothing here asks the operating system for the time or for randomness, and no map has an order of its own. The clock is tokio's.
 #![allow(dead_code, reason = "each test program needs a part")]
 
-mod chance;
+pub mod chance;
 pub mod faults;
 mod line;
 mod live;

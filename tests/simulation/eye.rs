@@ -1,0 +1,164 @@
+//! What one tab checks while it happens: each socket's stream of entries, the timelines made of it, and its moves.
+
+use super::record::{
+    Invariant::{I4, Moves},
+    Record,
+};
+use app::{
+    client::session::{Session, SocketId},
+    domain::{Cursor, Entry, RoomKey},
+    protocol::{ClientFrame, JoinedHow, Page, RESUME_MAX, ServerFrame},
+};
+use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
+
+/// How long what says so may be on its way: links stand still for a while.
+const MOVES_WITHIN_MS: u64 = 30_000;
+
+#[derive(Default)]
+pub struct Eye {
+    /// Where each socket's live tail is in each room.
+    tails: BTreeMap<(SocketId, RoomKey), Cursor>,
+    /// The cursor of the latest join, until it is answered.
+    asked: BTreeMap<(SocketId, RoomKey), Option<Cursor>>,
+    /// Where each timeline ends and begins.
+    models: BTreeMap<RoomKey, (Cursor, u64)>,
+    /// By when each socket has to be told to move, or to be gone since it was.
+    moves: BTreeMap<SocketId, u64>,
+    /// The room whose log the frame at hand replaces.
+    told: Option<RoomKey>,
+}
+
+impl Eye {
+    /// A frame that the tab is about to send.
+    pub fn outgoing(&mut self, socket: SocketId, frame: &ClientFrame) {
+        match frame {
+            ClientFrame::Join { room, cursor } => {
+                self.asked.insert((socket, room.clone()), *cursor);
+            }
+            ClientFrame::Leave { room } => {
+                self.tails.remove(&(socket, room.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    pub fn opened(&mut self, socket: SocketId, moves_by: u64) {
+        self.moves.insert(socket, moves_by);
+    }
+
+    pub fn closed(&mut self, socket: SocketId) {
+        self.moves.remove(&socket);
+        self.tails.retain(|(other, _), _| *other != socket);
+    }
+
+    /// A frame that arrived, before the tab takes it in.
+    pub fn incoming(&mut self, record: &mut Record, tab: usize, socket: SocketId, frame: &ServerFrame, now: u64) {
+        self.told = None;
+        if let Some(by) = self.moves.get(&socket).filter(|by| now > **by + MOVES_WITHIN_MS) {
+            record.violate(Moves, format!("tab {tab}.{socket} was to be told to move, or to be gone, by {by}"));
+            self.moves.remove(&socket);
+        }
+        match frame {
+            ServerFrame::Joined { room, how, page, .. } => {
+                let asked = self.asked.remove(&(socket, room.clone())).flatten();
+                self.replaced(record, tab, socket, room, *how, asked, page);
+            }
+            ServerFrame::Reset { room, how, page } => {
+                let before = self.tails.get(&(socket, room.clone())).copied();
+                self.replaced(record, tab, socket, room, *how, before, page);
+            }
+            ServerFrame::Entry { room, entry } => {
+                // A leave crosses entries on their way.
+                let Some(tail) = self.tails.get_mut(&(socket, room.clone())) else { return };
+                if !tail.precedes(entry) {
+                    let after = entry.cursor();
+                    record.violate(I4, format!("tab {tab}.{socket} was given {after:?} after {tail:?}"));
+                }
+                *tail = entry.cursor();
+            }
+            ServerFrame::Move { within_ms } => {
+                self.moves.insert(socket, now + within_ms);
+            }
+            _ => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // one frame's worth
+    fn replaced(
+        &mut self,
+        record: &mut Record,
+        tab: usize,
+        socket: SocketId,
+        room: &RoomKey,
+        how: JoinedHow,
+        before: Option<Cursor>,
+        page: &Page,
+    ) {
+        self.tails.insert((socket, room.clone()), page.cursor);
+        if let Some(broken) = hole(&page.entries) {
+            record.violate(I4, format!("tab {tab}, {room:?}: a page with a hole at {broken}"));
+        }
+        match how {
+            JoinedHow::Resumed => {
+                let start = page.entries.first().map_or(page.cursor, |first| Cursor {
+                    seq: first.seq - 1,
+                    id: first.prev,
+                    epoch: first.epoch,
+                });
+                if before != Some(start) {
+                    record
+                        .violate(I4, format!("tab {tab}, {room:?}: asked for what follows {before:?}, got {start:?}"));
+                }
+            }
+            JoinedHow::Jumped if before.is_none_or(|before| page.cursor.seq <= before.seq + RESUME_MAX) => {
+                record.violate(I4, format!("tab {tab}, {room:?}: a jump from {before:?} to {}", page.cursor.seq));
+            }
+            JoinedHow::Reset if record.set_back.is_empty() => {
+                record.violate(I4, format!("tab {tab}, {room:?}: a reset from {before:?} although nothing was lost"));
+            }
+            JoinedHow::Jumped | JoinedHow::Reset | JoinedHow::Newest => {}
+        }
+        if how != JoinedHow::Resumed {
+            self.told = Some(room.clone());
+        }
+    }
+
+    /// What became of the timelines.
+    pub fn look(&mut self, record: &mut Record, tab: usize, session: &Session) {
+        let keys: Vec<_> = session.rooms().into_iter().map(|line| line.room.key).collect();
+        self.models.retain(|key, _| keys.contains(key));
+        for key in keys {
+            let Some(timeline) = session.timeline(&key) else {
+                self.models.remove(&key);
+                continue;
+            };
+            let (cursor, first) = (timeline.cursor(), timeline.first_seq());
+            let was = self.models.insert(key.clone(), (cursor, first));
+            if was == Some((cursor, first)) {
+                continue;
+            }
+            let entries: Vec<_> = timeline.entries().cloned().collect();
+            if let Some(seq) = hole::<Arc<Entry>>(&entries) {
+                record.violate(I4, format!("tab {tab}, {key:?}: the list has a hole at {seq}"));
+            }
+            if let Some((was, _)) = was {
+                let grew = cursor == was
+                    || (cursor.epoch == was.epoch && cursor.seq > was.seq && timeline.has(was) == Some(true));
+                if !grew && self.told.as_ref() != Some(&key) {
+                    let what = format!("tab {tab}, {key:?}: the tail went from {was:?} to {cursor:?} without a word");
+                    record.violate(I4, what);
+                }
+            }
+            for entry in &entries {
+                record.show(tab, &key, entry);
+            }
+        }
+        self.told = None;
+    }
+}
+
+/// The seq of the first entry that does not follow the one before.
+fn hole<E: Borrow<Entry>>(entries: &[E]) -> Option<u64> {
+    let broken = entries.windows(2).find(|two| !two[0].borrow().cursor().precedes(two[1].borrow()));
+    broken.map(|two| two[1].borrow().seq)
+}
