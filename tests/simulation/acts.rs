@@ -66,7 +66,7 @@ impl Tab {
         self.session.read_to(seq);
     }
 
-    fn say(&mut self) {
+    pub(super) fn say(&mut self) {
         let keys = self.keys();
         let Some(room) = self.chance.pick(&keys).cloned() else { return };
         if !self.session.open(&room) {

@@ -49,6 +49,7 @@ impl Nemesis {
             64..70 => self.touch(Self::restart),
             70..76 => self.keep(),
             76..80 => self.set_back(),
+            80..86 => self.touch(Self::deafen),
             _ => {}
         }
     }
@@ -63,6 +64,7 @@ impl Nemesis {
         }
         for link in self.world.links() {
             link.stall(false);
+            link.delay.set(self.world.setup.delay);
         }
     }
 
@@ -144,6 +146,17 @@ impl Nemesis {
                 world.store.faults().heal(number);
             },
         )
+    }
+
+    /// It writes as ever, and is neither told anything nor answered when it asks.
+    fn deafen(&mut self, slot: usize, time: Duration) -> JoinHandle<()> {
+        let end = |world: &World, number| world.store.faults().plan(number, Plan::default());
+        let begin = |world: &World, number| {
+            let others = Requests { refused: 1_000, ..Requests::default() };
+            let events = Events { lost: 1_000, ..Events::default() };
+            world.store.faults().plan(number, Plan { others, events, ..Plan::default() });
+        };
+        self.hold(slot, time + SECOND * 5, "deaf", begin, end)
     }
 
     fn hold(

@@ -21,6 +21,13 @@ use tokio::{
 /// How long everything may take to be as it should be once all faults are over: an instance that died counts for 15 s and is
 /// looked for every 10, a client waits for up to 15 s between two tries, and for 10 for an answer to one.
 const HEALED: Duration = Duration::from_secs(45);
+/// Where nothing is wrong, a message is everywhere by then, and counted: no clock of the product's that mends what was missed
+/// comes round so soon.
+const PROMPT: Duration = Duration::from_secs(3);
+/// How long the tabs take to notice that they are asked for a message.
+const ANSWERED: Duration = Duration::from_millis(500);
+/// How often they are.
+const ROUNDS: u32 = 3;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// What came of a run.
@@ -75,18 +82,14 @@ async fn live(seed: u64, steps: u64) -> Outcome {
     world.busy.set(false);
     nemesis.end().await;
     world.trace.line(format_args!("peace"));
-    let began = Instant::now();
-    let mut left = Vec::new();
-    while began.elapsed() < HEALED {
-        sleep(LOOK).await;
-        left = checker::unsettled(&world, &tabs(&seats)).await;
-        if left.is_empty() {
+    let recovered = settle(&world, &seats, HEALED).await;
+    for _ in 0..ROUNDS {
+        if !world.record.borrow().violations.is_empty() {
             break;
         }
-    }
-    let recovered = began.elapsed();
-    for (invariant, what) in left {
-        world.record.borrow_mut().violate(invariant, format!("still so after {recovered:?}: {what}"));
+        world.asked.set(world.asked.get() + 1);
+        sleep(ANSWERED).await;
+        settle(&world, &seats, PROMPT).await;
     }
     checker::verdict(&world, &tabs(&seats));
     let violations = std::mem::take(&mut world.record.borrow_mut().violations);
@@ -97,44 +100,73 @@ async fn live(seed: u64, steps: u64) -> Outcome {
     Outcome { trace: world.trace.take(), violations, entries, recovered }
 }
 
+/// Waits until everything is as it should be, and says how long that took.
+async fn settle(world: &World, seats: &Seats, within: Duration) -> Duration {
+    let began = Instant::now();
+    loop {
+        let left = checker::unsettled(world, &tabs(seats)).await;
+        if left.is_empty() {
+            return began.elapsed();
+        }
+        if began.elapsed() >= within {
+            let violate = |(invariant, what)| {
+                world.record.borrow_mut().violate(invariant, format!("still so after {within:?}: {what}"));
+            };
+            left.into_iter().for_each(violate);
+            return within;
+        }
+        sleep(LOOK).await;
+    }
+}
+
 fn tabs(seats: &Seats) -> Vec<Rc<State>> {
     seats.borrow().iter().map(|seat| seat.borrow().clone()).collect()
 }
 
-/// Comes, talks in one or two tabs, and may sign out in one of them.
+/// Comes, talks in one or two tabs, may sign out in one of them, and comes again as somebody else.
 async fn person_lives(person: usize, world: Rc<World>, seats: Seats, mut chance: Chance) {
-    let room = ROOMS[chance.below(ROOMS.len())];
-    let mut cookie = None;
-    for turn in 0.. {
-        // An answer that was lost leaves the name taken by a session nobody has.
-        cookie = http::sign_in(&world, chance.fork(), &format!("p{person}-{turn}"), room).await;
-        if cookie.is_some() || !world.busy.get() {
-            break;
+    for life in 0.. {
+        let room = ROOMS[chance.below(ROOMS.len())];
+        let Some(cookie) = sign_in(&world, &format!("p{person}-{life}"), room, &mut chance).await else { return };
+        for nth in 0..=chance.below(2) {
+            let id = seats.borrow().len();
+            let (world, cookie, chance, seat) = (world.clone(), cookie.clone(), chance.fork(), Seat::default());
+            seats.borrow_mut().push(seat.clone());
+            let room = if nth == 0 { room } else { ROOMS[(person + nth) % ROOMS.len()] };
+            spawn_local(async move {
+                match Tab::open(id, world, cookie, room, chance, seat.clone()).await {
+                    Some(tab) => tab.live().await,
+                    None => *seat.borrow_mut() = Rc::new(State { signed_out: true, ..State::default() }),
+                }
+            });
         }
-    }
-    let Some(cookie) = cookie else { return };
-    for nth in 0..=chance.below(2) {
-        let id = seats.borrow().len();
-        let (world, seats, cookie, chance) = (world.clone(), seats.clone(), cookie.clone(), chance.fork());
-        let seat = Seat::default();
-        seats.borrow_mut().push(seat.clone());
-        let room = if nth == 0 { room } else { ROOMS[(person + nth) % ROOMS.len()] };
-        spawn_local(async move {
-            match Tab::open(id, world, cookie, room, chance, seat.clone()).await {
-                Some(tab) => tab.live().await,
-                None => *seat.borrow_mut() = Rc::new(State { signed_out: true, ..State::default() }),
-            }
-        });
-    }
-    if chance.happens(250) {
+        if chance.happens(400) {
+            return;
+        }
         sleep(Duration::from_secs(10) + chance.within(Duration::from_secs(40))).await;
-        if world.busy.get() {
-            sign_out(&world, &cookie, chance).await;
+        if !world.busy.get() {
+            return;
         }
+        sign_out(&world, &cookie, &mut chance).await;
     }
 }
 
-async fn sign_out(world: &Rc<World>, cookie: &str, mut chance: Chance) {
+/// Signs in under some name; the cookie, unless everything comes to its end.
+async fn sign_in(world: &Rc<World>, name: &str, room: &str, chance: &mut Chance) -> Option<String> {
+    // An answer that was lost leaves the name taken by a session nobody has.
+    for turn in 0.. {
+        if !world.busy.get() {
+            return None;
+        }
+        let cookie = http::sign_in(world, chance.fork(), &format!("{name}-{turn}"), room).await;
+        if cookie.is_some() {
+            return cookie;
+        }
+    }
+    None
+}
+
+async fn sign_out(world: &Rc<World>, cookie: &str, chance: &mut Chance) {
     let who = world.record.borrow().cookies.get(cookie).copied();
     let Some(who) = who else { return };
     world.trace.line(format_args!("{who} signs out"));

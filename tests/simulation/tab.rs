@@ -65,6 +65,8 @@ pub struct Tab {
     /// What a browser would keep over a reload.
     storage: Option<Saved>,
     pub(super) written: u64,
+    /// Of the messages it was asked for, those it wrote.
+    answered: u32,
     pub(super) state: Seat,
     /// How long a pause between two acts may be.
     pub(super) pause: Duration,
@@ -97,6 +99,7 @@ impl Tab {
             started: Instant::now(),
             storage: None,
             written: 0,
+            answered: 0,
             state,
             pause: Duration::from_millis(*chance.pick(&[300, 1_500, 6_000])?),
             chance,
@@ -127,6 +130,11 @@ impl Tab {
                 }
                 // Somebody may look at the state.
                 () = sleep_until(next_look), if !self.world.busy.get() => {
+                    if self.answered < self.world.asked.get() {
+                        self.answered += 1;
+                        self.say();
+                        self.after();
+                    }
                     self.report();
                     next_look = Instant::now() + LOOK;
                 }
@@ -135,6 +143,7 @@ impl Tab {
         }
         self.world.trace.line(format_args!("tab {} is signed out", self.id));
         self.world.record.borrow_mut().abandon(|it| it.tab == self.id);
+        self.wires.clear();
         *self.state.borrow_mut() = Rc::new(State { signed_out: true, ..State::default() });
     }
 

@@ -38,6 +38,8 @@ pub struct World {
     pub chance: RefCell<Chance>,
     /// Whether anybody still does anything.
     pub busy: Cell<bool>,
+    /// How many messages each tab was asked for since nobody does anything by themselves.
+    pub asked: Cell<u32>,
     /// `None`: it is not there.
     servers: RefCell<Vec<Option<Server>>>,
     links: RefCell<Vec<Rc<Link>>>,
@@ -55,6 +57,7 @@ impl World {
             record: RefCell::default(),
             chance: RefCell::new(Chance::new(seed.rotate_left(32))),
             busy: Cell::new(true),
+            asked: Cell::new(0),
             servers: RefCell::default(),
             links: RefCell::default(),
         });
