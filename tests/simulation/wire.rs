@@ -66,19 +66,20 @@ async fn serve(
     request.headers_mut().insert(COOKIE, cookie.parse().ok()?);
     let (ws, _) = client_async(request, world.connect(chance)?).await.ok()?;
     let (mut sink, mut stream) = ws.split();
-    let mut code = None;
-    loop {
-        tokio::select! {
-            biased;
-            line = lines.recv() => {
-                let Some(line) = line else {
-                    // The session closed it: say so, and hear nothing more.
-                    let _ = sink.close().await;
-                    return None;
-                };
-                sink.send(Message::text(line)).await.ok()?;
+    // As a browser does, it reads on while what it writes is not taken.
+    let write = async {
+        while let Some(line) = lines.recv().await {
+            if sink.send(Message::text(line)).await.is_err() {
+                return;
             }
-            message = stream.next() => match message {
+        }
+        // The session closed it: say so, and hear nothing more.
+        let _ = sink.close().await;
+    };
+    let read = async {
+        let mut code = None;
+        loop {
+            match stream.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let frame = serde_json::from_str(&text).expect("a frame that is not of the protocol");
                     let _ = events.send(Event::Frame(id, Box::new(frame)));
@@ -86,7 +87,12 @@ async fn serve(
                 Some(Ok(Message::Close(frame))) => code = frame.map(|frame| frame.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return code,
-            },
+            }
         }
+    };
+    tokio::select! {
+        biased;
+        code = read => code,
+        () = write => None,
     }
 }
