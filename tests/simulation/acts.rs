@@ -66,6 +66,14 @@ impl Tab {
         self.session.read_to(seq);
     }
 
+    pub(super) fn read_all(&mut self) {
+        for key in self.keys() {
+            if self.session.open(&key) {
+                self.session.read_to(u64::MAX);
+            }
+        }
+    }
+
     pub(super) fn say(&mut self) {
         let keys = self.keys();
         let Some(room) = self.chance.pick(&keys).cloned() else { return };

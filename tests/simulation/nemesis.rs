@@ -87,6 +87,7 @@ impl Nemesis {
         if let Some(number) = self.chance.pick(&numbers) {
             self.world.trace.line(format_args!("fault: {number} has {plan:?}"));
             self.world.store.faults().plan(*number, plan);
+            self.world.record.borrow_mut().missed |= events.lost > 0;
         }
     }
 
@@ -155,6 +156,7 @@ impl Nemesis {
             let others = Requests { refused: 1_000, ..Requests::default() };
             let events = Events { lost: 1_000, ..Events::default() };
             world.store.faults().plan(number, Plan { others, events, ..Plan::default() });
+            world.record.borrow_mut().missed = true;
         };
         self.hold(slot, time + SECOND * 5, "deaf", begin, end)
     }

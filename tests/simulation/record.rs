@@ -67,6 +67,9 @@ pub struct Record {
     pub set_back: Vec<u64>,
     /// When each person was told that they are signed out.
     pub signed_out: BTreeMap<UserId, u64>,
+    /// Whether instances missed what is told to each once. A mark that somebody raised is news to other tabs then only with the
+    /// next one.
+    pub missed: bool,
     /// Whose session each cookie is.
     pub cookies: BTreeMap<String, UserId>,
     pub violations: Vec<(Invariant, String)>,

@@ -83,7 +83,8 @@ async fn live(seed: u64, steps: u64) -> Outcome {
     nemesis.end().await;
     world.trace.line(format_args!("peace"));
     let recovered = settle(&world, &seats, HEALED).await;
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
+        world.read_all.set(round == ROUNDS);
         if !world.record.borrow().violations.is_empty() {
             break;
         }

@@ -133,6 +133,9 @@ impl Tab {
                     if self.answered < self.world.asked.get() {
                         self.answered += 1;
                         self.say();
+                        if self.world.read_all.get() {
+                            self.read_all();
+                        }
                         self.after();
                     }
                     self.report();

@@ -40,6 +40,8 @@ pub struct World {
     pub busy: Cell<bool>,
     /// How many messages each tab was asked for since nobody does anything by themselves.
     pub asked: Cell<u32>,
+    /// Whether each tab has to read all there is, once.
+    pub read_all: Cell<bool>,
     /// `None`: it is not there.
     servers: RefCell<Vec<Option<Server>>>,
     links: RefCell<Vec<Rc<Link>>>,
@@ -58,6 +60,7 @@ impl World {
             chance: RefCell::new(Chance::new(seed.rotate_left(32))),
             busy: Cell::new(true),
             asked: Cell::new(0),
+            read_all: Cell::new(false),
             servers: RefCell::default(),
             links: RefCell::default(),
         });
