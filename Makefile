@@ -2,11 +2,11 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dev test simulate lint chaos chaos-mutants advisories screenshots lighthouse switch icons docker clean
+.PHONY: help run build dev test simulate lint chaos chaos-mutants simulate-mutants advisories screenshots lighthouse switch icons docker clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-	  printf '  make %-13s %s\n' "$$name" "$$text"; done
+	  printf '  make %-16s %s\n' "$$name" "$$text"; done
 
 run: ## Build if need be, then serve http://127.0.0.1:3000 (PORT=…, ARGS="…")
 	@scripts/run.sh $(ARGS)
@@ -34,6 +34,9 @@ advisories: ## What is known against the crates in Cargo.lock (asks the RustSec 
 
 chaos-mutants: ## Prove that the chaos finds deliberate bugs (ONLY="name…", SEED=…)
 	@scripts/chaos-mutants.sh $(ONLY)
+
+simulate-mutants: ## Prove that the simulation finds deliberate bugs (ONLY="name…", SECS=…)
+	@scripts/simulate-mutants.sh $(ONLY)
 
 screenshots: ## Take a picture of every state of the page (ONLY=…): end2end/screenshots/, a few in docs/screenshots/
 	@scripts/browser.sh screenshots

@@ -18,7 +18,8 @@ if [ "${1:-}" = --no-control ]; then
   control=
   shift
 fi
-all=(bench/mutants/*.patch)
+# Those that the chaos finds; the others are the simulation's, see simulate-mutants.sh.
+mapfile -t all < <(grep -l '^Caught-by: ' bench/mutants/*.patch)
 if [ $# -eq 0 ]; then
   set -- "${all[@]}"
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatting, lints, licences and sources of crates, types, shell scripts, that the deliberate bugs of the chaos can be put in, and
+# Formatting, lints, licences and sources of crates, types, shell scripts, that the deliberate bugs of the chaos and the simulation can be put in, and
 # that nothing names a machine it was written on.
 
 # shellcheck source=lib.sh
@@ -20,7 +20,7 @@ say "shellcheck"
 shellcheck scripts/*.sh .ci/run
 say "TypeScript"
 npm --prefix end2end --silent run check
-say "the chaos's deliberate bugs fit the code"
+say "the deliberate bugs of chaos and simulation fit the code"
 for bug in bench/mutants/*.patch; do
   patch --dry-run --silent --strip=1 <"$bug" || die "$bug does not apply any more: write it anew"
 done
