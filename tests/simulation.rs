@@ -42,7 +42,7 @@ use std::{env, process::Command, time::Instant};
 /// For how many seconds of its clock everything is broken, unless that is said.
 const STEPS: u64 = 60;
 /// Seeds of a plain run of the tests.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 24;
 
 fn setting(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))

@@ -76,8 +76,12 @@ fn truth(tabs: &Tabs) -> BTreeMap<RoomKey, BTreeSet<UserId>> {
     truth
 }
 
-/// Every tab counts what the store says that its person has not read.
+/// Every tab counts what the store says that its person has not read. Unless the store was set back: marks go by place, what stands
+/// there may be another entry by now, and of a room that lost no entry nobody is told that its marks are older.
 async fn marks(world: &World, tab: usize, me: UserId, state: &State, left: &mut Vec<(Invariant, String)>) {
+    if !world.record.borrow().set_back.is_empty() {
+        return;
+    }
     let places: Vec<_> = state.rooms.iter().map(|room| (room.key.clone(), u64::MAX)).collect();
     let Ok(readings) = world.observer.readings(me, &places).await else { return };
     let missed = world.record.borrow().missed && !world.read_all.get();

@@ -14,6 +14,10 @@ use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 /// How long what says so may be on its way: links stand still for a while.
 const MOVES_WITHIN_MS: u64 = 30_000;
 
+/// More frames within a millisecond than any run has cause for: the two sides answer each other without end, and the clock, which
+/// waits for them, stands still.
+const FLOOD: u32 = 5_000;
+
 #[derive(Default)]
 pub struct Eye {
     /// Where each socket's live tail is in each room.
@@ -26,6 +30,8 @@ pub struct Eye {
     moves: BTreeMap<SocketId, u64>,
     /// The room whose log the frame at hand replaces.
     told: Option<RoomKey>,
+    /// The moment of the latest frame, and how many came in it.
+    burst: (u64, u32),
 }
 
 impl Eye {
@@ -54,6 +60,10 @@ impl Eye {
     /// A frame that arrived, before the tab takes it in.
     pub fn incoming(&mut self, record: &mut Record, tab: usize, socket: SocketId, frame: &ServerFrame, now: u64) {
         self.told = None;
+        self.burst = if self.burst.0 == now { (now, self.burst.1 + 1) } else { (now, 1) };
+        if self.burst.1 == FLOOD {
+            record.violate(I4, format!("tab {tab}.{socket} is flooded"));
+        }
         if let Some(by) = self.moves.get(&socket).filter(|by| now > **by + MOVES_WITHIN_MS) {
             record.violate(Moves, format!("tab {tab}.{socket} was to be told to move, or to be gone, by {by}"));
             self.moves.remove(&socket);
@@ -121,6 +131,10 @@ impl Eye {
         if how != JoinedHow::Resumed {
             self.told = Some(room.clone());
         }
+    }
+
+    pub fn is_flooded(&self) -> bool {
+        self.burst.1 >= FLOOD
     }
 
     /// What became of the timelines.

@@ -111,7 +111,7 @@ impl Tab {
         self.after();
         let mut next_act = Instant::now() + self.chance.within(self.pause);
         let mut next_look = Instant::now();
-        while self.session.link() != Link::SignedOut {
+        while self.session.link() != Link::SignedOut && !self.eye.is_flooded() {
             let wake = self.session.next_wake().map(|ms| self.started + Duration::from_millis(ms));
             tokio::select! {
                 biased;
