@@ -9,7 +9,10 @@ use super::{
     world::{START, World},
 };
 use crate::memory_store::Log;
-use app::domain::{Entry, RoomKey, UserId};
+use app::{
+    domain::{Entry, RoomKey, UserId},
+    protocol::IN_FLIGHT_MAX,
+};
 use hubbub::engine::Reads;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -159,7 +162,8 @@ fn as_shown(record: &mut Record, there: &BTreeSet<Place>) {
     }
 }
 
-/// Everything that was written is one entry, or its writer knows that it is none.
+/// Everything that was written is one entry, or its writer knows that it is none. Of those that a tab knew to be there it remembers
+/// only the last, should the store lose them.
 fn accounted_for(record: &mut Record, logs: &[Log], tabs: &Tabs) {
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in logs.iter().flat_map(|log| &log.entries) {
@@ -176,7 +180,13 @@ fn accounted_for(record: &mut Record, logs: &[Log], tabs: &Tabs) {
         let open = tabs[it.tab].me.is_some();
         if times > 1 {
             found.push((I3, format!("{text:?} is there {times} times")));
-        } else if times == 0 && !known.contains(text) && !it.discarded && !it.abandoned && open {
+        } else if times == 0
+            && !known.contains(text)
+            && !it.discarded
+            && !it.abandoned
+            && open
+            && record.landed_since(text) < IN_FLIGHT_MAX
+        {
             found.push((I9, format!("{text:?} is gone without a word: {it:?}")));
         }
     }

@@ -58,6 +58,8 @@ pub struct Record {
     /// What was sent under each number; `None` for a void alone.
     pub sent: BTreeMap<Slot, Option<String>>,
     pub acks: BTreeMap<Slot, Cursor>,
+    /// When, among all of them, a tab got to know last that a message is in the log.
+    pub landed: BTreeMap<String, u64>,
     /// Numbers of which their sender was told that they are no message.
     pub voided: BTreeSet<Slot>,
     /// What any tab showed, and which tab first.
@@ -120,6 +122,9 @@ impl Record {
         if !self.sent.contains_key(slot) {
             self.violate(Invariant::I6, format!("an acknowledgement of {slot:?}, which nobody sent"));
         }
+        if let Some(text) = self.sent.get(slot).cloned().flatten() {
+            self.land(text);
+        }
         if let Some(before) = self.acks.insert(slot.clone(), at)
             && before != at
             && !self.lost.contains(&place(&slot.room, before))
@@ -128,11 +133,31 @@ impl Record {
         }
     }
 
+    fn land(&mut self, text: String) {
+        self.orders += 1;
+        self.landed.insert(text, self.orders);
+    }
+
+    /// How many messages of the same tab and room it got to know of since it did of this one, which is one of them.
+    pub fn landed_since(&self, text: &str) -> usize {
+        let (Some(then), Some(it)) = (self.landed.get(text), self.submitted.get(text)) else { return 0 };
+        let same = |text: &String| {
+            self.submitted.get(text).is_some_and(|other| (other.tab, &other.room) == (it.tab, &it.room))
+        };
+        self.landed.iter().filter(|(text, when)| *when >= then && same(text)).count()
+    }
+
     /// A tab shows these from now on.
     pub fn show(&mut self, tab: usize, room: &RoomKey, entry: &Arc<Entry>) {
         let (_, shown) = self.shown.entry(place(room, entry.cursor())).or_insert_with(|| (tab, entry.clone()));
         if shown != entry {
             self.violate(Invariant::I2, format!("{entry:?} reads differently in tab {tab}"));
+        }
+        // One's own entry in the log is as good as an acknowledgement.
+        if let Some(text) = entry.text().filter(|text| self.submitted.get(*text).is_some_and(|it| it.tab == tab))
+            && !self.landed.contains_key(text)
+        {
+            self.land(text.to_owned());
         }
     }
 

@@ -21,6 +21,8 @@ use tokio::{
 /// How long everything may take to be as it should be once all faults are over: an instance that died counts for 15 s and is
 /// looked for every 10, a client waits for up to 15 s between two tries, and for 10 for an answer to one.
 const HEALED: Duration = Duration::from_secs(45);
+/// The longest wait of a client before it tries something again.
+const CALM: Duration = Duration::from_secs(16);
 /// Where nothing is wrong, a message is everywhere by then, and counted: no clock of the product's that mends what was missed
 /// comes round so soon.
 const PROMPT: Duration = Duration::from_secs(3);
@@ -83,6 +85,8 @@ async fn live(seed: u64, steps: u64) -> Outcome {
     nemesis.end().await;
     world.trace.line(format_args!("peace"));
     let recovered = settle(&world, &seats, HEALED).await;
+    // Something may be owed that nobody sees, such as a number that is to be void.
+    sleep(CALM).await;
     for round in 1..=ROUNDS {
         world.read_all.set(round == ROUNDS);
         if !world.record.borrow().violations.is_empty() {
