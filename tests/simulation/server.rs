@@ -6,6 +6,7 @@ use crate::{
 };
 use clap::Parser;
 use hubbub::{
+    chat::Chat,
     config::Config,
     engine::{Engine, Live, Random},
     http::{AppState, Serving, Site},
@@ -42,8 +43,9 @@ fn assemble(
     let site = site();
     let lifetime = format!("{}s", lifetime.as_secs());
     let config = Config::parse_from(["hubbub", "--limits", "0", "--socket-lifetime", &lifetime]);
-    let hub = Hub::start_with(engine, &config, random);
-    let state = AppState::new(hub.clone(), config, Site::open(site.path().to_owned(), None).unwrap(), 3000);
+    let chat = Chat::start_with(engine, &config, random);
+    let hub = chat.hub.clone();
+    let state = AppState::new(chat, config, Site::open(site.path().to_owned(), None).unwrap(), 3000);
     (hub, Serving::new(state, 256, stop.clone()))
 }
 
