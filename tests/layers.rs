@@ -107,7 +107,7 @@ fn planted_arrows_and_circles_are_found() {
 fn crates_depend_on_what_is_below_them() {
     let tree = |name: &str| {
         let args =
-            ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{lib}", "--package", name];
+            ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{lib}", "--package", name];
         let output = Command::new(env!("CARGO")).args(args).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<BTreeSet<_>>()
@@ -135,7 +135,7 @@ fn crates_depend_on_what_is_below_them() {
 #[test]
 fn every_crate_is_tested_by_default() {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--offline", "--no-deps", "--format-version", "1"])
+        .args(["metadata", "--locked", "--no-deps", "--format-version", "1"])
         .output()
         .unwrap();
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
