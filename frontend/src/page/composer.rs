@@ -69,9 +69,7 @@ pub fn take_over(chat: Chat, handles: Handles) {
     }
     composer.drafts();
     composer.grow();
-    // A message that was asked for by its address is about to get the focus, be this script sooner than the browser with that.
-    let is_asked_for = chat.target.with_untracked(Option::is_some);
-    if !is_asked_for && focus_is_free() && matches_media("(pointer: fine)") {
+    if focus_is_free() && matches_media("(pointer: fine)") {
         let _ = field.focus();
     }
 }
