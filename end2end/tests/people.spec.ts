@@ -169,7 +169,7 @@ test('a long name that runs from right to left is cut at its end', async ({ page
       return it.scrollWidth > it.clientWidth && letter.right <= box.right + 1 && letter.left >= box.left - 1;
     });
   expect(await begins('.head h1 bdi')).toBe(true);
-  await page.goto(`${server.url}/rooms?q=${encodeURIComponent('غرفة')}`);
+  await page.goto(`${server.url}/rooms?q=${encodeURIComponent(room)}`);
   expect(await begins('.last bdi:last-child')).toBe(true);
 });
 

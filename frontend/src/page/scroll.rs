@@ -66,7 +66,9 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) -> Option<Keeper
             to_end(chat, handles);
         }
     });
-    let mut shown = None;
+    // At once, be this script sooner than the browser, which brings it into view by its focus: where the older part around it ends
+    // nobody is yet, and the composer is not to have the focus.
+    let mut shown = untrack(|| show_target(chat, handles, None));
     effect(move || shown = show_target(chat, handles, shown));
     effect(move || {
         let at_end = handles.at_end.get();
