@@ -1,9 +1,8 @@
 //! What a page is rendered from.
 //!
-//! The server fills a [`PageData`] and renders the app from it; the browser reads the same value back out of the page
-//! and hydrates. Messages are not sent a second time: everything but the entries of [`Opening::page`] travels as JSON in
-//! the page's head, the entries are read from the rendered rows (`page_data` in `frontend`). That is trusted only while the document
-//! is what the server made; else the whole value is asked for as JSON, at the address of the page.
+//! The server fills a [`PageData`] and renders the app from it; the browser reads the same value, which travels as JSON in the
+//! page's head, and hydrates. The document is output: nothing is read back from it. Where the JSON itself was changed on its way,
+//! it is asked for again at the address of the page.
 
 #[cfg(feature = "ssr")]
 use crate::density::Density;
@@ -58,6 +57,16 @@ pub struct PageData {
 }
 
 impl PageData {
+    /// What of it may be sent: a room only to somebody who is signed in, to anybody else the door.
+    #[cfg(feature = "ssr")]
+    #[must_use]
+    pub fn admitted(mut self) -> Self {
+        if self.me.is_none() && matches!(self.screen, Screen::Room(_)) {
+            self.screen = Screen::Door(Door::default());
+        }
+        self
+    }
+
     /// How the reader of this page tells the time.
     pub fn dial(&self) -> Dial<'_> {
         Dial { zone: &self.zone, halves: self.halves }

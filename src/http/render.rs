@@ -63,7 +63,8 @@ pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, mut
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
         screen,
-    };
+    }
+    .admitted();
     let (site, encodings, wants_data) = (state.site.clone(), visitor.encodings.clone(), visitor.wants_data);
     let runtime = Handle::current();
     let work = move || {

@@ -85,7 +85,6 @@ pub async fn load(world: &Rc<World>, chance: Chance, cookie: &str, path: &str) -
     if head.starts_with("HTTP/1.1 303 ") {
         return Load::SignedOut;
     }
-    // Not as the whole page: there the entries stand in its rows.
     match serde_json::from_str::<Data>(body) {
         Ok(Data { me: Some(me), screen: Screen { opening: Some(opening) } }) => Load::Page(me, Box::new(opening)),
         Ok(Data { me: None, .. }) if head.starts_with("HTTP/1.1 2") => Load::SignedOut,

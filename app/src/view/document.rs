@@ -3,7 +3,7 @@
 use super::{
     App, head, panels,
     parts::{BRAND, rcdata},
-    sum::sum,
+    sum::sums,
 };
 use crate::{
     i18n::Strings,
@@ -28,6 +28,7 @@ pub struct Assets {
 ///
 /// Call it within an [`Owner`]; it provides `page` and `nonce` as context there.
 pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView + use<> {
+    let page = page.admitted();
     let strings = page.lang.strings();
     let lang = page.lang.tag();
     let (theme, density) = (page.theme, page.density);
@@ -60,9 +61,9 @@ pub fn document(page: PageData, assets: &Assets, nonce: Nonce) -> impl IntoView 
     let stopped = is_room.then(|| stopped(strings));
     let reload = assets.reload.clone().map(|options| view! { <AutoReload options/> });
     provide_context(page);
-    // A room's script finds out by the sum whether anything was changed since.
+    // A room's script finds out by the sums what was changed since.
     let app = view! { <App/> }.to_html();
-    let sum = is_room.then(|| sum(&data, &app).to_string());
+    let sum = is_room.then(|| sums(&data, &app).map(|sum| sum.to_string()).join(" "));
     let live = view! { <div id=LIVE_ID data-sum=sum inner_html=app></div> }.to_html();
     // Cloudflare is asked to leave what people wrote as it is, addresses too.
     let body =

@@ -58,8 +58,8 @@ fn App() -> impl IntoView {
             room::room(&drawn, &screen.post, page.halves).into_any()
         }
         (Screen::Door(door), _) => door::door(door, &page).into_any(),
-        // Only somebody who is signed in is shown a room.
-        (Screen::Room(_), None) => door::door(crate::page::Door::default(), &page).into_any(),
+        // See `PageData::admitted`.
+        (Screen::Room(_), None) => ().into_any(),
         (Screen::Rooms(screen), _) => rooms::rooms(screen, &page).into_any(),
         (Screen::People(screen), _) => everyone::everyone(screen, &page).into_any(),
         (Screen::Problem(problem), _) => problem::problem(problem, &page).into_any(),

@@ -4,11 +4,12 @@
 //! that took such a page over would lose its place in it, or take for a message what nobody wrote. So `head/page.js` adds the
 //! document up as it finds it, and this module what the server sends: the same numbers in the same order.
 
-/// Of the page's data and of what was rendered from it. Only what Leptos writes has to be understood: quoted attributes, comments,
-/// few character references.
-pub fn sum(data: &str, html: &str) -> u32 {
+/// Of the page's data, and of that with what was rendered from it. Only what Leptos writes has to be understood: quoted attributes,
+/// comments, few character references.
+pub fn sums(data: &str, html: &str) -> [u32; 2] {
     let mut sum = Sum(0x811c_9dc5);
     sum.add(data);
+    let of_data = sum.0;
     let mut rest = html;
     while let Some((text, tag)) = rest.split_once('<') {
         sum.text(text);
@@ -27,7 +28,7 @@ pub fn sum(data: &str, html: &str) -> u32 {
         };
     }
     sum.text(rest);
-    sum.0
+    [of_data, sum.0]
 }
 
 /// What comes after the first `end`.
@@ -58,15 +59,13 @@ impl Sum {
         self.add("1");
         self.add(name);
         while let Some(at) = rest.find(['"', '>']) {
-            let (before, after) = (&rest[..at], &rest[at + 1..]);
+            let after = &rest[at + 1..];
             if rest.as_bytes()[at] == b'>' {
                 rest = after;
                 break;
             }
-            let Some((value, behind)) = after.split_once('"') else { return "" };
-            if before.ends_with(" data-name=") {
-                self.add(&decoded(value));
-            }
+            // Whoever changes an attribute changes nothing that a script builds upon.
+            let Some((_, behind)) = after.split_once('"') else { return "" };
             rest = behind;
         }
         // In it everything is text, and a line feed at the beginning is none of it.
@@ -139,30 +138,30 @@ mod tests {
             ("<p>a</p>b", &["1p", "3a", "3b"][..]),
             ("<p></p><!><!--x--><br>", &["1p", "8", "8x", "1br"]),
             ("&lt;&amp;&#x27;&#39;&quot;&gt;&hearts;&", &["3<&''\">&hearts;&"]),
-            (r#"<i title="a > b" hidden data-name="&lt;kim@x.y&gt;" data-n="1">🎉</i>"#, &["1i<kim@x.y>", "3🎉"]),
+            (r#"<i title="a > b" hidden data-n="1">🎉</i>"#, &["1i", "3🎉"]),
             ("<textarea id=\"t\">\n\n<b>&amp;</textarea>.", &["1textarea", "3\n<b>&", "3."]),
             ("<textarea></textarea><svg viewBox=\"0\"><path d=\"M1\"></path></svg>", &["1textarea", "1svg", "1path"]),
         ] {
-            assert_eq!(sum("{}", html), of("{}", nodes), "{html}");
+            assert_eq!(sums("{}", html), [of("{}", &[]), of("{}", nodes)], "{html}");
         }
     }
 
     #[test]
     fn whatever_is_rewritten_changes_the_sum() {
-        let page = "<main><!><p data-name=\"kim\">write to a@b.c</p></main>";
+        let sum = |data: &str, html: &str| sums(data, html)[1];
+        let page = "<main><!><p>write to a@b.c</p></main>";
         for rewritten in [
             page.replace("write to a@b.c", "<font><font>write to a@b.c</font></font>"),
             page.replace("a@b.c", "[email protected]"),
             page.replace("<!>", ""),
             page.replace("</p>", "</p><grammarly-extension></grammarly-extension>"),
-            page.replace("kim", "lee"),
         ] {
             assert_ne!(sum("{}", page), sum("{}", &rewritten), "{rewritten}");
         }
         assert_ne!(sum("{}", page), sum("{ }", page));
         assert_eq!(
             sum("{}", page),
-            sum("{}", &page.replace("<p ", "<p data-gramm=\"false\" ")),
+            sum("{}", &page.replace("<p", "<p data-gramm=\"false\"")),
             "attributes hurt nobody"
         );
     }

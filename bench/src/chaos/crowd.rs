@@ -8,7 +8,7 @@ use super::{
 };
 use app::{
     domain::{Cursor, EntryId, Epoch, ProducerId, UserId},
-    protocol::{ClientFrame, ServerFrame},
+    protocol::{ClientFrame, Page, ServerFrame},
 };
 use std::{cell::Cell, rc::Rc, time::Duration};
 use tokio::{
@@ -180,11 +180,11 @@ pub async fn read_back(shared: Rc<Shared>, mut probes: tokio::sync::mpsc::Unboun
         };
         let mut record = shared.record.borrow_mut();
         let now = record.now();
-        let top = page.screen.opening.page.cursor;
-        let listed = top.seq < probe.at.seq + page.screen.opening.page.entries.len().max(40) as u64;
+        let Page { entries, cursor: top, .. } = &page.screen.opening.page;
+        let listed = top.seq < probe.at.seq + entries.len().max(40) as u64;
         let there = top.epoch == probe.at.epoch
             && top.seq >= probe.at.seq
-            && (!listed || page.html.contains(&format!("data-id=\"{}\"", probe.at.id)));
+            && (!listed || entries.iter().any(|entry| entry.cursor() == probe.at));
         if !there && !record.set_back_between(probe.when, now) {
             record.violate(super::record::Invariant::I5, || {
                 format!("room {}: {:?} was acknowledged, then a page ended at {top:?} without it", probe.room, probe.at)

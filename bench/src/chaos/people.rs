@@ -55,12 +55,11 @@ pub async fn sign_out(http: &Client, front: SocketAddr, cookie: &str) -> Result<
     Err("cannot sign out".into())
 }
 
-/// The page of a room as the server renders it, without its entries (a browser reads them from the rows).
+/// What the page of a room was rendered from.
 #[derive(Debug)]
 pub struct Loaded {
     pub me: Person,
     pub screen: RoomScreen,
-    pub html: String,
 }
 
 /// What a load came to.
@@ -85,7 +84,7 @@ pub async fn load(http: &Client, front: SocketAddr, cookie: &str, path: &str) ->
     // The door, which somebody without a session is shown in place of a room, needs no data.
     let Some(page) = page_data(&html) else { return Load::SignedOut };
     match (page.me, page.screen) {
-        (Some(me), Screen::Room(screen)) => Load::Page(Box::new(Loaded { me, screen: *screen, html })),
+        (Some(me), Screen::Room(screen)) => Load::Page(Box::new(Loaded { me, screen: *screen })),
         (None, _) => Load::SignedOut,
         _ => Load::Failed,
     }

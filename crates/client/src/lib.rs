@@ -17,6 +17,7 @@
 //! Nothing here knows a browser, a clock or a network: a page, the fault injector and tests drive the same code.
 
 pub mod clock;
+mod columns;
 pub mod decisions;
 pub mod drafts;
 pub mod opening;

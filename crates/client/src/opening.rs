@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Opening {
     pub room: RoomRef,
+    #[serde(with = "crate::columns")]
     pub page: Page,
     /// Whether `page` ends where the log ends; not so when paging back without JavaScript.
     pub newest: bool,

@@ -4,7 +4,7 @@ use super::document::Assets;
 use crate::{
     client::drafts::{DRAFT_KEYS, SEPARATOR},
     i18n::Pages,
-    page::{MUTED_KEYS, OUTBOX_KEYS, PAGE_DATA_ID, PageData, Screen},
+    page::{MUTED_KEYS, OUTBOX_KEYS, PAGE_DATA_ID, PageData},
 };
 use leptos::{nonce::Nonce, prelude::*};
 use serde::Serialize;
@@ -57,13 +57,9 @@ pub fn room(page: &PageData, data: String, assets: &Assets, nonce: &Nonce) -> im
     }
 }
 
-/// The data of a page. The entries are in the rendered rows already; see `restore`.
+/// The data of a page, as it stands in its head.
 pub fn data(page: &PageData) -> String {
-    let mut page = page.clone();
-    if let Screen::Room(room) = &mut page.screen {
-        room.opening.page.entries.clear();
-    }
-    json(&page)
+    json(page)
 }
 
 /// Registers `public/sw.js`, after all that the page itself needs. Under development, where names of files do not change

@@ -149,7 +149,8 @@
     setTimeout(flush);
   }).observe(root, { attributeFilter: ['data-script'] });
 
-  // Whether the page is still what the server made: `sum.rs` does the same there. Translators, proxies and extensions change it.
+  // Whether the page's data are still what the server sent, and what was rendered from them as well: `sum.rs` does the same there.
+  // Translators, proxies and extensions change a page.
   const untouched = () => {
     const live = get('live');
     let sum = 0x811c9dc5;
@@ -157,10 +158,12 @@
       for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x1000193);
     };
     add(get('page-data').textContent);
+    const ofData = sum >>> 0;
     get('aside').replaceChildren();
     const walk = document.createTreeWalker(live, 133);
-    for (let node; (node = walk.nextNode()); ) add(node.nodeType + (node.data ?? node.localName + (node.dataset.name ?? '')));
-    return sum >>> 0 == live.dataset.sum;
+    for (let node; (node = walk.nextNode()); ) add(node.nodeType + (node.data ?? node.localName));
+    const sums = live.dataset.sum.split(' ');
+    return { data: ofData == sums[0], page: sum >>> 0 == sums[1] };
   };
   const load = (again) => import(again ? `${js}?${again}` : js).then((m) => m.default({ module_or_path: wasm }).then(() => m));
   // The other build behind the same address may be asked for the script: another try may reach the right one. As long as nothing
@@ -177,10 +180,11 @@
       }
     }
   };
-  // Into a page of its own making where that of the server was changed, from what the server says again.
+  // Into a page of its own making where that of the server was changed.
   const start = async () => {
     let script = await loaded();
-    if (untouched()) {
+    const intact = untouched();
+    if (intact.page) {
       try {
         script.hydrate();
         whole = true;
@@ -191,7 +195,9 @@
       }
     }
     show();
-    const data = await (await fetch(location.href, { headers: { accept: 'application/json' } })).text();
+    const data = intact.data
+      ? get('page-data').textContent
+      : await (await fetch(location.href, { headers: { accept: 'application/json' } })).text();
     while (composing) await wait(50);
     const [old, drawer] = [get('text'), get('drawer').checked];
     const { value, selectionStart, selectionEnd } = old;

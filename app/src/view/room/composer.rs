@@ -41,7 +41,6 @@ pub fn composer(chat: Chat, handles: Handles, post: &Post) -> impl IntoView + us
                 // On the edge of the field: nothing makes place for it, and nothing moves.
                 <p class="typing" inner_html=told(typing)></p>
                 <input type="hidden" name="p" value=post.p.to_string() autocomplete="off"/>
-                <input type="hidden" name="n" value="1" autocomplete="off"/>
                 <label class="vh" for="text">{t.write_message}</label>
                 <textarea
                     id="text"

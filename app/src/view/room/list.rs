@@ -26,24 +26,14 @@ struct Item {
     row: Row,
     zone: Arc<str>,
     halves: bool,
-    /// The oldest message carries its predecessor's id; every other one's is the row above.
-    oldest: bool,
 }
 
 pub fn list(chat: Chat, handles: Handles, halves: bool) -> impl IntoView {
     let t = strings();
     let items = move || {
         let zone = chat.zone.get();
-        let mut oldest = true;
-        chat.rows.with(|rows| {
-            rows.iter()
-                .map(|row| {
-                    let first = oldest && matches!(row, Row::Message { .. });
-                    oldest &= !first;
-                    Item { row: row.clone(), zone: Arc::clone(&zone), halves, oldest: first }
-                })
-                .collect::<Vec<_>>()
-        })
+        let item = |row: &Row| Item { row: row.clone(), zone: Arc::clone(&zone), halves };
+        chat.rows.with(|rows| rows.iter().map(item).collect::<Vec<_>>())
     };
     // There is a way down from whatever is not the end of the room, or not in view.
     let away = move || (chat.newer.get() && !handles.leaping.get()) || !handles.at_end.get();
@@ -167,14 +157,7 @@ fn row(chat: Chat, handles: Handles, item: Item) -> AnyView {
             let target = chat.target.get_untracked() == Some(entry.seq);
             let room = chat.room.with_untracked(|room| room.key.path());
             let dial = Dial { zone: &item.zone, halves: item.halves };
-            message(
-                chat.platform,
-                &entry,
-                &room,
-                Looks { head, own, target, prev: item.oldest.then_some(entry.prev) },
-                dial,
-            )
-            .into_any()
+            message(chat.platform, &entry, &room, Looks { head, own, target }, dial).into_any()
         }
         Row::Pending { n, text, head, state } => unsent(chat, n, &text, head, state).into_any(),
         Row::Notice { entered, people, .. } => {

@@ -3,7 +3,7 @@
 use crate::{
     client::{clock::machine, rows::Pending},
     clock::Dial,
-    domain::{Entry, EntryId},
+    domain::Entry,
     links::{self, Piece},
     looks::{self, Long},
     platform::Platform,
@@ -19,21 +19,18 @@ pub struct Looks {
     pub own: bool,
     /// Asked for by its address.
     pub target: bool,
-    /// What stands before it, unless that is the row above.
-    pub prev: Option<EntryId>,
 }
 
-/// A message with everything of its entry that a page needs to go on from. Whoever hears the page is told of each one its sender,
-/// its text and its time, though the name stands once above a group: the row's own label, the text and the time name it together.
+/// A message of the log. Whoever hears the page is told of each one its sender, its text and its time, though the name stands once
+/// above a group: the row's own label, the text and the time name it together.
 pub fn message(platform: Platform, entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl IntoView + use<> {
-    let Looks { head, own, target, prev } = looks;
+    let Looks { head, own, target } = looks;
     let text = entry.text();
-    let class = match (text, head, target) {
-        (None, ..) => "void",
-        (_, true, false) => "m first",
-        (_, false, false) => "m",
-        (_, true, true) => "m first target",
-        (_, false, true) => "m target",
+    let class = if text.is_none() {
+        "void".to_owned()
+    } else {
+        let named = |is_so, class: &'static str| if is_so { class } else { "" };
+        ["m", named(head, " first"), named(own, " own"), named(target, " target")].concat()
     };
     let seq = entry.seq.to_string();
     let id = |kind: &str| [kind, &seq].concat();
@@ -56,8 +53,6 @@ pub fn message(platform: Platform, entry: &Entry, room: &str, looks: Looks, dial
         };
         view! { {lead} {body(platform, text, Some(id("t")))} }
     });
-    // What the browser reads back from the page it was sent, it knows of all other messages.
-    let sent = !platform.is_scripted;
     view! {
         <article
             class=class
@@ -68,13 +63,6 @@ pub fn message(platform: Platform, entry: &Entry, room: &str, looks: Looks, dial
             aria-label=text.map(|_| entry.name.as_str().to_owned())
             aria-labelledby=text.map(|_| ["m", &seq, " t", &seq, " a", &seq].concat())
             data-seq=entry.seq
-            data-id=sent.then(|| entry.id.to_string())
-            data-prev=prev.filter(|_| sent).map(|prev| prev.to_string())
-            data-at=entry.at
-            data-by=sent.then(|| entry.by.to_string())
-            data-name=sent.then(|| entry.name.as_str().to_owned())
-            data-p=(sent && own).then(|| entry.p.to_string())
-            data-n=own.then_some(entry.n)
         >
             {shown}
         </article>
@@ -126,10 +114,10 @@ pub fn unsent(chat: Chat, n: u64, text: &str, head: bool, state: Pending) -> imp
         }
     });
     let class = match (state, head) {
-        (Pending::Waiting, true) => "m first pending",
-        (Pending::Waiting, false) => "m pending",
-        (Pending::Failed(_), true) => "m first failed",
-        (Pending::Failed(_), false) => "m failed",
+        (Pending::Waiting, true) => "m first own pending",
+        (Pending::Waiting, false) => "m own pending",
+        (Pending::Failed(_), true) => "m first own failed",
+        (Pending::Failed(_), false) => "m own failed",
     };
     let id = |kind: &str| [kind, &n.to_string()].concat();
     let fate = match state {
@@ -140,7 +128,6 @@ pub fn unsent(chat: Chat, n: u64, text: &str, head: bool, state: Pending) -> imp
         <article
             class=class
             id=id("u")
-            data-n=n
             aria-label=me.name.as_str().to_owned()
             aria-labelledby=[id("u"), id("w"), id("f")].join(" ")
         >
