@@ -4,7 +4,11 @@
 mod arrows;
 
 use arrows::{Arrows, Crate, circle};
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+};
 
 /// The crates that are shipped, from the ground up, and which of the others each may depend on.
 const CRATES: [(&str, &str, &[&str]); 5] = [
@@ -101,6 +105,31 @@ fn planted_arrows_and_circles_are_found() {
     ] {
         assert_eq!(planted("", nothing), Arrows::new(), "{nothing}");
     }
+}
+
+/// Whoever reads a name has to know which of two things it is. Types that are private to a module are read beside what they are for.
+#[test]
+fn a_type_has_its_name_alone_or_the_glossary_says_why() {
+    let glossary = std::fs::read_to_string("docs/glossary.md").unwrap();
+    let (_, excused) = glossary.split_once("\n## One word for two things\n").unwrap();
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, folder, _) in CRATES {
+        for (declared, module) in Crate::read(Path::new(folder)).types() {
+            places.entry(declared.to_owned()).or_default().push(format!("{name}::{module}"));
+        }
+    }
+    assert!(places.len() > 200, "{} types were found", places.len());
+    places.retain(|name, places| places.len() > 1 && !excused.contains(&format!("`{name}`")));
+    assert!(places.is_empty(), "{places:#?}");
+}
+
+#[test]
+fn types_that_others_may_name_are_found() {
+    let source = "pub struct A; struct B; pub(super) enum C {} mod m { pub trait D { type E; } #[cfg(test)] mod t { pub struct F; } } \
+                  pub(crate) type G = u8; impl A { pub fn h() {} }";
+    let found = Crate::of(source, Path::new("nowhere"));
+    let found: BTreeSet<_> = found.types().map(|(name, module)| format!("{module}:{name}")).collect();
+    assert_eq!(found, BTreeSet::from([":A", ":C", ":G", "m:D"].map(str::to_owned)));
 }
 
 #[test]

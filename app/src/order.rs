@@ -23,27 +23,27 @@ struct Parts<'a>(&'a str);
 
 /// Numbers come before letters.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Part<'a> {
+enum Bit<'a> {
     /// How many digits there are without zeros in front, and those: more digits are more.
     Number(usize, &'a str),
     Letter(char),
 }
 
 impl<'a> Iterator for Parts<'a> {
-    type Item = Part<'a>;
+    type Item = Bit<'a>;
 
-    fn next(&mut self) -> Option<Part<'a>> {
+    fn next(&mut self) -> Option<Bit<'a>> {
         let first = self.0.chars().next()?;
         if first.is_ascii_digit() {
             let end = self.0.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.0.len());
             let (digits, rest) = self.0.split_at(end);
             self.0 = rest;
             let digits = digits.trim_start_matches('0');
-            return Some(Part::Number(digits.len(), digits));
+            return Some(Bit::Number(digits.len(), digits));
         }
         self.0 = &self.0[first.len_utf8()..];
         // Where a capital has several small letters the first of them decides.
-        first.to_lowercase().next().map(Part::Letter)
+        first.to_lowercase().next().map(Bit::Letter)
     }
 }
 

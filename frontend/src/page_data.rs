@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 /// A [`PageData`] whose screen is a room: no other page brings the app along, nor what it takes to read the other screens.
 #[derive(Deserialize)]
-struct RoomPage {
+struct RoomData {
     lang: Lang,
     theme: Theme,
     zone: String,
@@ -35,8 +35,8 @@ pub fn from_document() -> Result<PageData, &'static str> {
 /// # Errors
 /// Says that it is not the page of a room, or that of another build.
 pub fn from_json(json: &str) -> Result<PageData, &'static str> {
-    let page: RoomPage = serde_json::from_str(json).map_err(|_| "the page data is not what this build expects")?;
-    let RoomPage { lang, theme, zone, halves, now, build, me, here, screen } = page;
+    let page: RoomData = serde_json::from_str(json).map_err(|_| "the page data is not what this build expects")?;
+    let RoomData { lang, theme, zone, halves, now, build, me, here, screen } = page;
     let origin = window().location().origin().unwrap_or_default();
     Ok(PageData { lang, theme, zone, halves, now, build, me, origin, here, screen: Screen::Room(Box::new(screen)) })
 }

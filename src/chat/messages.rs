@@ -3,7 +3,7 @@
 use super::{
     Chat,
     access::RoomAccess,
-    turns::{Turns, first_of, newest_of},
+    turns::{ReadTurns, first_of, newest_of},
 };
 use crate::{
     engine::Draft,
@@ -122,7 +122,7 @@ impl Chat {
     /// The store did not answer, or the socket ended before.
     pub async fn history(
         &self,
-        turns: &Turns,
+        turns: &ReadTurns,
         key: &RoomKey,
         epoch: Epoch,
         before: u64,
@@ -134,14 +134,14 @@ impl Chat {
     ///
     /// # Errors
     /// The store did not answer, or the socket ended before.
-    pub async fn catch_up(&self, turns: &Turns, key: &RoomKey, cursor: Cursor) -> Result<CatchUp, StoreError> {
+    pub async fn catch_up(&self, turns: &ReadTurns, key: &RoomKey, cursor: Cursor) -> Result<CatchUp, StoreError> {
         self.follow(turns, key, cursor, CATCH_UP).await
     }
 
     /// At most `limit` entries that follow `cursor` in the log, or the newest page where it is too far behind or of another log.
     pub(super) async fn follow(
         &self,
-        turns: &Turns,
+        turns: &ReadTurns,
         key: &RoomKey,
         cursor: Cursor,
         limit: usize,
@@ -159,7 +159,7 @@ impl Chat {
         Ok(CatchUp::Newest { how, page: self.newest(turns, key).await? })
     }
 
-    pub(super) async fn newest(&self, turns: &Turns, key: &RoomKey) -> Result<RecordPage, StoreError> {
+    pub(super) async fn newest(&self, turns: &ReadTurns, key: &RoomKey) -> Result<RecordPage, StoreError> {
         let read = async {
             let page = self.engine.newest(key, PAGE_ENTRIES).await?;
             page.ok_or_else(|| StoreError("the room is not in the store any more".to_owned()))

@@ -5,7 +5,7 @@ use super::{
     access::{NoAccess, RoomAccess},
     directory::DirectoryCache,
     messages::{CatchUp, Part},
-    turns::Turns,
+    turns::ReadTurns,
 };
 use crate::{
     address::Asker,
@@ -106,7 +106,7 @@ impl Chat {
     /// The room is as if nothing had been.
     pub async fn join(
         &self,
-        turns: &Turns,
+        turns: &ReadTurns,
         me: &Person,
         wake: &Arc<Wake>,
         key: &RoomKey,
@@ -144,7 +144,7 @@ impl Chat {
 
     async fn start_of(
         &self,
-        turns: &Turns,
+        turns: &ReadTurns,
         room: &Room,
         cursor: Option<Cursor>,
     ) -> Result<(JoinedHow, RecordPage), StoreError> {

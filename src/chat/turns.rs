@@ -16,14 +16,14 @@ const PAGE_BYTES: usize = 128 * 1024;
 
 /// Whose turn it is to read a page. Those that wait keep nobody from being read from.
 #[derive(Clone)]
-pub struct Turns {
+pub struct ReadTurns {
     places: Arc<Semaphore>,
     /// `None` where nothing is limited.
     allowance: Option<Arc<Allowance>>,
     over: CancellationToken,
 }
 
-impl Turns {
+impl ReadTurns {
     pub fn new(allowance: Option<Arc<Allowance>>) -> Self {
         Self { places: Arc::new(Semaphore::new(AT_A_TIME as usize)), allowance, over: CancellationToken::new() }
     }
@@ -168,7 +168,7 @@ mod tests {
     async fn when_the_socket_ends_nobody_waits_for_a_page_any_more() {
         let allowance = Allowances::new(1.0).of(TokenHash::of("a"));
         allowance.charge_history(1 << 30);
-        let pages = Turns::new(Some(allowance));
+        let pages = ReadTurns::new(Some(allowance));
         let turns: Vec<_> = (0..AT_A_TIME).map(|_| pages.turn().now_or_never().unwrap().unwrap()).collect();
         let mut waits = Box::pin(pages.turn());
         assert!((&mut waits).now_or_never().is_none());

@@ -38,14 +38,14 @@ pub(super) fn standing(stored: ReadMark, top: Cursor) -> ReadMark {
 const CHUNK_MIN: usize = 16;
 
 /// Counts unread messages entry by entry.
-pub(super) struct Unread {
+pub(super) struct UnreadCount {
     me: UserId,
     seen: usize,
     bytes: usize,
     count: usize,
 }
 
-impl Unread {
+impl UnreadCount {
     pub fn of(me: UserId) -> Self {
         Self { me, seen: 0, bytes: 0, count: 0 }
     }
@@ -107,20 +107,20 @@ mod tests {
 
     #[test]
     fn counting_ends_when_enough_was_counted_or_looked_at() {
-        let mut unread = Unread::of(ME);
+        let mut unread = UnreadCount::of(ME);
         assert_eq!((1..9_999).find(|_| !unread.add(&entry(1, "message"))), Some(UNREAD_MAX));
         assert_eq!(unread.count(), UNREAD_MAX);
-        let mut unread = Unread::of(ME);
+        let mut unread = UnreadCount::of(ME);
         assert_eq!((1..9_999).find(|_| !unread.add(&entry(9, "message"))), Some(UNREAD_SCAN));
         assert_eq!(unread.count(), 0);
         let long = entry(9, &"x".repeat(16 * 1024));
-        let mut unread = Unread::of(ME);
+        let mut unread = UnreadCount::of(ME);
         assert_eq!((1..9_999).find(|_| !unread.add(&long)), Some(UNREAD_BYTES / (16 * 1024)));
     }
 
     #[test]
     fn as_much_is_read_at_a_time_as_may_be_looked_at() {
-        let mut unread = Unread::of(ME);
+        let mut unread = UnreadCount::of(ME);
         assert_eq!(unread.next(128), 16);
         unread.add(&entry(9, "message"));
         assert_eq!(unread.next(128), 128);

@@ -52,7 +52,7 @@ use crate::{
         Limits,
         places::{Full, Place},
     },
-    socket::{Admitted, Sockets},
+    socket::{Admitted, SocketContext},
     store::Session,
     telemetry::Seldom,
 };
@@ -73,7 +73,7 @@ use tower_http::{
     catch_panic::CatchPanicLayer, classify::ServerErrorsFailureClass, compression::CompressionLayer,
     timeout::TimeoutLayer, trace::TraceLayer,
 };
-use turns::Turns;
+use turns::RenderTurns;
 use unkept::Unkept;
 use upgrade::Upgrade;
 use visitor::Visitor;
@@ -95,7 +95,7 @@ pub struct AppState {
     pub site: Arc<Site>,
     hosts: Arc<Hosts>,
     unkept: Arc<Unkept>,
-    turns: Arc<Turns>,
+    turns: Arc<RenderTurns>,
     /// Sockets that are opened for nothing but a close frame: they have no place, neither as sockets nor as connections.
     refusals: Arc<Semaphore>,
 }
@@ -109,7 +109,7 @@ impl AppState {
         let hosts = Arc::new(Hosts::new(&config, port));
         let (hub, limits) = (chat.hub.clone(), chat.limits.clone());
         let refusals = Arc::new(Semaphore::new(limits.count(REFUSALS).min(Semaphore::MAX_PERMITS)));
-        let (config, site, turns) = (Arc::new(config), Arc::new(site), Arc::new(Turns::new()));
+        let (config, site, turns) = (Arc::new(config), Arc::new(site), Arc::new(RenderTurns::new()));
         Self { chat, hub, limits, config, site, hosts, unkept: Arc::default(), turns, refusals }
     }
 }
@@ -212,7 +212,7 @@ async fn socket(
             let build = state.site.build.clone();
             let (chat, lifetime) = (state.chat.clone(), state.config.socket_lifetime);
             let admitted = Admitted { session, asked: visitor.asked, place, wire };
-            let sockets = Sockets { chat, build, lifetime };
+            let sockets = SocketContext { chat, build, lifetime };
             upgrade.run(SUBPROTOCOL, |ws| crate::socket::run(ws, sockets, admitted))
         }
         // A script sees a refused upgrade as any other loss of the network, so it is told in a close frame.

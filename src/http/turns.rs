@@ -22,7 +22,7 @@ const QUEUE_PER_CORE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who may render a page next. Half of it at most is for those who have no session.
-pub struct Turns {
+pub struct RenderTurns {
     all: Queue,
     strangers: Queue,
 }
@@ -64,7 +64,7 @@ impl Drop for Waits<'_> {
     }
 }
 
-impl Turns {
+impl RenderTurns {
     pub fn new() -> Self {
         Self::of_cores(available_parallelism().map_or(1, NonZero::get))
     }
@@ -113,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_have_half_of_the_turns_and_of_the_queue() {
-        let turns = Turns::of_cores(2);
+        let turns = RenderTurns::of_cores(2);
         let ((end, stranger), (end_other, other)) = (held(), held());
         let mut first = Box::pin(turns.take(false, stranger));
         assert!((&mut first).now_or_never().is_none());
@@ -133,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_hangs_up_keeps_the_turn_until_the_work_is_done_and_queued_work_is_not_begun() {
-        let turns = Turns::of_cores(1);
+        let turns = RenderTurns::of_cores(1);
         let (end, work) = held();
         let mut gone = Box::pin(turns.take(true, work));
         assert!((&mut gone).now_or_never().is_none());
@@ -147,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_longer_than_two_seconds() {
-        let turns = Turns::of_cores(1);
+        let turns = RenderTurns::of_cores(1);
         let (end, work) = held();
         let mut busy = Box::pin(turns.take(true, work));
         assert!((&mut busy).now_or_never().is_none());

@@ -43,7 +43,7 @@ use lease::Lease;
 use presence::LocalPerson;
 use room::{Budget, Life, Room};
 use sink::Sink;
-use sockets::Sockets;
+use sockets::SocketRegistry;
 use std::{
     collections::HashMap,
     sync::{
@@ -52,11 +52,8 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, Semaphore},
-    time::Instant,
-};
+use tokio::{runtime::Handle, sync::Semaphore, time::Instant};
+use tokio_util::sync::CancellationToken;
 use wake::Wake;
 use work::{Doubt, Work, lock};
 
@@ -71,7 +68,7 @@ pub struct Hub {
     session_use: Duration,
     budget: Arc<Budget>,
     rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
-    sockets: Sockets,
+    sockets: SocketRegistry,
     pub lease: Lease,
     /// Presence of one person in one room that the engine has to be told of.
     unsaid: Work<(RoomKey, UserId)>,
@@ -85,9 +82,8 @@ pub struct Hub {
     refills: Semaphore,
     /// Sockets are told to move, and no new ones are taken.
     stopping: AtomicBool,
-    /// What is left is closed.
-    stopped: AtomicBool,
-    stop: Notify,
+    /// What is left is closed, and the background tasks end.
+    stopped: CancellationToken,
     /// For tasks that are started from an engine's own thread.
     runtime: Handle,
 }
@@ -116,15 +112,14 @@ impl Hub {
             session_use: config.session_ttl / SESSION_USES,
             budget: Arc::new(Budget::new(config.ring_mib as usize * 1024 * 1024)),
             rooms: Mutex::default(),
-            sockets: Sockets::default(),
+            sockets: SocketRegistry::default(),
             unsaid: Work::new(),
             stale: Work::new(),
             unheard: Work::new(),
             doubt: Doubt::default(),
             refills: Semaphore::new(refill::AT_ONCE),
             stopping: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            stop: Notify::new(),
+            stopped: CancellationToken::new(),
             runtime: Handle::current(),
         });
         hub.engine.attach(Arc::new(Sink(Arc::downgrade(&hub))));
@@ -260,7 +255,7 @@ impl Hub {
     }
 
     pub fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        self.stopped.is_cancelled()
     }
 
     /// Has every socket tell its client to move to another instance; meanwhile they are served as before.
@@ -272,8 +267,7 @@ impl Hub {
     /// Has every socket that is left close, after the acknowledgements under way, and ends the background tasks.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        self.stopped.store(true, Ordering::Release);
-        self.stop.notify_waiters();
+        self.stopped.cancel();
         self.sockets.each(Wake::stop);
     }
 

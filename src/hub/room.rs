@@ -5,6 +5,7 @@ use super::{
     ring::{Push, Ring, Take},
     typing::{RoomTyping, Typists},
     wake::Wake,
+    work::lock,
 };
 use crate::store::Record;
 use app::{
@@ -14,7 +15,7 @@ use app::{
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -101,11 +102,6 @@ struct Log {
 pub struct RoomPresence {
     pub here: HashMap<UserId, LocalPerson>,
     pub view: Arc<View>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing that runs under these locks can leave them half changed: a panic elsewhere must not take the room down.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Room {

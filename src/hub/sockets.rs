@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 /// Who is to be told what concerns a session, a person, or everybody with a socket here.
 #[derive(Default)]
-pub struct Sockets {
+pub struct SocketRegistry {
     sessions: Mutex<Sessions>,
     /// The session of each person who has a socket here.
     people: Mutex<HashMap<UserId, TokenHash>>,
@@ -27,7 +27,7 @@ pub struct Sockets {
     last_gone: Notify,
 }
 
-impl Sockets {
+impl SocketRegistry {
     pub fn add(&self, session: &Session, wake: &Arc<Wake>) {
         let mut sessions = lock(&self.sessions);
         sessions.add(session.token, wake);

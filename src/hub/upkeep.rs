@@ -43,7 +43,7 @@ pub fn start(hub: &Arc<Hub>) {
 async fn until_stop(hub: Arc<Hub>, task: impl Future<Output = ()>) {
     tokio::select! {
         biased;
-        () = hub.stop.notified() => {}
+        () = hub.stopped.cancelled() => {}
         () = task => {}
     }
 }

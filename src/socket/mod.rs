@@ -20,11 +20,11 @@ mod clock;
 mod conn;
 mod end;
 mod guard;
-mod joined;
 mod reply;
 mod request;
 mod scan;
 mod signals;
+mod subscription;
 mod throttle;
 
 pub use clock::DRAIN;
@@ -48,7 +48,7 @@ use tokio_tungstenite::{
 
 /// What every socket of this server has in common.
 #[derive(Clone)]
-pub struct Sockets {
+pub struct SocketContext {
     pub chat: Arc<Chat>,
     pub build: Arc<str>,
     pub lifetime: Duration,

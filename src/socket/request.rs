@@ -2,16 +2,16 @@
 //! write; its outcome comes back as a [`Done`].
 
 use super::{
-    joined::Joined,
     reply::{self, Frame, Number},
     signals::{Errand, Signals},
+    subscription::Subscription,
 };
 use crate::{
     chat::{
         Chat,
         messages::CatchUp,
         rooms::{self, NotJoined},
-        turns::Turns,
+        turns::ReadTurns,
     },
     hub::wake::Wake,
     store::{AppendError, Appended, StoreError},
@@ -46,7 +46,7 @@ pub enum Done {
     },
     /// The answer to a `join`.
     Joined {
-        joined: Joined,
+        joined: Subscription,
         reply: Frame,
         /// A cursor was given, and the ring did not hold it.
         is_anew: bool,
@@ -118,7 +118,7 @@ fn unavailable(error: &StoreError, key: &RoomKey) -> Frame {
 }
 
 /// The same of a request that reads the log, which is nobody's any more once its socket has ended.
-fn unread(turns: &Turns, error: &StoreError, key: &RoomKey) -> Frame {
+fn unread(turns: &ReadTurns, error: &StoreError, key: &RoomKey) -> Frame {
     if turns.are_over() { reply::unavailable(key.clone()) } else { unavailable(error, key) }
 }
 
@@ -138,7 +138,7 @@ pub fn later(frame: &ClientFrame) -> Option<Frame> {
 
 pub async fn join(
     chat: Arc<Chat>,
-    turns: Turns,
+    turns: ReadTurns,
     me: Person,
     wake: Arc<Wake>,
     key: RoomKey,
@@ -161,7 +161,7 @@ pub async fn join(
     let name = room.room.name.clone();
     let reply = ServerFrame::Joined { room: key, name, how, page: reply::page(page), count, people, reading };
     let is_anew = asked.is_some_and(|cursor| !room.holds(cursor));
-    let joined = Joined {
+    let joined = Subscription {
         token,
         access,
         room,
@@ -176,7 +176,7 @@ pub async fn join(
     Done::Joined { joined, reply, is_anew, turn }
 }
 
-pub async fn catch_up(chat: Arc<Chat>, turns: Turns, key: RoomKey, cursor: Cursor, token: u64) -> Done {
+pub async fn catch_up(chat: Arc<Chat>, turns: ReadTurns, key: RoomKey, cursor: Cursor, token: u64) -> Done {
     match chat.catch_up(&turns, &key, cursor).await {
         Ok(found) => Done::CaughtUp { token, found },
         Err(error) => {
@@ -202,7 +202,7 @@ pub async fn forget(chat: Arc<Chat>, me: Person, key: RoomKey) -> Done {
     Done::Nothing
 }
 
-pub async fn history(chat: Arc<Chat>, turns: Turns, key: RoomKey, epoch: Epoch, before: u64) -> Done {
+pub async fn history(chat: Arc<Chat>, turns: ReadTurns, key: RoomKey, epoch: Epoch, before: u64) -> Done {
     let Some(turn) = turns.turn_of_history().await else { return Done::Nothing };
     let reply = match chat.history(&turns, &key, epoch, before).await {
         Ok(Some(page)) => ServerFrame::History { room: key.clone(), before, page: reply::page(page) },

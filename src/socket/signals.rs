@@ -1,9 +1,9 @@
 //! What may be missed: how far the socket's person has read, and who is typing.
 
 use super::{
-    joined::Joined,
     reply::{self, Frame},
     request::Done,
+    subscription::Subscription,
 };
 use crate::{
     chat::Chat,
@@ -78,7 +78,12 @@ fn rises(known: Option<ReadMark>, mark: ReadMark) -> bool {
 }
 
 /// What there is to tell: marks, except of rooms whose join is under way, and typists.
-pub fn news(rooms: &mut [Joined], wake: &Wake, me: UserId, is_joining: impl Fn(&RoomKey) -> bool) -> Vec<Utf8Bytes> {
+pub fn news(
+    rooms: &mut [Subscription],
+    wake: &Wake,
+    me: UserId,
+    is_joining: impl Fn(&RoomKey) -> bool,
+) -> Vec<Utf8Bytes> {
     let mut news = Vec::new();
     for (key, mark) in wake.take_marks(is_joining) {
         let joined = rooms.iter_mut().find(|joined| *joined.room.key() == key);

@@ -14,6 +14,8 @@ pub struct Crate {
     modules: BTreeSet<Module>,
     /// Who names whom, and by which path.
     named: Vec<(Module, Module, String)>,
+    /// The types that other modules may name, and where each is.
+    types: Vec<(String, Module)>,
 }
 
 /// From one module to another, with an example of what the first names of the second.
@@ -32,8 +34,9 @@ impl Crate {
         let mut sources = Vec::new();
         collect(source, folder, vec![], &mut sources);
         let modules: BTreeSet<Module> = sources.iter().map(|(module, _)| module.clone()).collect();
-        let mut named = Vec::new();
+        let (mut named, mut types) = (Vec::new(), Vec::new());
         for (module, tokens) in sources {
+            types.extend(public_types(tokens.clone()).into_iter().map(|name| (name, module.clone())));
             let mut paths = Vec::new();
             names(tokens, &mut paths);
             for path in paths {
@@ -41,7 +44,12 @@ impl Crate {
                 named.push((module.clone(), target, path.join("::")));
             }
         }
-        Self { modules, named }
+        Self { modules, named, types }
+    }
+
+    /// The types that other modules may name, each with the module that it is of.
+    pub fn types(&self) -> impl Iterator<Item = (&str, String)> {
+        self.types.iter().map(|(name, module)| (name.as_str(), module.join("::")))
     }
 
     /// The modules at the crate's root.
@@ -119,6 +127,27 @@ fn collect(source: &str, folder: &Path, module: Module, into: &mut Vec<(Module, 
 fn is_for_tests(attribute: &str) -> bool {
     let attribute: String = attribute.split_whitespace().collect();
     attribute == "[cfg(test)]" || attribute.starts_with("[cfg(all(test,")
+}
+
+/// The types that are declared in a module itself and not for it alone.
+fn public_types(tokens: TokenStream) -> Vec<String> {
+    let mut types = Vec::new();
+    let mut tokens = tokens.into_iter().peekable();
+    let is = |token: &TokenTree, words: &[&str]| matches!(token, TokenTree::Ident(it) if words.iter().any(|word| it == word));
+    while let Some(token) = tokens.next() {
+        if !is(&token, &["pub"]) {
+            continue;
+        }
+        let is_limited =
+            |token: &TokenTree| matches!(token, TokenTree::Group(it) if it.delimiter() == Delimiter::Parenthesis);
+        tokens.next_if(is_limited);
+        if tokens.next_if(|token| is(token, &["struct", "enum", "trait", "type", "union"])).is_some()
+            && let Some(TokenTree::Ident(name)) = tokens.next()
+        {
+            types.push(name.to_string());
+        }
+    }
+    types
 }
 
 /// Every path in `tokens`, those in `use` trees spread out; macros are read like everything else.

@@ -9,11 +9,11 @@
 //! | [`room`] | the screen that comes alive |
 //! | `panels` | settings and shortcuts, in front of a room (server only) |
 //! | [`parts`] | what several screens share: name-mark, avatars, language links |
-//! | [`chat`] | the signals a room is shown from |
+//! | [`room_view`] | the signals a room is shown from |
 
-pub mod chat;
 pub mod parts;
 pub mod room;
+pub mod room_view;
 
 #[cfg(feature = "ssr")]
 mod document;

@@ -3,7 +3,7 @@
 use app::{
     domain::Entry,
     i18n::Strings,
-    view::{chat::Chat, room::Handles},
+    view::{room::Handles, room_view::RoomView},
 };
 use leptos::prelude::*;
 use std::{sync::Arc, time::Duration};
@@ -24,7 +24,7 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    pub fn new(chat: Chat, handles: Handles) -> Self {
+    pub fn new(chat: RoomView, handles: Handles) -> Self {
         Self {
             strings: chat.strings,
             said: handles.said,

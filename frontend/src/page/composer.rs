@@ -10,8 +10,8 @@ use app::{
     domain::{RoomKey, TextProblem},
     protocol::ErrorCode,
     view::{
-        chat::Chat,
         room::{Handles, Length},
+        room_view::RoomView,
     },
 };
 use leptos::{prelude::*, tachys::dom::window};
@@ -20,13 +20,13 @@ use web_sys::{CompositionEvent, Event, HtmlTextAreaElement, KeyboardEvent, Mouse
 
 #[derive(Clone, Copy)]
 struct Composer {
-    chat: Chat,
+    chat: RoomView,
     handles: Handles,
     ime: StoredValue<Ime>,
 }
 
 /// Takes the form over. Whatever was typed before stays.
-pub fn take_over(chat: Chat, handles: Handles) {
+pub fn take_over(chat: RoomView, handles: Handles) {
     let (Some(form), Some(field)) = (handles.form.get_untracked(), handles.field.get_untracked()) else { return };
     let composer = Composer { chat, handles, ime: StoredValue::new(Ime::default()) };
     on(&field, "compositionstart", move |_: CompositionEvent| composer.ime.update_value(Ime::start));

@@ -3,12 +3,12 @@
 
 use super::{Announcer, effect};
 use app::view::{
-    chat::Chat,
     room::{Handles, Length},
+    room_view::RoomView,
 };
 use leptos::prelude::*;
 
-pub fn attach(chat: Chat, handles: Handles, announcer: Announcer) {
+pub fn attach(chat: RoomView, handles: Handles, announcer: Announcer) {
     let t = chat.strings;
     let mut before = 0;
     effect(move || {

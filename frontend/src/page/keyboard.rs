@@ -7,7 +7,7 @@ use app::{
         keys::is_letter,
     },
     domain::RoomRef,
-    view::{chat::Chat, room::Handles},
+    view::{room::Handles, room_view::RoomView},
 };
 use leptos::{prelude::*, task::spawn_local};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use web_sys::{CompositionEvent, Element, Event, KeyboardEvent, Response};
 /// Key code of a key that an input method has taken for itself.
 pub const TAKEN: u32 = 229;
 
-pub fn attach(chat: Chat, handles: Handles) {
+pub fn attach(chat: RoomView, handles: Handles) {
     on(&document(), "keydown", move |ev: KeyboardEvent| {
         if is_letter('k', &ev.key(), &ev.code()) && commands(&ev) && !ev.shift_key() && !ev.alt_key() {
             ev.prevent_default();
@@ -65,7 +65,7 @@ async fn all_rooms() -> Option<Vec<RoomRef>> {
 
 /// The switcher's keyboard. As in the composer, one Enter is enough for Korean, and the one that chooses a candidate does
 /// nothing else.
-fn switcher(chat: Chat, handles: Handles) {
+fn switcher(chat: RoomView, handles: Handles) {
     let Some(dialog) = handles.switcher.get_untracked() else { return };
     let choice = handles.choice.get_value();
     let ime = StoredValue::new(Ime::default());

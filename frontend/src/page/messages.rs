@@ -1,7 +1,7 @@
 //! From message to message by the arrow keys. The message that has the focus is one stop of the Tab key, and so is its address.
 
 use super::{on, tools};
-use app::view::{chat::Chat, parts::is_plain, room::Handles};
+use app::view::{parts::is_plain, room::Handles, room_view::RoomView};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, FocusEvent, HtmlDivElement, HtmlElement, KeyboardEvent, MouseEvent};
@@ -9,7 +9,7 @@ use web_sys::{Element, Event, FocusEvent, HtmlDivElement, HtmlElement, KeyboardE
 /// A message, in the log or not yet.
 const MESSAGE: &str = ".m";
 
-pub fn attach(chat: Chat, handles: Handles) {
+pub fn attach(chat: RoomView, handles: Handles) {
     let Some(log) = handles.log.get_untracked() else { return };
     // The server cannot know whether there will be arrow keys.
     if let Ok(links) = log.query_selector_all("a.at") {

@@ -42,9 +42,9 @@ use app::{
     i18n::Strings,
     page::PageData,
     view::{
-        chat::Chat,
         parts::BRAND,
         room::{Handles, RoomPage},
+        room_view::RoomView,
     },
 };
 use leptos::{
@@ -118,7 +118,7 @@ fn in_turn(steps: Vec<Step>) {
 }
 
 /// The page was rendered for the zone the server knew. When that is not where the browser is, it is laid out again.
-fn own_time_zone(chat: Chat, page: &PageData, entries: &[Arc<Entry>]) {
+fn own_time_zone(chat: RoomView, page: &PageData, entries: &[Arc<Entry>]) {
     let zone = clock::zone();
     if zone == page.zone {
         return;
@@ -135,7 +135,7 @@ fn own_time_zone(chat: Chat, page: &PageData, entries: &[Arc<Entry>]) {
 }
 
 /// What day it is by the server's clock: looked at with each message, and each minute, as midnights come and laptops sleep.
-fn today(chat: Chat, handles: Handles) {
+fn today(chat: RoomView, handles: Handles) {
     let look = move || {
         let day = clock::local(clock::servers(), &chat.zone.get_untracked()).day;
         if handles.today.get_untracked() != day {
@@ -152,7 +152,7 @@ fn today(chat: Chat, handles: Handles) {
 }
 
 /// The sidebar on a narrow screen: Escape closes it, and so does choosing a room.
-fn drawer(chat: Chat, handles: Handles) {
+fn drawer(chat: RoomView, handles: Handles) {
     let Some(drawer) = handles.drawer.get_untracked() else { return };
     effect({
         let drawer = drawer.clone();
@@ -172,7 +172,7 @@ fn drawer(chat: Chat, handles: Handles) {
 }
 
 /// The room on screen is in view in a list of many. Scrolled by hand: on a narrow screen the drawer is not to come out for it.
-fn current_room(chat: Chat) {
+fn current_room(chat: RoomView) {
     effect(move || {
         chat.room.track();
         request_animation_frame(|| {
@@ -192,7 +192,7 @@ fn current_room(chat: Chat) {
 }
 
 /// Says once that the connection is lost or slow; the numbers in the banner change for the eye alone.
-fn interruptions(chat: Chat, announcer: Announcer) {
+fn interruptions(chat: RoomView, announcer: Announcer) {
     let t = chat.strings;
     let mut before = 0;
     effect(move || {
@@ -210,7 +210,7 @@ fn interruptions(chat: Chat, announcer: Announcer) {
 }
 
 /// Says that a message was refused, in whichever room: its row says the rest.
-fn refusals(chat: Chat, announcer: Announcer) {
+fn refusals(chat: RoomView, announcer: Announcer) {
     let mut before = 0;
     effect(move || {
         let (_, refused) = chat.unsent.get();
@@ -222,7 +222,7 @@ fn refusals(chat: Chat, announcer: Announcer) {
 }
 
 /// Says that the connection is back, and for a moment shows it.
-fn returns(chat: Chat, announcer: Announcer) {
+fn returns(chat: RoomView, announcer: Announcer) {
     const SHOWN_MS: u64 = 3_000;
     let t = chat.strings;
     let mut back = Back::default();
@@ -245,7 +245,7 @@ fn returns(chat: Chat, announcer: Announcer) {
 }
 
 /// By the button in the head, and by the one that invites to an empty room, which comes and goes.
-fn copy_link(chat: Chat, handles: Handles, announcer: Announcer) {
+fn copy_link(chat: RoomView, handles: Handles, announcer: Announcer) {
     let copy_from = move |button: &Element| {
         let link = origin() + &chat.room.with_untracked(|room| room.key.path());
         copy(chat.strings, &link, chat.strings.link_copied, button, announcer);
@@ -320,7 +320,7 @@ fn offer(text: &str, t: &Strings) {
 }
 
 /// The number of unread messages and the room. What comes into view right now is about to be read and not worth a flicker.
-fn title(chat: Chat, handles: Handles) {
+fn title(chat: RoomView, handles: Handles) {
     effect(move || {
         let seen = handles.shows_the_end(chat) && presence::is_looked_at();
         let here = chat.room.with(|room| room.key.clone());
@@ -333,7 +333,7 @@ fn title(chat: Chat, handles: Handles) {
 }
 
 /// Asks for the page above, if there is one and it is not on its way.
-fn load_older(chat: Chat) {
+fn load_older(chat: RoomView) {
     if chat.older.get_untracked() == Older::Yes
         && let Some(actions) = chat.actions()
     {
@@ -342,7 +342,7 @@ fn load_older(chat: Chat) {
 }
 
 /// Asks for the page below, if the rows end before the room does.
-fn load_newer(chat: Chat) {
+fn load_newer(chat: RoomView) {
     if chat.newer.get_untracked()
         && let Some(actions) = chat.actions()
     {

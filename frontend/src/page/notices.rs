@@ -5,7 +5,7 @@ use crate::clock;
 use app::{
     client::state::SidebarRoom,
     domain::{RoomKey, RoomRef},
-    view::chat::Chat,
+    view::room_view::RoomView,
 };
 use leptos::prelude::*;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub fn allowed() -> bool {
 }
 
 /// Tells of rooms where more is unread than before.
-pub fn watch(chat: Chat) {
+pub fn watch(chat: RoomView) {
     let mut before: Option<Vec<SidebarRoom>> = None;
     // Rooms that are about to be told of, until when, and the timer that does.
     let mut due = Vec::<(RoomKey, u64, TimeoutHandle)>::new();
@@ -60,7 +60,7 @@ pub fn watch(chat: Chat) {
     });
 }
 
-fn tell(chat: Chat, room: &RoomRef) {
+fn tell(chat: RoomView, room: &RoomRef) {
     let looked_at = super::presence::is_looked_at() && chat.room.with_untracked(|open| open.key == room.key);
     let unread = untrack(|| chat.unread(&room.key));
     if unread == 0 || looked_at || !allowed() {

@@ -7,7 +7,7 @@ use super::{
 use crate::clock;
 use app::{
     client::decisions::gaze::{Gaze, READ_MS},
-    view::{chat::Chat, room::Handles},
+    view::{room::Handles, room_view::RoomView},
 };
 use leptos::{prelude::*, tachys::dom::window};
 use std::time::Duration;
@@ -15,17 +15,17 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, HtmlDivElement};
 
 #[derive(Clone, Copy)]
-struct Reader {
-    chat: Chat,
+struct ReadTracker {
+    chat: RoomView,
     handles: Handles,
     gaze: StoredValue<Gaze>,
     waiting: StoredValue<bool>,
 }
 
-pub fn watch(chat: Chat, handles: Handles) {
+pub fn watch(chat: RoomView, handles: Handles) {
     let Some(log) = handles.log.get_untracked() else { return };
     let gaze = StoredValue::new(Gaze::default());
-    let reader = Reader { chat, handles, gaze, waiting: StoredValue::new(false) };
+    let reader = ReadTracker { chat, handles, gaze, waiting: StoredValue::new(false) };
     let look = move |_: Event| reader.look();
     on(&log, "scroll", look);
     on(&window(), "blur", look);
@@ -54,7 +54,7 @@ pub fn watch(chat: Chat, handles: Handles) {
     });
 }
 
-impl Reader {
+impl ReadTracker {
     fn look(self) {
         let Some(log) = self.handles.log.get_untracked() else { return };
         let in_view = if is_looked_at() { ends_in_view(&log) } else { None };

@@ -7,7 +7,7 @@
 use super::{Announcer, effect, load_newer, load_older, on, on_resize};
 use app::{
     client::{decisions::news::Seen, state::Older},
-    view::{chat::Chat, room::Handles},
+    view::{room::Handles, room_view::RoomView},
 };
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -20,7 +20,7 @@ const FETCHES: f64 = 600.0;
 
 #[derive(Clone, Copy)]
 pub struct Keeper {
-    chat: Chat,
+    chat: RoomView,
     handles: Handles,
     anchor: StoredValue<Option<Anchor>>,
 }
@@ -36,7 +36,7 @@ struct Anchor {
     below: f64,
 }
 
-pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) -> Option<Keeper> {
+pub fn keep(chat: RoomView, handles: Handles, announcer: Announcer) -> Option<Keeper> {
     let log = handles.log.get_untracked()?;
     let keeper = Keeper { chat, handles, anchor: StoredValue::new(None) };
     on(&log, "scroll", move |_: web_sys::Event| keeper.scrolled());
@@ -81,7 +81,7 @@ pub fn keep(chat: Chat, handles: Handles, announcer: Announcer) -> Option<Keeper
 }
 
 /// Announces what others write.
-fn news(chat: Chat, announcer: Announcer) {
+fn news(chat: RoomView, announcer: Announcer) {
     let me = chat.me.with_value(|me| me.id);
     let room = StoredValue::new(None);
     let seen = StoredValue::new(Seen::default());
@@ -105,7 +105,7 @@ fn news(chat: Chat, announcer: Announcer) {
 }
 
 /// Highlights the message that was asked for, and brings it into view.
-fn show_target(chat: Chat, handles: Handles, shown: Option<u64>) -> Option<u64> {
+fn show_target(chat: RoomView, handles: Handles, shown: Option<u64>) -> Option<u64> {
     // Its row may come later than the wish.
     chat.rows.track();
     let target = chat.target.get();
@@ -133,7 +133,7 @@ fn show_target(chat: Chat, handles: Handles, shown: Option<u64>) -> Option<u64> 
 }
 
 /// Shows the newest message and follows from there.
-pub fn to_end(chat: Chat, handles: Handles) {
+pub fn to_end(chat: RoomView, handles: Handles) {
     handles.leaping.set(chat.newer.get_untracked());
     if let Some(log) = handles.log.get_untracked() {
         log.set_scroll_top(0);

@@ -5,7 +5,7 @@ use app::{
     domain::RoomKey,
     page::MUTED_KEYS,
     theme::Theme,
-    view::{chat::Chat, parts::is_plain},
+    view::{parts::is_plain, room_view::RoomView},
 };
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -28,12 +28,12 @@ pub fn notifies() -> bool {
     get("notify").is_some_and(|set| set == "on")
 }
 
-pub fn is_muted(chat: Chat, room: &RoomKey) -> bool {
+pub fn is_muted(chat: RoomView, room: &RoomKey) -> bool {
     muted(&muted_key(chat)).lines().any(|line| line == room.as_str())
 }
 
 /// Which rooms somebody mutes is their own: it goes when they sign out, as drafts do.
-fn muted_key(chat: Chat) -> String {
+fn muted_key(chat: RoomView) -> String {
     chat.me.with_value(|me| [MUTED_KEYS, me.name.as_str()].concat())
 }
 
@@ -42,7 +42,7 @@ fn muted(key: &str) -> String {
     read(key).unwrap_or_default()
 }
 
-fn mute(chat: Chat, yes: bool) {
+fn mute(chat: RoomView, yes: bool) {
     let (key, room) = (muted_key(chat), chat.room.with_untracked(|room| room.key.as_str().to_owned()));
     let mut lines: Vec<String> = muted(&key).lines().filter(|line| *line != room).map(str::to_owned).collect();
     if yes {
@@ -73,7 +73,7 @@ fn write(key: &str, value: &str) {
 }
 
 /// Brings the panels to life.
-pub fn attach(chat: Chat) {
+pub fn attach(chat: RoomView) {
     let menu = document().get_element_by_id("room-menu").and_then(|menu| menu.dyn_into().ok());
     let popovers: Vec<HtmlElement> = panel().into_iter().chain(menu).collect();
     for popover in &popovers {
@@ -94,7 +94,7 @@ fn keys() -> Option<HtmlDialogElement> {
     document().get_element_by_id("keys")?.dyn_into().ok()
 }
 
-pub fn show_keys(chat: Chat) {
+pub fn show_keys(chat: RoomView) {
     show(chat);
     if let Some(keys) = keys().filter(|keys| !keys.open()) {
         let _ = keys.show_modal();
@@ -102,7 +102,7 @@ pub fn show_keys(chat: Chat) {
 }
 
 /// Ticks the boxes as things are set, and has the room's menu be about the room on screen.
-fn show(chat: Chat) {
+fn show(chat: RoomView) {
     if let Ok(Some(leave)) = document().query_selector("#room-menu form") {
         let _ = leave.set_attribute("action", &(chat.room.with_untracked(|room| room.key.path()) + "/leave"));
     }
@@ -120,7 +120,7 @@ fn checkbox(name: &str) -> Option<HtmlInputElement> {
     document().query_selector(&["[data-set=", name, "]"].concat()).ok()??.dyn_into().ok()
 }
 
-fn changed(chat: Chat, ev: &Event) {
+fn changed(chat: RoomView, ev: &Event) {
     let Some(box_) = ev.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
     let (name, on) = (box_.get_attribute("data-set").unwrap_or_default(), box_.checked());
     match name.as_str() {

@@ -7,7 +7,7 @@ use super::{Announcer, copy, document, matches_media, messages, on, origin};
 use app::{
     client::rows::Row,
     i18n::Strings,
-    view::{chat::Chat, parts::icons, room::Handles},
+    view::{parts::icons, room::Handles, room_view::RoomView},
 };
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -24,7 +24,7 @@ pub fn is_on(ev: &Event, what: &str) -> bool {
     on().is_some()
 }
 
-pub fn attach(chat: Chat, handles: Handles, announcer: Announcer) {
+pub fn attach(chat: RoomView, handles: Handles, announcer: Announcer) {
     let (Some(log), Ok(tools)) = (handles.log.get_untracked(), document().create_element("div")) else { return };
     let hovers = matches_media("(hover: hover)");
     fill(&tools, hovers, chat.strings);
@@ -79,7 +79,7 @@ pub fn attach(chat: Chat, handles: Handles, announcer: Announcer) {
 const PAGES: &str = "M7 7V4h9v9h-3M4 7h9v9H4Z";
 
 /// What was written, which need not be what is on the screen: translators change that.
-fn written(chat: Chat, seq: &str) -> Option<String> {
+fn written(chat: RoomView, seq: &str) -> Option<String> {
     let seq = seq.parse::<u64>().ok()?;
     chat.rows.with_untracked(|rows| {
         rows.iter().find_map(|row| match row {

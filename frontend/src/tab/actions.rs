@@ -4,7 +4,7 @@ use super::{drafts, paint, window, with};
 use app::{
     client::session::Session,
     domain::{MessageText, RoomRef, TextProblem},
-    view::chat::Actions,
+    view::room_view::Actions,
 };
 
 /// A handle to the tab's one client.

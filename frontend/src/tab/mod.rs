@@ -30,10 +30,10 @@ use app::{
         state::Link,
     },
     domain::MessageText,
-    view::chat::Chat,
+    view::room_view::RoomView,
 };
 use leptos::{prelude::*, tachys::dom::document, task::spawn_local};
-use socket::Socket;
+use socket::BrowserSocket;
 use std::{cell::RefCell, sync::Arc, time::Duration};
 use storage::Storage;
 
@@ -42,13 +42,13 @@ thread_local! {
 }
 
 struct Client {
-    chat: Chat,
+    chat: RoomView,
     session: Session,
     /// Which build the page is of.
     build: String,
     /// Which build a server is of that does not speak this page's protocol.
     incompatible: Option<String>,
-    sockets: Vec<(SocketId, Socket)>,
+    sockets: Vec<(SocketId, BrowserSocket)>,
     storage: Storage,
     drafts: Drafts<drafts::Browser>,
     clock: Clock,
@@ -60,7 +60,7 @@ struct Client {
 
 /// Opens the socket and keeps `chat` current as soon as it is known what this tab left behind when it was last here, so
 /// that what is written from now on goes behind that. Until then the plain forms do the work.
-pub fn attach(chat: Chat, opening: Opening, build: String) {
+pub fn attach(chat: RoomView, opening: Opening, build: String) {
     let me = chat.me.get_value();
     spawn_local(async move {
         let (storage, saved) = Storage::open(me.id).await;
@@ -155,7 +155,7 @@ impl Client {
             }
             for command in commands {
                 match command {
-                    Command::Open(id) => match Socket::open(id) {
+                    Command::Open(id) => match BrowserSocket::open(id) {
                         Some(socket) => self.sockets.push((id, socket)),
                         None => self.session.closed(id, None),
                     },

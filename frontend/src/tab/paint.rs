@@ -5,7 +5,7 @@ use crate::clock;
 use app::{
     client::{drafts::joined, rows::Row},
     domain::RoomRef,
-    view::chat::Chat,
+    view::room_view::RoomView,
 };
 use leptos::prelude::*;
 use std::time::Duration;
@@ -90,7 +90,7 @@ fn keep_all() -> bool {
     CLIENT.with(|client| client.try_borrow().ok()?.as_ref().map(stored)).unwrap_or(false)
 }
 
-fn show_room(chat: Chat, room: Option<RoomRef>, rows: Option<Vec<Row>>) {
+fn show_room(chat: RoomView, room: Option<RoomRef>, rows: Option<Vec<Row>>) {
     match room {
         Some(room) => update(chat.room, room),
         // It was left, here or elsewhere: the server knows where to go from here.

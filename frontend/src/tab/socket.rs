@@ -15,12 +15,12 @@ use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
 use leptos::{logging, tachys::dom::window, task::spawn_local};
 
 /// Closed when dropped, and silent from then on.
-pub(super) struct Socket {
+pub(super) struct BrowserSocket {
     outgoing: UnboundedSender<Message>,
     reading: AbortHandle,
 }
 
-impl Socket {
+impl BrowserSocket {
     pub fn open(id: SocketId) -> Option<Self> {
         let location = window().location();
         let scheme = if location.protocol().ok()? == "https:" { "wss://" } else { "ws://" };
@@ -77,7 +77,7 @@ async fn read(id: SocketId, mut stream: SplitStream<WebSocket>) {
     forget(id);
 }
 
-impl Drop for Socket {
+impl Drop for BrowserSocket {
     fn drop(&mut self) {
         self.reading.abort();
     }

@@ -3,7 +3,7 @@
 use super::Embedded;
 use crate::engine::{
     Reads, StoreError,
-    reads::{UNREAD_SCAN, Unread, standing},
+    reads::{UNREAD_SCAN, UnreadCount, standing},
 };
 use app::{
     domain::{Cursor, EntryId, Epoch, RoomKey, UserId},
@@ -30,7 +30,7 @@ impl Reads for Embedded {
     async fn marks(&self, user: UserId, rooms: &[RoomKey]) -> Result<Vec<Option<ReadMark>>, StoreError> {
         let rooms = rooms.to_vec();
         self.read(move |db| {
-            let mark = |room| Ok(Place::load(db, user, room)?.map(|place| place.mark));
+            let mark = |room| Ok(MarkedPlace::load(db, user, room)?.map(|place| place.mark));
             rooms.iter().map(mark).collect()
         })
         .await
@@ -57,13 +57,13 @@ fn raise(db: &Connection, user: UserId, room: &RoomKey, mark: ReadMark) -> rusql
 }
 
 /// A member's mark, and the room it is in.
-struct Place {
+struct MarkedPlace {
     room: i64,
     top: u64,
     mark: ReadMark,
 }
 
-impl Place {
+impl MarkedPlace {
     fn load(db: &Connection, user: UserId, room: &RoomKey) -> rusqlite::Result<Option<Self>> {
         db.prepare_cached(
             "SELECT rooms.id, epoch, seq, top_id, mark_epoch, mark_seq FROM members JOIN rooms ON rooms.id = members.room
@@ -80,8 +80,10 @@ impl Place {
 }
 
 fn reading(db: &Connection, user: UserId, room: &RoomKey, to: u64) -> rusqlite::Result<Reading> {
-    let Some(Place { room, top, mark }) = Place::load(db, user, room)? else { return Ok(Reading::default()) };
-    let mut unread = Unread::of(user);
+    let Some(MarkedPlace { room, top, mark }) = MarkedPlace::load(db, user, room)? else {
+        return Ok(Reading::default());
+    };
+    let mut unread = UnreadCount::of(user);
     let last = top.min(to);
     if mark.seq < last {
         let mut after = db.prepare_cached(

@@ -27,12 +27,12 @@ pub const VOIDS_BELOW: u16 = 900;
 
 /// A client, and what is known of its servers.
 #[derive(Clone)]
-pub struct Link {
+pub struct MonitoredClient {
     client: Client,
     condition: Arc<Condition>,
 }
 
-impl Deref for Link {
+impl Deref for MonitoredClient {
     type Target = Client;
 
     fn deref(&self) -> &Client {
@@ -40,7 +40,7 @@ impl Deref for Link {
     }
 }
 
-impl Link {
+impl MonitoredClient {
     pub fn new(client: Client, condition: Arc<Condition>) -> Self {
         Self { client, condition }
     }

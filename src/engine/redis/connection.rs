@@ -2,7 +2,7 @@
 
 use super::{
     cluster,
-    condition::{Condition, Link, is_about_rights},
+    condition::{Condition, MonitoredClient, is_about_rights},
     health::{find_the_master, warn_of_eviction, watch_memory},
 };
 use crate::engine::StoreError;
@@ -100,19 +100,19 @@ impl From<Error> for StoreError {
 pub struct Clients {
     /// Appends alone, so that a long page of history is never in front of one. One connection (to each node) keeps
     /// their order.
-    pub appends: Link,
-    pub client: Link,
+    pub appends: MonitoredClient,
+    pub client: MonitoredClient,
     pub subscriber: SubscriberClient,
 }
 
 /// Where the store is.
-pub struct Place {
+pub struct Location {
     config: Config,
     /// As it is named to people, without a password.
     pub server: String,
 }
 
-impl Place {
+impl Location {
     pub fn parse(url: &str) -> Result<Self, ConnectError> {
         let mut config = Config::from_url(url).map_err(|error| ConnectError::Url(what_is_wrong(&error)))?;
         // Confirmations and messages on one connection with replies.
@@ -139,7 +139,7 @@ impl Place {
 }
 
 /// Connects; the connections last until `closed`.
-pub async fn connect(place: &Place, closed: &CancellationToken) -> Result<Clients, ConnectError> {
+pub async fn connect(place: &Location, closed: &CancellationToken) -> Result<Clients, ConnectError> {
     let server = place.server.clone();
     let refuse = |error: Error| connect_error(&server, &error);
     let mut config = place.config.clone();
@@ -169,7 +169,7 @@ pub async fn connect(place: &Place, closed: &CancellationToken) -> Result<Client
     tokio::spawn(watch(appends.clone(), closed.clone()));
     tokio::spawn(watch(client.clone(), closed.clone()));
     let condition = Arc::new(Condition::new());
-    let (appends, client) = (Link::new(appends, condition.clone()), Link::new(client, condition));
+    let (appends, client) = (MonitoredClient::new(appends, condition.clone()), MonitoredClient::new(client, condition));
     tokio::spawn(watch_memory(client.clone(), closed.clone()));
     let clients = Clients { appends, client, subscriber };
     tokio::spawn(find_the_master(clients.clone(), closed.clone()));

@@ -3,7 +3,7 @@
 use super::{
     Redis,
     cluster::is_away,
-    condition::Link,
+    condition::MonitoredClient,
     keys::RoomKeys,
     marks::stored_mark,
     script::{ADD_MEMBER, GLANCE, LIST_ROOMS, REMOVE_MEMBER, TOUCH_ROOM},
@@ -278,7 +278,12 @@ impl Redis {
     }
 }
 
-pub(super) async fn write_touch(client: Link, keys: RoomKeys, room: RoomRef, at: u64) -> Result<(), StoreError> {
+pub(super) async fn write_touch(
+    client: MonitoredClient,
+    keys: RoomKeys,
+    room: RoomRef,
+    at: u64,
+) -> Result<(), StoreError> {
     let json = serde_json::to_string(&room).map_err(|error| StoreError(error.to_string()))?;
     let directory = vec![keys.all().active_rooms(), keys.all().room_names()];
     let ahead = TIME_AHEAD_MAX.as_millis().to_string();

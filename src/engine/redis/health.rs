@@ -2,8 +2,8 @@
 
 use super::{
     Redis,
-    condition::{Link, field, fill, tags_of_masters},
-    connection::{Clients, ConnectError, Place, make_anew},
+    condition::{MonitoredClient, field, fill, tags_of_masters},
+    connection::{Clients, ConnectError, Location, make_anew},
     keys::Keys,
     script::{PROBE, RIGHTS},
     subscriptions::subscribe,
@@ -85,7 +85,7 @@ impl Redis {
 }
 
 /// The first right that this user lacks on the server that holds `tag`, and what the server says about it.
-pub async fn missing_right(client: &Link, keys: &Keys, tag: &str) -> Result<Option<String>, Error> {
+pub async fn missing_right(client: &MonitoredClient, keys: &Keys, tag: &str) -> Result<Option<String>, Error> {
     let answer: Vec<Str> = RIGHTS.run(client, keys.probe(tag).into(), vec![]).await?;
     Ok(match answer.as_slice() {
         [command, why] => Some(format!("{command} ({why})")),
@@ -94,7 +94,7 @@ pub async fn missing_right(client: &Link, keys: &Keys, tag: &str) -> Result<Opti
 }
 
 /// Finds out at the start what would otherwise be found out by whoever writes first.
-pub async fn check_rights(clients: &Clients, keys: &Keys, place: &Place) -> Result<(), ConnectError> {
+pub async fn check_rights(clients: &Clients, keys: &Keys, place: &Location) -> Result<(), ConnectError> {
     let unusable = |error: Error| place.unusable(error.into());
     clients.client.ping::<()>(None).await.map_err(unusable)?;
     for tag in tags_of_masters(&clients.client) {
@@ -139,7 +139,7 @@ pub async fn warn_of_eviction(client: &Client) {
 }
 
 /// Keeps an eye on how full the servers are. One that does not say is taken to have room: it refuses by itself.
-pub async fn watch_memory(client: Link, closed: CancellationToken) {
+pub async fn watch_memory(client: MonitoredClient, closed: CancellationToken) {
     let mut was_full = false;
     loop {
         let infos = info_of_all(&client, "memory").await;

@@ -95,9 +95,9 @@ impl RoomLog for Redis {
             match self.top_of(room).await {
                 Ok(top) => Ok(Ok(top)),
                 // It is for whoever reads it, and does not keep the others from being looked at.
-                Err(Unread::Damaged(damaged)) => Ok(Err(damaged.into())),
-                Err(Unread::Store(error)) if is_away(&error.0) => Ok(Err(NoTop::Away)),
-                Err(Unread::Store(error)) => Err(error),
+                Err(NotRead::Damaged(damaged)) => Ok(Err(damaged.into())),
+                Err(NotRead::Store(error)) if is_away(&error.0) => Ok(Err(NoTop::Away)),
+                Err(NotRead::Store(error)) => Err(error),
             }
         };
         try_join_all(rooms.iter().map(read)).await
@@ -105,7 +105,7 @@ impl RoomLog for Redis {
 }
 
 impl Redis {
-    async fn top_of(&self, room: &RoomKey) -> Result<Option<Cursor>, Unread> {
+    async fn top_of(&self, room: &RoomKey) -> Result<Option<Cursor>, NotRead> {
         let keys = self.keys.room(room);
         let (fields, count): (Vec<Option<Str>>, u64) =
             tokio::try_join!(self.client.hmget(keys.meta(), vec!["epoch", "seq", "id"]), self.client.xlen(keys.log()))
@@ -122,7 +122,7 @@ impl Redis {
     }
 
     /// The answer of a read, once meta says what the log says.
-    pub(super) async fn read_log(&self, room: &RoomKey, args: Vec<Value>) -> Result<Vec<Str>, Unread> {
+    pub(super) async fn read_log(&self, room: &RoomKey, args: Vec<Value>) -> Result<Vec<Str>, NotRead> {
         let keys = self.keys.room(room);
         for _ in 0..2 {
             let answer: Vec<Str> =
@@ -139,7 +139,7 @@ impl Redis {
 
     /// Makes meta say where the log ends. False if there is no such room, which one is whose name nobody knows: `name` is
     /// for a room whose meta is lost.
-    pub(super) async fn mend(&self, room: &RoomKey, name: Option<&RoomName>) -> Result<bool, Unread> {
+    pub(super) async fn mend(&self, room: &RoomKey, name: Option<&RoomName>) -> Result<bool, NotRead> {
         let keys = self.keys.room(room);
         let args =
             vec![Epoch(random_id()).to_string().into(), room.as_str().into(), name.map_or("", RoomName::as_str).into()];
@@ -167,7 +167,7 @@ impl Redis {
         from: &str,
         to: &str,
         count: usize,
-    ) -> Result<Option<(Cursor, Vec<Record>)>, Unread> {
+    ) -> Result<Option<(Cursor, Vec<Record>)>, NotRead> {
         let args = vec![how.into(), from.into(), to.into(), count.to_string().into()];
         let answer = self.read_log(room, args).await?;
         let [epoch, seq, id, entries @ ..] = answer.as_slice() else { return Ok(None) };
@@ -200,28 +200,28 @@ fn damaged(keys: &RoomKeys) -> Damaged {
 }
 
 /// Why a log was not read.
-pub(super) enum Unread {
+pub(super) enum NotRead {
     Damaged(Damaged),
     Store(StoreError),
 }
 
-impl From<Damaged> for Unread {
+impl From<Damaged> for NotRead {
     fn from(damaged: Damaged) -> Self {
         Self::Damaged(damaged)
     }
 }
 
-impl From<StoreError> for Unread {
+impl From<StoreError> for NotRead {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<Unread> for StoreError {
-    fn from(unread: Unread) -> Self {
+impl From<NotRead> for StoreError {
+    fn from(unread: NotRead) -> Self {
         match unread {
-            Unread::Damaged(damaged) => damaged.into(),
-            Unread::Store(error) => error,
+            NotRead::Damaged(damaged) => damaged.into(),
+            NotRead::Store(error) => error,
         }
     }
 }

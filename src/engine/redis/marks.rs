@@ -4,7 +4,7 @@
 use super::{Redis, control::Word, directory::MEMBERS_KEPT, script::RAISE_MARK};
 use crate::engine::{
     NoTop, Reads, RoomLog, StoreError,
-    reads::{UNREAD_SCAN, Unread, standing},
+    reads::{UNREAD_SCAN, UnreadCount, standing},
 };
 use app::{
     domain::{Cursor, RoomKey, UserId},
@@ -108,7 +108,7 @@ impl Redis {
 
     /// In steps, since others wrote most of what follows a mark, as a rule: then the first one tells.
     async fn count_unread(&self, user: UserId, room: &RoomKey, mark: ReadMark, to: u64) -> Result<usize, StoreError> {
-        let mut unread = Unread::of(user);
+        let mut unread = UnreadCount::of(user);
         let last = to.min(mark.seq.saturating_add(UNREAD_SCAN as u64));
         let mut from = mark.seq + 1;
         while from <= last {

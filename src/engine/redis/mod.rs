@@ -39,8 +39,8 @@ pub use keys::{PREFIX, parse_prefix};
 
 use super::StoreError;
 use clock::ServerClock;
-use condition::Link;
-use connection::Place;
+use condition::MonitoredClient;
+use connection::Location;
 use directory::Touches;
 use health::Probed;
 use keys::Keys;
@@ -57,8 +57,8 @@ const APPENDS_MAX: u32 = 16_384;
 /// One instance's view of the store. Dropping it without [`shutdown`](super::Live::shutdown) is a crash as far as the
 /// others are concerned: its presence ends with its lease.
 pub struct Redis {
-    appends: Link,
-    client: Link,
+    appends: MonitoredClient,
+    client: MonitoredClient,
     keys: Keys,
     probed: Probed,
     under_way: Semaphore,
@@ -105,7 +105,7 @@ impl Redis {
 
     /// With names of keys and channels that begin with `prefix` and a colon, so that another deployment may use the same server.
     pub async fn connect_as(url: &str, prefix: &str, times: Times) -> Result<Arc<Self>, ConnectError> {
-        let place = Place::parse(url)?;
+        let place = Location::parse(url)?;
         let keys = Keys::new(prefix, place.database());
         let tasks = TaskTracker::new();
         // From here on, leaving early ends the tasks and closes the connections.

@@ -7,7 +7,7 @@ use super::{
     Redis,
     clock::ServerClock,
     cluster::is_away,
-    condition::Link,
+    condition::MonitoredClient,
     keys::{Keys, PRESENCE_CHANGED, RoomKeys},
     script::{ENTER, LEAVE, LIVE_INSTANCES, RENEW_LEASE},
     subscriptions::Subscriptions,
@@ -55,7 +55,7 @@ type Rooms = HashMap<RoomKey, HashMap<UserId, UserName>>;
 
 /// The presence of this instance.
 pub struct Here {
-    client: Link,
+    client: MonitoredClient,
     keys: Keys,
     lease: Duration,
     clock: Arc<ServerClock>,
@@ -85,7 +85,7 @@ impl Instance {
 }
 
 impl Here {
-    pub fn new(client: Link, keys: Keys, lease: Duration, clock: Arc<ServerClock>) -> Self {
+    pub fn new(client: MonitoredClient, keys: Keys, lease: Duration, clock: Arc<ServerClock>) -> Self {
         Self {
             client,
             keys,

@@ -1,6 +1,6 @@
 //! Lua scripts, called by hash and sent whole when the server does not have them.
 
-use super::condition::Link;
+use super::condition::MonitoredClient;
 use fred::{
     bytes_utils::Str,
     prelude::{Client, Error, FromValue, LuaInterface, Value},
@@ -25,12 +25,17 @@ impl Script {
     }
 
     /// Runs the script. The command is queued when the future is first polled.
-    pub async fn run<R: FromValue>(&self, client: &Link, keys: Vec<String>, args: Vec<Value>) -> Result<R, Error> {
+    pub async fn run<R: FromValue>(
+        &self,
+        client: &MonitoredClient,
+        keys: Vec<String>,
+        args: Vec<Value>,
+    ) -> Result<R, Error> {
         self.run_or_reload(client, || (keys.clone(), args.clone()), || ()).await
     }
 
     /// Runs the script as where the server does not have it.
-    pub async fn run_whole(&self, client: &Link, key: String) -> Result<(), Error> {
+    pub async fn run_whole(&self, client: &MonitoredClient, key: String) -> Result<(), Error> {
         client.eval(self.source.clone(), vec![key], Vec::<Value>::new()).await
     }
 
@@ -38,7 +43,7 @@ impl Script {
     /// queued anew, behind others that were made after it.
     pub async fn run_or_reload<R: FromValue>(
         &self,
-        client: &Link,
+        client: &MonitoredClient,
         call: impl Fn() -> (Vec<String>, Vec<Value>) + Send,
         reloading: impl FnOnce() + Send,
     ) -> Result<R, Error> {

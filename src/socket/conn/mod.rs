@@ -10,18 +10,18 @@ mod requests;
 mod writing;
 
 use super::{
-    Admitted, HANDSHAKE, Sockets, WebSocket,
+    Admitted, HANDSHAKE, SocketContext, WebSocket,
     clock::{Due, Pulse, Stay},
     close,
     end::End,
-    joined::Joined,
     reply::{self, Frame},
     request::{self, Done},
     signals::{self, Marks},
+    subscription::Subscription,
     throttle::{Throttle, Turn},
 };
 use crate::{
-    chat::turns::Turns,
+    chat::turns::ReadTurns,
     connection::wire::Wire,
     hub::{
         Hub,
@@ -51,18 +51,18 @@ const READ_BATCH: usize = 64;
 
 struct Conn {
     ws: WebSocket,
-    sockets: Sockets,
+    sockets: SocketContext,
     session: Session,
     admission: Admission,
     wake: Arc<Wake>,
-    rooms: Vec<Joined>,
+    rooms: Vec<Subscription>,
     /// Rooms whose join is under way, with the token of that join.
     joining: Vec<(RoomKey, u64)>,
     next_token: u64,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     /// How much of the work is appends, which a server that stops waits for.
     appends: usize,
-    turns: Turns,
+    turns: ReadTurns,
     /// Which room is served first, so that a busy one does not starve the others.
     turn: usize,
     marks: Marks,
@@ -72,7 +72,7 @@ struct Conn {
     wire: Wire,
 }
 
-pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
+pub async fn run(ws: WebSocket, sockets: SocketContext, admitted: Admitted) {
     let Admitted { session, asked, place, wire } = admitted;
     let allowance = sockets.chat.limits.allowance(session.token);
     let mut conn = Conn {
@@ -83,7 +83,7 @@ pub async fn run(ws: WebSocket, sockets: Sockets, admitted: Admitted) {
         next_token: 1,
         work: FuturesUnordered::new(),
         appends: 0,
-        turns: Turns::new(allowance.clone()),
+        turns: ReadTurns::new(allowance.clone()),
         turn: 0,
         marks: Marks::new(),
         pulse: Pulse::new(),
@@ -150,7 +150,7 @@ fn still_counts(ended: &Result<bool, StoreError>) -> Result<(), End> {
 }
 
 /// The client was not heard of for long: the socket counts for nobody's presence, for the time being.
-fn vanish(pulse: &mut Pulse, rooms: &mut [Joined], hub: &Hub, session: &Session) {
+fn vanish(pulse: &mut Pulse, rooms: &mut [Subscription], hub: &Hub, session: &Session) {
     pulse.absent = true;
     for joined in rooms.iter_mut().filter(|joined| joined.present) {
         joined.present = false;
@@ -304,7 +304,7 @@ impl Conn {
     }
 
     /// Takes the socket out of a room.
-    fn exit(&self, joined: &Joined, for_good: bool) {
+    fn exit(&self, joined: &Subscription, for_good: bool) {
         if joined.present {
             self.sockets.chat.hub.exit(&joined.room, self.session.person.id, &self.wake, for_good);
         } else {

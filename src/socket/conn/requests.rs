@@ -6,10 +6,10 @@ use crate::{
     hub::lease::Grant,
     socket::{
         end::End,
-        joined::Joined,
         reply::{self, Frame, Number},
         request::{self, Done},
         signals::{self, Errand},
+        subscription::Subscription,
     },
 };
 use app::{
@@ -203,7 +203,7 @@ impl Conn {
     }
 
     /// A join that was left before it was done.
-    fn unwanted(&mut self, joined: &Joined) {
+    fn unwanted(&mut self, joined: &Subscription) {
         let (chat, me) = (self.sockets.chat.clone(), self.session.person.clone());
         chat.hub.exit(&joined.room, me.id, &self.wake, true);
         let key = joined.room.key().clone();
@@ -253,11 +253,11 @@ impl Conn {
         self.joining.iter().any(|(other, _)| other == key)
     }
 
-    fn joined(&self, key: &RoomKey) -> Option<&Joined> {
+    fn joined(&self, key: &RoomKey) -> Option<&Subscription> {
         self.rooms.iter().find(|joined| joined.room.key() == key)
     }
 
-    fn by_token(&mut self, token: u64) -> Option<&mut Joined> {
+    fn by_token(&mut self, token: u64) -> Option<&mut Subscription> {
         self.rooms.iter_mut().find(|joined| joined.token == token)
     }
 }

@@ -6,9 +6,9 @@ use crate::{
     socket::{
         conn::vanish,
         end::{End, patiently},
-        joined::Joined,
         reply::{self, Frame},
         request, signals,
+        subscription::Subscription,
     },
 };
 use app::domain::RoomKey;
@@ -42,7 +42,7 @@ impl Conn {
     pub(super) async fn write(&mut self) -> Result<bool, End> {
         let more = self.take_round().await?;
         if !more {
-            let mut news: Vec<_> = self.rooms.iter_mut().filter_map(Joined::presence_news).collect();
+            let mut news: Vec<_> = self.rooms.iter_mut().filter_map(Subscription::presence_news).collect();
             let Self { rooms, joining, wake, session, .. } = self;
             let is_joining = |key: &RoomKey| joining.iter().any(|(other, _)| other == key);
             news.extend(signals::news(rooms, wake, session.person.id, is_joining));

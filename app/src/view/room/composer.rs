@@ -4,14 +4,14 @@ use super::{Handles, Length, named};
 use crate::{
     page::Post,
     view::{
-        chat::Chat,
         parts::{icon, icons, textarea_content, told},
+        room_view::RoomView,
         strings,
     },
 };
 use leptos::prelude::*;
 
-pub fn composer(chat: Chat, handles: Handles, post: &Post) -> impl IntoView + use<> {
+pub fn composer(chat: RoomView, handles: Handles, post: &Post) -> impl IntoView + use<> {
     let t = strings();
     let problem = handles.problem;
     let typing = move || {

@@ -4,15 +4,15 @@ use crate::{
     domain::UserId,
     page::PageData,
     view::{
-        chat::Chat,
         parts::{avatar, icon, icons},
+        room_view::RoomView,
         strings,
     },
 };
 use leptos::prelude::*;
 
 /// The room's address, to be sent to somebody. The button is pressed in `browser`.
-pub fn invite(chat: Chat) -> impl IntoView {
+pub fn invite(chat: RoomView) -> impl IntoView {
     let t = strings();
     let origin = use_context::<PageData>().map(|page| page.origin).unwrap_or_default();
     let address = move || [origin.clone(), chat.room.with(|room| room.key.path())].concat();
@@ -27,7 +27,7 @@ pub fn invite(chat: Chat) -> impl IntoView {
 }
 
 /// A picture for the room, in a colour that its name has everywhere.
-pub fn room_mark(chat: Chat) -> impl IntoView {
+pub fn room_mark(chat: RoomView) -> impl IntoView {
     move || {
         chat.room.with(|room| {
             let sum =

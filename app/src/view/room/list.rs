@@ -12,8 +12,8 @@ use crate::{
     i18n::Strings,
     protocol::{PAGE_ENTRIES, Person},
     view::{
-        chat::Chat,
         parts::{icon, icons, told},
+        room_view::RoomView,
         strings,
     },
 };
@@ -28,7 +28,7 @@ struct Item {
     halves: bool,
 }
 
-pub fn list(chat: Chat, handles: Handles, halves: bool) -> impl IntoView {
+pub fn list(chat: RoomView, handles: Handles, halves: bool) -> impl IntoView {
     let t = strings();
     let items = move || {
         let zone = chat.zone.get();
@@ -69,7 +69,7 @@ pub fn list(chat: Chat, handles: Handles, halves: bool) -> impl IntoView {
 }
 
 /// What stands below the last message when the log goes on after it: the way to newer ones.
-fn bottom(chat: Chat) -> impl IntoView {
+fn bottom(chat: RoomView) -> impl IntoView {
     let t = strings();
     let last = move || {
         let row = |row: &Row| match row {
@@ -96,7 +96,7 @@ fn bottom(chat: Chat) -> impl IntoView {
 }
 
 /// What stands above the first message: the way to older ones, or the beginning.
-fn top(chat: Chat) -> impl IntoView {
+fn top(chat: RoomView) -> impl IntoView {
     let t = strings();
     let older_href = move || {
         let first = chat.rows.with(|rows| {
@@ -145,7 +145,7 @@ fn top(chat: Chat) -> impl IntoView {
     }
 }
 
-fn row(chat: Chat, handles: Handles, item: Item) -> AnyView {
+fn row(chat: RoomView, handles: Handles, item: Item) -> AnyView {
     let t = strings();
     match item.row {
         Row::Day { day, .. } => {

@@ -8,7 +8,7 @@ use crate::{
     looks::{self, Long},
     platform::Platform,
     protocol::ErrorCode,
-    view::{chat::Chat, parts::avatar, strings},
+    view::{parts::avatar, room_view::RoomView, strings},
 };
 use leptos::{either::Either, prelude::*};
 
@@ -104,7 +104,7 @@ fn linked(platform: Platform, text: &str) -> impl IntoView + use<> {
 }
 
 /// A message of this tab that is not in the log yet.
-pub fn unsent(chat: Chat, n: u64, text: &str, head: bool, state: Pending) -> impl IntoView + use<> {
+pub fn unsent(chat: RoomView, n: u64, text: &str, head: bool, state: Pending) -> impl IntoView + use<> {
     let t = strings();
     let me = chat.me.get_value();
     let lead = head.then(|| {
@@ -138,7 +138,7 @@ pub fn unsent(chat: Chat, n: u64, text: &str, head: bool, state: Pending) -> imp
     }
 }
 
-fn refused(chat: Chat, n: u64, code: ErrorCode) -> impl IntoView {
+fn refused(chat: RoomView, n: u64, code: ErrorCode) -> impl IntoView {
     let t = strings();
     let retry = move |_| {
         if let Some(actions) = chat.actions() {

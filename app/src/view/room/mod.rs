@@ -9,8 +9,8 @@ mod sidebar;
 mod switcher;
 
 use super::{
-    chat::Chat,
     parts::{icon, icons, rcdata, told},
+    room_view::RoomView,
     strings,
 };
 use crate::{
@@ -62,27 +62,27 @@ pub struct Handles {
 
 impl Handles {
     /// Whether what arrives in the open room comes into view.
-    pub fn shows_the_end(self, chat: Chat) -> bool {
+    pub fn shows_the_end(self, chat: RoomView) -> bool {
         self.at_end.get() && !chat.newer.get()
     }
 }
 
 /// A room's page before it is drawn, so that whoever draws it can go on with what it is drawn from.
 pub struct RoomPage {
-    pub chat: Chat,
+    pub chat: RoomView,
     pub handles: Handles,
     /// What the rows were laid out from.
     pub entries: Vec<Arc<Entry>>,
 }
 
 impl RoomPage {
-    /// Provides the [`Chat`] as context.
+    /// Provides the [`RoomView`] as context.
     pub fn new(screen: &RoomScreen, page: &PageData, me: &Person, platform: Platform) -> Self {
         let RoomScreen { opening, post } = screen;
         let entries: Vec<_> = opening.page.entries.iter().cloned().map(Arc::new).collect();
         let local = |at| (platform.local)(at, &page.zone);
         let rows = rows::layout(&entries, opening.divider(), &[], &[], &local, me);
-        let chat = Chat::new(platform, me.clone(), opening, rows, &page.zone);
+        let chat = RoomView::new(platform, me.clone(), opening, rows, &page.zone);
         provide_context(chat);
         let switching = RwSignal::new(false);
         let handles = Handles {
@@ -202,7 +202,7 @@ fn named(people: &[Person]) -> (Vec<&str>, usize) {
 }
 
 /// What keeps messages from coming and going, and what to do about it.
-fn banner(chat: Chat) -> impl IntoView {
+fn banner(chat: RoomView) -> impl IntoView {
     let t = strings();
     let reconnect = move |_| {
         if let Some(actions) = chat.actions() {

@@ -5,14 +5,14 @@ use crate::{
     client::state::{Link, SidebarRoom},
     protocol::Person,
     view::{
-        chat::Chat,
         parts::{avatar, brand, icon, icons, is_plain, rcdata, told, unread_badge},
+        room_view::RoomView,
         strings,
     },
 };
 use leptos::{ev::MouseEvent, prelude::*};
 
-pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
+pub fn sidebar(chat: RoomView, handles: Handles) -> impl IntoView {
     let t = strings();
     view! {
         <nav class="side" translate="no" class:here=move || handles.shows_the_end(chat) aria-label=t.menu>
@@ -55,7 +55,7 @@ pub fn sidebar(chat: Chat, handles: Handles) -> impl IntoView {
 }
 
 /// Who is here: oneself first, then the others in the order that the server gave them.
-fn people(chat: Chat) -> impl IntoView {
+fn people(chat: RoomView) -> impl IntoView {
     let t = strings();
     let me = chat.me.get_value();
     let my_id = me.id;
@@ -88,7 +88,7 @@ fn people(chat: Chat) -> impl IntoView {
     }
 }
 
-fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
+fn room_line(chat: RoomView, line: SidebarRoom) -> impl IntoView {
     let t = strings();
     let room = line.room;
     let key = room.key.clone();
@@ -141,7 +141,7 @@ fn room_line(chat: Chat, line: SidebarRoom) -> impl IntoView {
     }
 }
 
-fn me(chat: Chat) -> impl IntoView {
+fn me(chat: RoomView) -> impl IntoView {
     let t = strings();
     let me = chat.me.get_value();
     let (class, word) = (

@@ -8,8 +8,8 @@ use crate::{
     },
     domain::RoomRef,
     view::{
-        chat::Chat,
         parts::{icon, icons, rcdata, unread_badge},
+        room_view::RoomView,
         strings,
     },
 };
@@ -28,7 +28,7 @@ pub struct Choice {
 impl Choice {
     /// The list is made when the switcher opens or something is typed, and stands still otherwise: whoever chooses must not
     /// have another room slip under the finger. Rooms of others come last.
-    pub fn new(chat: Chat, switching: RwSignal<bool>) -> Self {
+    pub fn new(chat: RoomView, switching: RwSignal<bool>) -> Self {
         let typed = RwSignal::new(String::new());
         let others = RwSignal::new(None);
         let rooms = Memo::new(move |_| {
@@ -42,7 +42,7 @@ impl Choice {
     }
 
     /// Goes to the chosen room.
-    pub fn take(self, chat: Chat, handles: Handles) {
+    pub fn take(self, chat: RoomView, handles: Handles) {
         let chosen = self.rooms.with_untracked(|rooms| rooms.get(self.at.get_untracked()).cloned());
         if let (Some(found), Some(actions)) = (chosen, chat.actions()) {
             handles.switching.set(false);
@@ -52,7 +52,7 @@ impl Choice {
 }
 
 /// An empty frame until it is opened: the glue in the browser shows it and follows the keyboard.
-pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
+pub fn switcher(chat: RoomView, handles: Handles) -> impl IntoView {
     view! {
         <dialog
             class="panel switcher"
@@ -67,7 +67,7 @@ pub fn switcher(chat: Chat, handles: Handles) -> impl IntoView {
     }
 }
 
-fn choices(chat: Chat, handles: Handles) -> impl IntoView {
+fn choices(chat: RoomView, handles: Handles) -> impl IntoView {
     let t = strings();
     let Choice { typed, at, rooms, others } = handles.choice.get_value();
     let option = move |(i, found): (usize, RoomMatch)| {

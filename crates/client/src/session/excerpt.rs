@@ -1,7 +1,7 @@
 //! A part of a room's log shown apart from its end: around a message that somebody was sent the address of, or further back.
 //! It grows at both ends. Where it meets the timeline, which goes on behind it, the two become one.
 
-use super::{Room, Session, SocketId};
+use super::{FollowedRoom, Session, SocketId};
 use crate::{rows::Row, state::Older, timeline::Timeline};
 use protocol::frames::{ClientFrame, PAGE_ENTRIES, Page};
 
@@ -31,7 +31,7 @@ enum What {
     Around(u64),
 }
 
-impl Room {
+impl FollowedRoom {
     /// The entries on screen.
     pub fn shown(&self) -> Option<&Timeline> {
         self.excerpt.as_ref().or(self.timeline.as_ref())
@@ -158,12 +158,12 @@ impl Room {
 impl Session {
     /// Asks for the page above the first row of the open room.
     pub fn load_older(&mut self) {
-        self.ask_for(Room::ask_above);
+        self.ask_for(FollowedRoom::ask_above);
     }
 
     /// Asks for the page below the last row of the open room, if the room goes on there.
     pub fn load_newer(&mut self) {
-        self.ask_for(Room::ask_below);
+        self.ask_for(FollowedRoom::ask_below);
     }
 
     /// Shows the end of the open room.
@@ -199,7 +199,7 @@ impl Session {
         self.current().is_some_and(|room| room.excerpt.is_some())
     }
 
-    fn ask_for(&mut self, ask: impl FnOnce(&mut Room, SocketId) -> Option<ClientFrame>) -> bool {
+    fn ask_for(&mut self, ask: impl FnOnce(&mut FollowedRoom, SocketId) -> Option<ClientFrame>) -> bool {
         let (Some(socket), Some(i)) = (self.sockets.primary(), self.index(&self.open)) else { return false };
         let Some(frame) = ask(&mut self.rooms[i], socket) else { return false };
         self.transmit(socket, frame);

@@ -1,6 +1,6 @@
 //! What the server's frames do to the session.
 
-use super::{Room, Session, SocketId, following::Following, room::Reader};
+use super::{FollowedRoom, Session, SocketId, following::Following, room::Viewer};
 use crate::{
     outbox::{Refusal, Verdict},
     timeline::{Applied, Unfit},
@@ -161,7 +161,7 @@ impl Session {
             Ok(Some(seq)) if self.rooms[i].which.key == self.open => self.target = Some(seq),
             Ok(_) => {}
         }
-        if let Room { timeline: Some(timeline), marks, .. } = &mut self.rooms[i] {
+        if let FollowedRoom { timeline: Some(timeline), marks, .. } = &mut self.rooms[i] {
             marks.unread.recount(timeline, self.me.id);
         }
         self.count_better(i);
@@ -233,14 +233,14 @@ impl Session {
         self.flush(i);
     }
 
-    fn reader(&self, i: usize) -> Reader {
+    fn reader(&self, i: usize) -> Viewer {
         self.reader_of(&self.rooms[i])
     }
 
-    pub(super) fn reader_of(&self, room: &Room) -> Reader {
+    pub(super) fn reader_of(&self, room: &FollowedRoom) -> Viewer {
         let open = room.which.key == self.open;
         let reading = open && self.visible && self.at_bottom && room.excerpt.is_none();
-        Reader { me: self.me.id, open, at_bottom: self.at_bottom, reading, now: self.now }
+        Viewer { me: self.me.id, open, at_bottom: self.at_bottom, reading, now: self.now }
     }
 
     fn note_id(&mut self) -> u64 {

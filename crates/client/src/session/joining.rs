@@ -1,6 +1,6 @@
 //! What goes out over the sockets: joins, messages, marks; and which socket they go over.
 
-use super::{Command, Room, Session, SocketId, following::Following};
+use super::{Command, FollowedRoom, Session, SocketId, following::Following};
 use crate::outbox::Moment;
 use protocol::domain::Operation;
 use protocol::frames::{ClientFrame, IN_FLIGHT_MAX};
@@ -14,7 +14,7 @@ impl Session {
     pub(super) fn join_rooms(&mut self) {
         let sockets: Vec<SocketId> = self.sockets.primary().into_iter().chain(self.sockets.successor()).collect();
         for socket in sockets {
-            let asked = |room: &&Room| room.following.get(socket) == Some(Following::Asked);
+            let asked = |room: &&FollowedRoom| room.following.get(socket) == Some(Following::Asked);
             let free = JOINS_AT_ONCE.saturating_sub(self.rooms.iter().filter(asked).count());
             let missing = |&i: &usize| self.rooms[i].following.get(socket).is_none();
             for i in self.open_first().into_iter().filter(missing).take(free).collect::<Vec<_>>() {

@@ -32,9 +32,9 @@ use protocol::{
     domain::{MessageText, ProducerId, RoomKey},
     frames::{ClientFrame, CloseCode, Person, Reading},
 };
-use room::Room;
+use room::FollowedRoom;
 pub use saved::Saved;
-use sockets::Sockets;
+use sockets::SocketPair;
 
 /// Names a socket for the life of the session.
 pub type SocketId = u32;
@@ -67,9 +67,9 @@ pub struct Session {
     /// What a calendar's clock showed when `now` was 0, in milliseconds since 1970-01-01 UTC, if there is one.
     calendar: Option<u64>,
     random: Box<dyn FnMut() -> u64>,
-    sockets: Sockets,
+    sockets: SocketPair,
     /// In the order of the sidebar.
-    rooms: Vec<Room>,
+    rooms: Vec<FollowedRoom>,
     open: RoomKey,
     visible: bool,
     /// Unread messages in the open room when the page was hidden.
@@ -96,10 +96,10 @@ impl Session {
     /// `random` makes numbers nobody can guess.
     pub fn new(me: Person, opening: &Opening, now: u64, mut random: Box<dyn FnMut() -> u64>) -> Self {
         let p = ProducerId(random());
-        let mut rooms: Vec<Room> =
-            opening.rooms.iter().map(|mine| Room::new(mine.room.clone(), p, mine.reading)).collect();
+        let mut rooms: Vec<FollowedRoom> =
+            opening.rooms.iter().map(|mine| FollowedRoom::new(mine.room.clone(), p, mine.reading)).collect();
         if !opening.rooms.iter().any(|mine| mine.room.key == opening.room.key) {
-            rooms.push(Room::new(opening.room.clone(), p, Reading::default()));
+            rooms.push(FollowedRoom::new(opening.room.clone(), p, Reading::default()));
         }
         for room in rooms.iter_mut().filter(|room| room.which.key == opening.room.key) {
             room.count = opening.count;
@@ -116,7 +116,7 @@ impl Session {
             now,
             calendar: None,
             random,
-            sockets: Sockets::new(now),
+            sockets: SocketPair::new(now),
             rooms,
             open: opening.room.key.clone(),
             visible: true,
@@ -280,7 +280,7 @@ impl Session {
         self.join_rooms();
     }
 
-    fn current(&self) -> Option<&Room> {
+    fn current(&self) -> Option<&FollowedRoom> {
         self.index(&self.open).map(|i| &self.rooms[i])
     }
 

@@ -1,6 +1,6 @@
 //! Who is in a room, and the notes of who came and went.
 
-use super::Room;
+use super::FollowedRoom;
 use crate::rows::{Note, Row};
 use protocol::frames::Person;
 
@@ -8,7 +8,7 @@ use protocol::frames::Person;
 /// server to be sure that somebody left.
 const ARRIVAL_MS: u64 = 45_000;
 
-impl Room {
+impl FollowedRoom {
     /// Who is here after a join. After an interruption the server may find them one by one.
     pub fn met_again(&mut self, count: usize, people: Vec<Person>, now: u64) {
         let before = std::mem::replace(&mut self.people, people).into_iter().map(|person| person.id);

@@ -32,7 +32,7 @@ const JOIN_TRY: u32 = 1;
 const DOUBTS_MAX: u32 = 2;
 
 /// Who is reading, and how.
-pub(super) struct Reader {
+pub(super) struct Viewer {
     pub me: UserId,
     /// The room is on screen.
     pub open: bool,
@@ -43,7 +43,7 @@ pub(super) struct Reader {
     pub now: u64,
 }
 
-pub(super) struct Room {
+pub(super) struct FollowedRoom {
     pub which: RoomRef,
     /// `None` until the first page came.
     pub timeline: Option<Timeline>,
@@ -74,7 +74,7 @@ pub(super) struct Room {
     unshown: Option<(ProducerId, u64, u64)>,
 }
 
-impl Room {
+impl FollowedRoom {
     pub fn new(which: RoomRef, p: ProducerId, reading: Reading) -> Self {
         Self {
             which,
@@ -111,7 +111,7 @@ impl Room {
     }
 
     /// Takes in one live entry.
-    pub fn take_entry(&mut self, entry: Entry, reader: &Reader) -> Applied {
+    pub fn take_entry(&mut self, entry: Entry, reader: &Viewer) -> Applied {
         let Some(timeline) = &mut self.timeline else { return Applied::Duplicate };
         let by = entry.by;
         let applied = timeline.apply(entry);
@@ -127,7 +127,7 @@ impl Room {
     ///
     /// # Errors
     /// It does not fit, though it should.
-    pub fn take_page(&mut self, how: JoinedHow, page: Page, reader: &Reader, note_id: u64) -> Result<(), Unfit> {
+    pub fn take_page(&mut self, how: JoinedHow, page: Page, reader: &Viewer, note_id: u64) -> Result<(), Unfit> {
         let Some(timeline) = &mut self.timeline else {
             let timeline = Timeline::newest(page)?;
             self.timeline = Some(timeline);
@@ -263,7 +263,7 @@ impl Room {
     }
 
     /// The last `fresh` entries are new.
-    fn took(&mut self, fresh: usize, reader: &Reader) {
+    fn took(&mut self, fresh: usize, reader: &Viewer) {
         let Some(timeline) = &self.timeline else { return };
         let was = self.marks.unread.count();
         self.marks.unread.grew(fresh, timeline, reader.me);

@@ -3,7 +3,7 @@
 //! A tab is a producer of messages. A reload, or another tab in its stead, goes on under the same producer and the same
 //! numbers, so that what was under way when it ended becomes exactly one entry, whether or not it had been committed.
 
-use super::{Room, Session};
+use super::{FollowedRoom, Session};
 use crate::outbox::Outbox;
 use protocol::{
     domain::{MessageText, ProducerId, RoomKey, RoomRef, UserId, UserName},
@@ -82,7 +82,7 @@ impl Session {
                 // It was left meanwhile. What was written there before is still to go out.
                 None if outboxes.iter().any(Outbox::needs_room) => {
                     let p = ProducerId((self.random)());
-                    self.rooms.push(Room::new(which, p, Reading::default()));
+                    self.rooms.push(FollowedRoom::new(which, p, Reading::default()));
                     self.rooms.len() - 1
                 }
                 None => continue,

@@ -1,6 +1,6 @@
 //! What the page shows.
 
-use super::{Room, Session};
+use super::{FollowedRoom, Session};
 use crate::{
     clock::Local,
     rows::{self, Row},
@@ -27,7 +27,7 @@ impl Session {
     }
 
     pub fn rooms(&self) -> Vec<SidebarRoom> {
-        let line = |room: &Room| {
+        let line = |room: &FollowedRoom| {
             let unread = room.marks.shown(self.reader_of(room).reading);
             SidebarRoom { room: room.which.clone(), unread, refused: room.outboxes.given_up() }
         };
@@ -44,7 +44,7 @@ impl Session {
     }
 
     pub fn older(&self) -> Older {
-        self.current().map_or(Older::No, Room::older)
+        self.current().map_or(Older::No, FollowedRoom::older)
     }
 
     pub fn count(&self) -> usize {

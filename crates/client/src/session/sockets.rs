@@ -23,7 +23,7 @@ const PONG_WAIT_MS: u64 = PONG_WAIT_SECS * 1_000;
 const PATIENT_TRY: u32 = 3;
 
 #[derive(Debug)]
-struct Socket {
+struct OpenSocket {
     id: SocketId,
     opened: u64,
     /// When it said hello.
@@ -35,7 +35,7 @@ struct Socket {
     told: bool,
 }
 
-impl Socket {
+impl OpenSocket {
     /// When to ping next, or to give up.
     fn deadline(&self) -> u64 {
         match (self.welcomed, self.pinged) {
@@ -48,11 +48,11 @@ impl Socket {
 }
 
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub(super) struct SocketPair {
     /// The one to send on.
-    primary: Option<Socket>,
+    primary: Option<OpenSocket>,
     /// The one that takes over once it follows every room.
-    successor: Option<Socket>,
+    successor: Option<OpenSocket>,
     /// The primary closes soon.
     moving: bool,
     next_id: SocketId,
@@ -66,7 +66,7 @@ pub(super) struct Sockets {
     resting: bool,
 }
 
-impl Sockets {
+impl SocketPair {
     pub fn new(now: u64) -> Self {
         Self {
             primary: None,
@@ -253,7 +253,7 @@ impl Sockets {
 
     /// When [`tick`](Self::tick) has something to do, or [`link`](Self::link) changes.
     pub fn next_wake(&self, now: u64) -> Option<u64> {
-        let deadlines = [&self.primary, &self.successor].into_iter().flatten().map(Socket::deadline);
+        let deadlines = [&self.primary, &self.successor].into_iter().flatten().map(OpenSocket::deadline);
         let countdown = match self.link(now) {
             Link::Connecting => Some(self.down_since + QUIET_MS),
             // Whole seconds before the next try, when the number shown changes.
@@ -273,7 +273,7 @@ impl Sockets {
         self.retry_at = None;
         let id = self.next_id;
         self.next_id += 1;
-        let socket = Socket { id, opened: now, welcomed: None, heard: now, sent: now, pinged: None, told: false };
+        let socket = OpenSocket { id, opened: now, welcomed: None, heard: now, sent: now, pinged: None, told: false };
         if self.primary.is_none() {
             self.primary = Some(socket);
         } else if self.successor.is_none() {
@@ -284,7 +284,7 @@ impl Sockets {
         out.push(Command::Open(id));
     }
 
-    fn find(&mut self, id: SocketId) -> Option<&mut Socket> {
+    fn find(&mut self, id: SocketId) -> Option<&mut OpenSocket> {
         [&mut self.primary, &mut self.successor].into_iter().flatten().find(|socket| socket.id == id)
     }
 }
@@ -295,7 +295,7 @@ pub(super) fn backoff(tries: u32, spread: u64) -> u64 {
     spread % (BACKOFF_MS << tries.min(16)).min(BACKOFF_MAX_MS)
 }
 
-fn ping(socket: &mut Socket, now: u64, out: &mut Vec<Command>) {
+fn ping(socket: &mut OpenSocket, now: u64, out: &mut Vec<Command>) {
     if socket.pinged.is_none() {
         socket.pinged = Some(now);
         socket.sent = now;

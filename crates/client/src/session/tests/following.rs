@@ -29,7 +29,7 @@ fn a_reconnect_resumes_every_room_at_its_cursor() {
 fn many_rooms_are_joined_a_few_at_a_time() {
     let mut tab = Tab::new();
     for i in 0..30 {
-        tab.session.rooms.push(Room::new(room(&format!("r{i}")), ProducerId(1), Reading::default()));
+        tab.session.rooms.push(FollowedRoom::new(room(&format!("r{i}")), ProducerId(1), Reading::default()));
     }
     tab.hello(1);
     assert_eq!(tab.sent.len(), 8);

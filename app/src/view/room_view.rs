@@ -1,6 +1,6 @@
 //! The state the room page shows, as signals, and what a person can ask of it.
 //!
-//! On the server a [`Chat`] is filled once from [`PageData`](crate::page::PageData) and nothing ever changes it. In the
+//! On the server a [`RoomView`] is filled once from [`PageData`](crate::page::PageData) and nothing ever changes it. In the
 //! browser `client` keeps it current and implements [`Actions`].
 
 use super::strings;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// Handle to the signals of the room page; copied freely, provided as context.
 #[derive(Clone, Copy)]
-pub struct Chat {
+pub struct RoomView {
     pub platform: Platform,
     /// In the reader's language.
     pub strings: &'static Strings,
@@ -62,7 +62,7 @@ pub struct Chat {
     actions: StoredValue<Option<Arc<dyn Actions>>>,
 }
 
-/// What the page asks of whatever keeps the [`Chat`] current. All of it returns at once; the signals tell the rest.
+/// What the page asks of whatever keeps the [`RoomView`] current. All of it returns at once; the signals tell the rest.
 pub trait Actions: Send + Sync {
     /// Queues a message for the open room.
     ///
@@ -97,7 +97,7 @@ pub trait Actions: Send + Sync {
     fn set_draft(&self, text: &str);
 }
 
-impl Chat {
+impl RoomView {
     pub fn new(platform: Platform, me: Person, opening: &Opening, rows: Vec<Row>, zone: &str) -> Self {
         let rooms = opening.rooms.iter().map(|mine| SidebarRoom {
             room: mine.room.clone(),

@@ -9,7 +9,7 @@ use app::domain::Cursor;
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-pub struct Joined {
+pub struct Subscription {
     /// Tells this join from an earlier one of the same room on the same socket.
     pub token: u64,
     pub access: RoomAccess,
@@ -27,7 +27,7 @@ pub struct Joined {
     pub signals: Signals,
 }
 
-impl Joined {
+impl Subscription {
     /// Takes frames from the ring, if it changed since the last time. `Behind` and `Diverged` mean that the log has to be
     /// asked what follows the cursor.
     pub fn take(&mut self, max_bytes: usize, sink: impl FnMut(Utf8Bytes)) -> Option<Take> {
@@ -81,10 +81,10 @@ mod tests {
         Cursor { epoch: Epoch(7), seq, id: EntryId(seq * 11) }
     }
 
-    fn reader(room: &Arc<Room>, seq: u64) -> Joined {
+    fn reader(room: &Arc<Room>, seq: u64) -> Subscription {
         let person = Person { id: UserId(1), name: UserName::parse("p").unwrap() };
         let (room, seen_generation, signals) = (room.clone(), room.generation(), Signals::new(room, None));
-        Joined {
+        Subscription {
             token: 1,
             access: RoomAccess::entered(person, room.room.clone()),
             room,
