@@ -2,9 +2,8 @@
 
 use super::{
     Options,
-    faults::Schedule,
-    record::{Invariant, Record},
-    watch::percentile,
+    checker::{History, Invariant, percentile},
+    nemesis::Nemesis,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,23 +45,23 @@ impl Percentiles {
     }
 }
 
-pub fn line(record: &mut Record, schedule: &Schedule, options: &Options, seed: u64) -> String {
-    let recovery = schedule.recoveries().iter().map(|(kind, took)| (*kind, Percentiles::of(took.clone())));
-    let (moving, staying) = record.ages();
+pub fn line(history: &mut History, nemesis: &Nemesis, options: &Options, seed: u64) -> String {
+    let recovery = nemesis.recoveries().iter().map(|(kind, took)| (*kind, Percentiles::of(took.clone())));
+    let (moving, staying) = history.ages();
     let line = Line {
         seed,
         engine: options.engine,
         secs: options.secs,
-        acked: record.acks.len(),
-        delivered: record.delivered,
-        unknown: record.unknown,
-        faults: schedule.done(),
-        violations: &record.counts,
+        acked: history.acks.len(),
+        delivered: history.delivered,
+        unknown: history.unknown,
+        faults: nemesis.done(),
+        violations: &history.counts,
         recovery_ms: recovery.collect(),
         delivery_while_moving_ms: Percentiles::of(moving),
         delivery_ms: Percentiles::of(staying),
-        moves: record.moves.len(),
-        rollbacks: record.rollbacks.len(),
+        moves: history.moves.len(),
+        rollbacks: history.rollbacks.len(),
     };
     // Numbers under strings.
     serde_json::to_string(&line).unwrap_or_default()

@@ -1,6 +1,9 @@
-//! What one tab checks while it happens: each socket's stream of entries, and the timelines made of it.
+//! The online checker: each socket's stream of entries, and the timelines that its tab makes of them, as they come.
 
-use super::record::{Invariant::I4, Record, RoomId, TabId};
+use super::{
+    history::{History, RoomId, TabId},
+    invariant::Invariant::I4,
+};
 use app::{
     domain::{Cursor, Entry},
     protocol::{ClientFrame, JoinedHow, Page, RESUME_MAX, ServerFrame},
@@ -8,8 +11,9 @@ use app::{
 use client::session::{Session, SocketId};
 use std::{collections::HashMap, sync::Arc};
 
+/// What one tab's sockets and timelines were so far. It only watches: the tab never asks it anything that changes what it does.
 #[derive(Default)]
-pub struct Eye {
+pub struct OnlineChecker {
     /// Where each socket's live tail is in each room.
     tails: HashMap<(SocketId, RoomId), Cursor>,
     /// The cursor of the latest join, until it is answered.
@@ -26,17 +30,17 @@ struct Model {
     first_seq: u64,
 }
 
-impl Eye {
+impl OnlineChecker {
     /// A frame that the tab is about to send.
-    pub fn outgoing(&mut self, record: &Record, socket: SocketId, frame: &ClientFrame) {
+    pub fn outgoing(&mut self, history: &History, socket: SocketId, frame: &ClientFrame) {
         match frame {
             ClientFrame::Join { room, cursor } => {
-                if let Some(room) = record.room_id(room) {
+                if let Some(room) = history.room_id(room) {
                     self.asked.insert((socket, room), *cursor);
                 }
             }
             ClientFrame::Leave { room } => {
-                if let Some(room) = record.room_id(room) {
+                if let Some(room) = history.room_id(room) {
                     self.tails.remove(&(socket, room));
                 }
             }
@@ -45,27 +49,27 @@ impl Eye {
     }
 
     /// A frame that arrived, before the tab takes it in.
-    pub fn incoming(&mut self, record: &mut Record, tab: TabId, socket: SocketId, frame: &ServerFrame) {
+    pub fn incoming(&mut self, history: &mut History, tab: TabId, socket: SocketId, frame: &ServerFrame) {
         (self.told, self.live) = (None, false);
         match frame {
             ServerFrame::Joined { room, how, page, .. } => {
-                let Some(room) = record.room_id(room) else { return };
+                let Some(room) = history.room_id(room) else { return };
                 let asked = self.asked.remove(&(socket, room)).flatten();
-                self.replaced(record, tab, socket, room, *how, asked, page);
+                self.replaced(history, tab, socket, room, *how, asked, page);
             }
             ServerFrame::Reset { room, how, page } => {
-                let Some(room) = record.room_id(room) else { return };
+                let Some(room) = history.room_id(room) else { return };
                 let before = self.tails.get(&(socket, room)).copied();
-                self.replaced(record, tab, socket, room, *how, before, page);
+                self.replaced(history, tab, socket, room, *how, before, page);
             }
             ServerFrame::Entry { room, entry } => {
-                let Some(room) = record.room_id(room) else { return };
+                let Some(room) = history.room_id(room) else { return };
                 match self.tails.get_mut(&(socket, room)) {
                     Some(tail) if tail.precedes(entry) => *tail = entry.cursor(),
                     Some(tail) => {
                         let (before, after) = (*tail, entry.cursor());
                         *tail = after;
-                        record.violate(I4, || {
+                        history.violate(I4, || {
                             format!("tab {tab}, room {room}: a socket delivered {after:?} after {before:?}")
                         });
                     }
@@ -75,8 +79,8 @@ impl Eye {
                 self.live = true;
             }
             ServerFrame::Move { .. } => {
-                let now = record.now();
-                record.moves.push((tab, now));
+                let now = history.now();
+                history.moves.push((tab, now));
             }
             _ => {}
         }
@@ -85,7 +89,7 @@ impl Eye {
     #[allow(clippy::too_many_arguments)] // one frame's worth
     fn replaced(
         &mut self,
-        record: &mut Record,
+        history: &mut History,
         tab: TabId,
         socket: SocketId,
         room: RoomId,
@@ -95,7 +99,7 @@ impl Eye {
     ) {
         self.tails.insert((socket, room), page.cursor);
         if let Some(broken) = hole(&page.entries) {
-            record.violate(I4, || format!("tab {tab}, room {room}: a page with a hole at {broken}"));
+            history.violate(I4, || format!("tab {tab}, room {room}: a page with a hole at {broken}"));
         }
         match how {
             JoinedHow::Resumed => {
@@ -105,7 +109,7 @@ impl Eye {
                     epoch: first.epoch,
                 });
                 if before != Some(start) {
-                    record.violate(I4, || {
+                    history.violate(I4, || {
                         format!("tab {tab}, room {room}: asked for what follows {before:?}, got what follows {start:?}")
                     });
                 }
@@ -115,15 +119,15 @@ impl Eye {
                 let near = before.is_none_or(|before| page.cursor.seq <= before.seq + RESUME_MAX);
                 if near {
                     let to = page.cursor.seq;
-                    record.violate(I4, || format!("tab {tab}, room {room}: a jump from {before:?} to {to}"));
+                    history.violate(I4, || format!("tab {tab}, room {room}: a jump from {before:?} to {to}"));
                 }
             }
             JoinedHow::Reset => {
                 self.told = Some(room);
-                record.tell(tab, room);
-                if record.rollbacks.is_empty() {
+                history.tell(tab, room);
+                if history.rollbacks.is_empty() {
                     let to = page.cursor;
-                    record.violate(I4, || {
+                    history.violate(I4, || {
                         format!("tab {tab}, room {room}: a reset from {before:?} to {to:?} although nothing was lost")
                     });
                 }
@@ -133,9 +137,9 @@ impl Eye {
     }
 
     /// What became of the timelines.
-    pub fn look(&mut self, record: &mut Record, tab: TabId, session: &Session) {
-        for room in 0..record.rooms.len() {
-            let key = record.rooms[room].key.clone();
+    pub fn look(&mut self, history: &mut History, tab: TabId, session: &Session) {
+        for room in 0..history.rooms.len() {
+            let key = history.rooms[room].key.clone();
             let Some(timeline) = session.timeline(&key) else {
                 self.models.remove(&room);
                 continue;
@@ -148,7 +152,7 @@ impl Eye {
                         continue;
                     }
                     // History above, or trimmed: the run must still be one.
-                    check_run(record, tab, room, timeline.entries());
+                    check_run(history, tab, room, timeline.entries());
                 }
                 Some((was, _))
                     if cursor.epoch == was.epoch && cursor.seq > was.seq && timeline.has(was) == Some(true) =>
@@ -156,25 +160,25 @@ impl Eye {
                     fresh.extend(timeline.entries().rev().take_while(|entry| entry.seq > was.seq).cloned());
                     fresh.reverse();
                     for entry in fresh.iter().filter(|_| self.live) {
-                        record.arrived(tab, entry);
+                        history.arrived(tab, entry);
                     }
                     if fresh.first().is_none_or(|first| !was.precedes(first)) || hole(&fresh).is_some() {
-                        record.violate(I4, || format!("tab {tab}, room {room}: a hole after {was:?}"));
+                        history.violate(I4, || format!("tab {tab}, room {room}: a hole after {was:?}"));
                     }
                 }
                 Some((was, _)) if self.told != Some(room) => {
-                    record.violate(I4, || {
+                    history.violate(I4, || {
                         format!("tab {tab}, room {room}: the tail went from {was:?} to {cursor:?} without a word")
                     });
                 }
                 Some(_) | None => {
-                    check_run(record, tab, room, timeline.entries());
+                    check_run(history, tab, room, timeline.entries());
                     fresh.extend(timeline.entries().cloned());
                 }
             }
             self.models.insert(room, Model { cursor, first_seq });
             for entry in &fresh {
-                record.show(tab, room, entry);
+                history.show(tab, room, entry);
             }
         }
         (self.told, self.live) = (None, false);
@@ -191,10 +195,10 @@ impl Eye {
     }
 }
 
-fn check_run<'a>(record: &mut Record, tab: TabId, room: RoomId, entries: impl Iterator<Item = &'a Arc<Entry>>) {
+fn check_run<'a>(history: &mut History, tab: TabId, room: RoomId, entries: impl Iterator<Item = &'a Arc<Entry>>) {
     let entries: Vec<_> = entries.cloned().collect();
     if let Some(seq) = hole(&entries) {
-        record.violate(I4, || format!("tab {tab}, room {room}: the list has a hole at {seq}"));
+        history.violate(I4, || format!("tab {tab}, room {room}: the list has a hole at {seq}"));
     }
 }
 

@@ -5,7 +5,7 @@
 //!                                  └──────► Sentinel
 //! ```
 //!
-//! Whatever was started ends when the [`World`] is dropped.
+//! Whatever was started ends when the [`Cluster`] is dropped.
 
 mod balancer;
 #[cfg(test)]
@@ -61,7 +61,7 @@ pub struct Setup {
     pub seed: u64,
 }
 
-pub struct World {
+pub struct Cluster {
     pub balancer: Balancer,
     pub instances: Vec<Instance>,
     /// None with the embedded engine.
@@ -69,7 +69,7 @@ pub struct World {
     files: Mutex<TempDir>,
 }
 
-impl World {
+impl Cluster {
     /// Returns once every instance listens and is in rotation.
     pub async fn start(setup: &Setup) -> Result<Self> {
         let files = TempDir::with_prefix("hubbub-chaos-")?;
@@ -98,11 +98,11 @@ impl World {
         }
         let addresses = instances.iter().map(|instance| instance.address).collect();
         let balancer = Balancer::start(addresses, setup.seed).await?;
-        let world = Self { balancer, instances, redis, files: Mutex::new(files) };
+        let cluster = Self { balancer, instances, redis, files: Mutex::new(files) };
         for index in 0..count {
-            world.restart(index).await?;
+            cluster.restart(index).await?;
         }
-        Ok(world)
+        Ok(cluster)
     }
 
     /// Starts an instance, killed first if it runs, waits until it listens, and puts it in rotation.

@@ -10,13 +10,13 @@ const FLOOD_MS: u64 = 2_000;
 
 /// One socket's silences.
 #[derive(Debug, Clone, Copy)]
-pub struct Late {
+pub struct Staleness {
     last_ms: u64,
     /// Since when it was silent, and until when what arrives may be of then.
     silence: Option<(u64, u64)>,
 }
 
-impl Late {
+impl Staleness {
     /// The socket was opened.
     pub fn new(now: u64) -> Self {
         Self { last_ms: now, silence: None }
@@ -38,11 +38,11 @@ mod tests {
 
     #[test]
     fn what_follows_a_silence_may_be_as_old_as_that() {
-        let mut late = Late::new(100);
-        let heard: Vec<_> = [200, 1_200, 9_000, 9_001, 10_500, 11_001].map(|now| (now, late.heard(now))).into();
+        let mut socket = Staleness::new(100);
+        let heard: Vec<_> = [200, 1_200, 9_000, 9_001, 10_500, 11_001].map(|now| (now, socket.heard(now))).into();
         let expected = [(200, 200), (1_200, 1_200), (9_000, 1_200), (9_001, 1_200), (10_500, 9_001), (11_001, 9_001)];
         assert_eq!(heard, expected);
-        assert_eq!(late.heard(12_001), 9_001, "another silence began where the flood paused");
-        assert_eq!([12_502, 12_600].map(|now| late.heard(now)), [12_502, 12_600]);
+        assert_eq!(socket.heard(12_001), 9_001, "another silence began where the flood paused");
+        assert_eq!([12_502, 12_600].map(|now| socket.heard(now)), [12_502, 12_600]);
     }
 }

@@ -1,5 +1,6 @@
-//! What the clients saw: everything the checker goes by. One record for a whole run.
+//! What the clients did and saw: everything the checker goes by. One history for a whole run.
 
+use super::invariant::{Invariant, Violation};
 use app::domain::{Cursor, Entry, EntryId, Epoch, ProducerId, RoomRef, UserId};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -9,7 +10,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// A room by its place in [`Record::rooms`].
+/// A room by its place in [`History::rooms`].
 pub type RoomId = usize;
 /// A tab for its whole life, reloads included.
 pub type TabId = usize;
@@ -18,36 +19,6 @@ pub type TabId = usize;
 const VIOLATIONS_LISTED: usize = 200;
 /// A hand-over from one socket to the next is over by then.
 const MOVING_MS: u64 = 1_000;
-
-/// The invariants of the product, named as in `docs/reliability.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-pub enum Invariant {
-    /// What was acknowledged is in the history and reached every member who stayed.
-    I1,
-    /// One entry per place of the log, the same everywhere.
-    I2,
-    /// At most one entry per producer and number.
-    I3,
-    /// A live tail only moves forward, without a hole unless told of a reset; so also a hand-over is no interruption.
-    I4,
-    /// A sender reads its own write on any instance.
-    I5,
-    /// Nothing appears that nobody sent; a sender's messages keep their order.
-    I6,
-    /// Presence becomes the truth again in time.
-    I7,
-    /// A session that ended sends and hears nothing.
-    I8,
-    /// What was sent is 0 or 1 entries, and its sender knows which.
-    I9,
-}
-
-#[derive(Debug, Clone)]
-pub struct Violation {
-    pub invariant: Invariant,
-    pub at_ms: u64,
-    pub what: String,
-}
 
 /// One message that somebody wrote; its text is unique in the run.
 #[derive(Debug, Clone)]
@@ -102,7 +73,7 @@ pub struct Rollback {
     pub until_ms: u64,
 }
 
-pub struct Record {
+pub struct History {
     start: Instant,
     pub rooms: Vec<RoomRef>,
     pub submitted: HashMap<String, Submission>,
@@ -132,7 +103,7 @@ pub struct Record {
     trace: Option<BufWriter<File>>,
 }
 
-impl Record {
+impl History {
     pub fn new(rooms: Vec<RoomRef>, trace: Option<File>) -> Self {
         Self {
             trace: trace.map(BufWriter::new),

@@ -1,4 +1,4 @@
-//! People: sessions over HTTP, through the load balancer like everything else.
+//! Sessions and pages over HTTP, through the load balancer like everything else.
 
 use crate::Result;
 use app::{

@@ -65,8 +65,8 @@ async fn is_silent(stream: &TcpStream) -> bool {
 
 #[tokio::test]
 async fn an_untouched_connection_carries_everything_and_both_ends() {
-    let world = Fixture::start(1).await;
-    let (mut client, mut server, id) = world.connect().await;
+    let cluster = Fixture::start(1).await;
+    let (mut client, mut server, id) = cluster.connect().await;
     let bytes = vec![7; 1 << 20];
     let answers = async {
         client.write_all(&bytes).await.unwrap();
@@ -81,7 +81,7 @@ async fn an_untouched_connection_carries_everything_and_both_ends() {
     };
     assert_eq!(tokio::join!(answers, asked), (bytes.len(), bytes.len()));
     let begin = Instant::now();
-    while world.balancer.kill(id) {
+    while cluster.balancer.kill(id) {
         assert!(begin.elapsed() < PATIENCE, "the connection is still listed");
         sleep(Duration::from_millis(1)).await;
     }
@@ -89,28 +89,28 @@ async fn an_untouched_connection_carries_everything_and_both_ends() {
 
 #[tokio::test]
 async fn connections_go_to_instances_in_rotation_that_listen() {
-    let mut world = Fixture::start(3).await;
-    world.balancer.rotate(0, false);
+    let mut cluster = Fixture::start(3).await;
+    cluster.balancer.rotate(0, false);
     // Nothing listens there any more.
-    drop(world.servers.remove(2));
+    drop(cluster.servers.remove(2));
     let mut clients = Vec::new();
     for _ in 0..20 {
-        clients.push(TcpStream::connect(world.balancer.address()).await.unwrap());
-        world.servers[1].accept().await.unwrap();
+        clients.push(TcpStream::connect(cluster.balancer.address()).await.unwrap());
+        cluster.servers[1].accept().await.unwrap();
     }
-    world.balancer.rotate(1, false);
-    let mut client = TcpStream::connect(world.balancer.address()).await.unwrap();
+    cluster.balancer.rotate(1, false);
+    let mut client = TcpStream::connect(cluster.balancer.address()).await.unwrap();
     assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0, "nobody is there");
-    world.balancer.rotate(0, true);
-    let _client = TcpStream::connect(world.balancer.address()).await.unwrap();
-    world.servers[0].accept().await.unwrap();
+    cluster.balancer.rotate(0, true);
+    let _client = TcpStream::connect(cluster.balancer.address()).await.unwrap();
+    cluster.servers[0].accept().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_reset_mid_frame_cuts_what_the_server_says_next() {
-    let world = Fixture::start(1).await;
-    let (mut client, mut server, id) = world.connect().await;
-    assert!(world.balancer.reset_mid_frame(id));
+    let cluster = Fixture::start(1).await;
+    let (mut client, mut server, id) = cluster.connect().await;
+    assert!(cluster.balancer.reset_mid_frame(id));
     client.write_all(b"ask").await.unwrap();
     server.read_exact(&mut [0; 3]).await.unwrap();
     server.write_all(&[7; 100]).await.unwrap();
@@ -121,25 +121,25 @@ async fn a_reset_mid_frame_cuts_what_the_server_says_next() {
 
 #[tokio::test]
 async fn a_killed_connection_is_reset_on_both_sides() {
-    let world = Fixture::start(1).await;
-    let (mut client, mut server, id) = world.connect().await;
-    assert!(world.balancer.half_open(id));
-    assert!(world.balancer.kill(id));
+    let cluster = Fixture::start(1).await;
+    let (mut client, mut server, id) = cluster.connect().await;
+    assert!(cluster.balancer.half_open(id));
+    assert!(cluster.balancer.kill(id));
     assert_eq!(read_all(&mut client).await.1, Err(ErrorKind::ConnectionReset));
     assert_eq!(read_all(&mut server).await.1, Err(ErrorKind::ConnectionReset));
 }
 
 #[tokio::test]
 async fn half_open_neither_side_hears_of_the_other_until_it_is_healed() {
-    let world = Fixture::start(1).await;
-    let (mut client, mut server, id) = world.connect().await;
-    assert!(world.balancer.half_open(id));
+    let cluster = Fixture::start(1).await;
+    let (mut client, mut server, id) = cluster.connect().await;
+    assert!(cluster.balancer.half_open(id));
     client.write_all(b"unheard").await.unwrap();
     server.write_all(b"unseen").await.unwrap();
     assert!(is_silent(&client).await && is_silent(&server).await);
     drop(client);
     assert!(is_silent(&server).await, "the server learns of the end");
-    assert!(world.balancer.heal(id));
+    assert!(cluster.balancer.heal(id));
     let mut heard = [0; 7];
     timeout(PATIENCE, server.read_exact(&mut heard)).await.unwrap().unwrap();
     assert_eq!(&heard, b"unheard");
@@ -148,9 +148,9 @@ async fn half_open_neither_side_hears_of_the_other_until_it_is_healed() {
 
 #[tokio::test]
 async fn a_trickle_stalls_the_server_and_then_everything_comes() {
-    let world = Fixture::start(1).await;
-    let (mut client, mut server, id) = world.connect().await;
-    assert!(world.balancer.trickle(id, Duration::from_millis(1_300)));
+    let cluster = Fixture::start(1).await;
+    let (mut client, mut server, id) = cluster.connect().await;
+    assert!(cluster.balancer.trickle(id, Duration::from_millis(1_300)));
     let begin = Instant::now();
     let bytes = vec![7; 1 << 22];
     // What the kernel takes of it on the server's side and ours, with buffers that it grows as it likes on the server's.

@@ -1,6 +1,7 @@
 //! How long clients take to recover from a fault, measured at each tab.
 
-use super::{record::RoomId, tab::Shared};
+use super::history::RoomId;
+use crate::chaos::workload::Shared;
 use std::{
     collections::{BTreeMap, HashMap},
     rc::Rc,

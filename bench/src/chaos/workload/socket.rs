@@ -1,4 +1,4 @@
-//! One WebSocket of a tab, as a browser would have it.
+//! One WebSocket, as a browser would have it.
 
 use app::protocol::{SUBPROTOCOL, ServerFrame};
 use client::session::SocketId;
@@ -14,17 +14,19 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
+/// What a socket tells whoever opened it.
 pub enum Event {
     Frame(SocketId, Box<ServerFrame>),
     Closed(SocketId, Option<u16>),
 }
 
-pub struct Wire {
+/// A socket that a task of its own serves; it never waits for who writes to it. Dropped, it says so and closes.
+pub struct Socket {
     outgoing: UnboundedSender<String>,
     task: AbortHandle,
 }
 
-impl Wire {
+impl Socket {
     pub fn open(id: SocketId, address: SocketAddr, cookie: &str, events: UnboundedSender<Event>) -> Self {
         let (outgoing, lines) = unbounded_channel();
         let cookie = cookie.to_owned();

@@ -62,77 +62,77 @@ async fn answer(stream: &mut TcpStream) -> std::result::Result<String, ErrorKind
 
 #[tokio::test]
 async fn a_failover_loses_what_the_replica_was_not_told_and_can_be_repeated() {
-    let world = Fixture::start().await;
+    let cluster = Fixture::start().await;
     for round in ["a", "b"] {
-        let before = world.redis.proxied_master();
+        let before = cluster.redis.proxied_master();
         let (kept, lost, after) = (format!("kept-{round}"), format!("lost-{round}"), format!("after-{round}"));
-        world.set(&kept).await;
-        world.redis.hold_replication().await.unwrap();
-        world.set(&lost).await;
-        world.redis.failover().await.unwrap();
-        assert_ne!(world.redis.proxied_master(), before);
-        assert_eq!(world.get(&kept).await, one());
-        assert_eq!(world.get(&lost).await, Value::Nil);
-        world.set(&after).await;
-        world.redis.settle().await.unwrap();
+        cluster.set(&kept).await;
+        cluster.redis.hold_replication().await.unwrap();
+        cluster.set(&lost).await;
+        cluster.redis.failover().await.unwrap();
+        assert_ne!(cluster.redis.proxied_master(), before);
+        assert_eq!(cluster.get(&kept).await, one());
+        assert_eq!(cluster.get(&lost).await, Value::Nil);
+        cluster.set(&after).await;
+        cluster.redis.settle().await.unwrap();
     }
-    assert_eq!(world.get("kept-a").await, one());
-    assert_eq!(world.get("after-a").await, one());
-    world.redis.kill().await;
-    assert!(world.redis.failover().await.is_err(), "nothing to fail over to");
+    assert_eq!(cluster.get("kept-a").await, one());
+    assert_eq!(cluster.get("after-a").await, one());
+    cluster.redis.kill().await;
+    assert!(cluster.redis.failover().await.is_err(), "nothing to fail over to");
 }
 
 #[tokio::test]
 async fn a_demoted_master_keeps_its_connections_and_its_address_leads_to_another() {
-    let world = Fixture::start().await;
-    let front = world.redis.proxied_master();
+    let cluster = Fixture::start().await;
+    let front = cluster.redis.proxied_master();
     for round in ["a", "b"] {
         let (kept, lost, after) = (format!("kept-{round}"), format!("lost-{round}"), format!("after-{round}"));
-        let mut instance = world.instance().await;
+        let mut instance = cluster.instance().await;
         instance.write_all(format!("SET {kept} 1\r\n").as_bytes()).await.unwrap();
         assert_eq!(answer(&mut instance).await.unwrap(), "+OK\r\n");
-        world.redis.hold_replication().await.unwrap();
+        cluster.redis.hold_replication().await.unwrap();
         instance.write_all(format!("SET {lost} 1\r\n").as_bytes()).await.unwrap();
         assert_eq!(answer(&mut instance).await.unwrap(), "+OK\r\n");
-        world.redis.demote().await.unwrap();
+        cluster.redis.demote().await.unwrap();
         instance.write_all(format!("SET {after} 1\r\n").as_bytes()).await.unwrap();
         assert!(answer(&mut instance).await.unwrap().starts_with("-READONLY "));
-        assert_eq!(world.redis.proxied_master(), front);
-        let mut anew = world.instance().await;
+        assert_eq!(cluster.redis.proxied_master(), front);
+        let mut anew = cluster.instance().await;
         anew.write_all(format!("SET {after} 1\r\n").as_bytes()).await.unwrap();
         assert_eq!(answer(&mut anew).await.unwrap(), "+OK\r\n");
         assert_eq!(
-            [world.get(&kept).await, world.get(&lost).await, world.get(&after).await],
+            [cluster.get(&kept).await, cluster.get(&lost).await, cluster.get(&after).await],
             [one(), Value::Nil, one()]
         );
-        world.redis.settle().await.unwrap();
+        cluster.redis.settle().await.unwrap();
     }
     // Sentinel takes it for what it is, and a server that starts again is the master at the same address.
-    world.redis.failover().await.unwrap();
-    assert_ne!(world.redis.proxied_master(), front);
-    world.redis.settle().await.unwrap();
-    world.redis.kill().await;
-    world.redis.restart().await.unwrap();
-    assert_eq!(world.get("after-b").await, one());
-    world.redis.settle().await.unwrap();
+    cluster.redis.failover().await.unwrap();
+    assert_ne!(cluster.redis.proxied_master(), front);
+    cluster.redis.settle().await.unwrap();
+    cluster.redis.kill().await;
+    cluster.redis.restart().await.unwrap();
+    assert_eq!(cluster.get("after-b").await, one());
+    cluster.redis.settle().await.unwrap();
     // The failover wrote into the other's settings that it is a replica, which it is not any more.
-    world.redis.demote().await.unwrap();
-    world.redis.settle().await.unwrap();
-    world.redis.kill().await;
-    world.redis.restart().await.unwrap();
-    world.redis.settle().await.unwrap();
-    assert_eq!(world.get("after-b").await, one());
+    cluster.redis.demote().await.unwrap();
+    cluster.redis.settle().await.unwrap();
+    cluster.redis.kill().await;
+    cluster.redis.restart().await.unwrap();
+    cluster.redis.settle().await.unwrap();
+    assert_eq!(cluster.get("after-b").await, one());
 }
 
 #[tokio::test]
 async fn a_right_is_taken_away_and_given_back() {
-    let world = Fixture::start().await;
-    let mut instance = world.instance().await;
+    let cluster = Fixture::start().await;
+    let mut instance = cluster.instance().await;
     let login = format!("AUTH {} {}\r\n", rights::NAME, rights::PASSWORD);
     instance.write_all(login.as_bytes()).await.unwrap();
     assert_eq!(answer(&mut instance).await.unwrap(), "+OK\r\n");
     let mut may = async |rule: &str| {
-        world.redis.change_rights(rule).await.unwrap();
+        cluster.redis.change_rights(rule).await.unwrap();
         instance.write_all(b"SET hubbub:x 1\r\n").await.unwrap();
         answer(&mut instance).await.unwrap()
     };
@@ -141,42 +141,42 @@ async fn a_right_is_taken_away_and_given_back() {
         assert!(may(take).await.starts_with("-NOPERM "), "{take}");
         assert_eq!(may(give_back).await, "+OK\r\n");
     }
-    world.redis.change_rights("-set").await.unwrap();
-    world.redis.kill().await;
-    world.redis.restart().await.unwrap();
-    assert!(world.redis.command(&["ACL", "GETUSER", rights::NAME]).await.is_ok());
+    cluster.redis.change_rights("-set").await.unwrap();
+    cluster.redis.kill().await;
+    cluster.redis.restart().await.unwrap();
+    assert!(cluster.redis.command(&["ACL", "GETUSER", rights::NAME]).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_master_that_was_killed_frozen_or_restored_is_the_master_again() {
-    let world = Fixture::start().await;
-    world.set("old").await;
-    let snapshot = world.redis.snapshot().await.unwrap();
-    world.set("new").await;
-    world.redis.kill().await;
-    assert!(world.redis.command(&["PING"]).await.is_err());
+    let cluster = Fixture::start().await;
+    cluster.set("old").await;
+    let snapshot = cluster.redis.snapshot().await.unwrap();
+    cluster.set("new").await;
+    cluster.redis.kill().await;
+    assert!(cluster.redis.command(&["PING"]).await.is_err());
     let begin = Instant::now();
-    assert!(world.redis.restart().await.unwrap() >= begin);
-    assert_eq!(world.get("new").await, one());
+    assert!(cluster.redis.restart().await.unwrap() >= begin);
+    assert_eq!(cluster.get("new").await, one());
 
-    world.redis.freeze().await.unwrap();
-    let mut instance = world.instance().await;
+    cluster.redis.freeze().await.unwrap();
+    let mut instance = cluster.instance().await;
     instance.write_all(b"PING\r\n").await.unwrap();
     assert!(timeout(Duration::from_millis(50), instance.peek(&mut [0; 1])).await.is_err(), "a frozen server answers");
-    world.redis.thaw().await.unwrap();
+    cluster.redis.thaw().await.unwrap();
     assert_eq!(answer(&mut instance).await.unwrap(), "+PONG\r\n");
 
-    world.redis.restore(&snapshot).await.unwrap();
-    assert_eq!((world.get("old").await, world.get("new").await), (one(), Value::Nil));
-    world.redis.settle().await.unwrap();
-    assert_eq!(world.redis.command(&["ROLE"]).await.unwrap().list()[0].text(), Some("master"));
+    cluster.redis.restore(&snapshot).await.unwrap();
+    assert_eq!((cluster.get("old").await, cluster.get("new").await), (one(), Value::Nil));
+    cluster.redis.settle().await.unwrap();
+    assert_eq!(cluster.redis.command(&["ROLE"]).await.unwrap().list()[0].text(), Some("master"));
 }
 
 #[tokio::test]
 async fn a_dropped_reply_leaves_the_append_committed() {
-    let world = Fixture::start().await;
-    let mut instance = world.instance().await;
-    let dropping = world.redis.drop_reply_after_commit(7, PATIENCE);
+    let cluster = Fixture::start().await;
+    let mut instance = cluster.instance().await;
+    let dropping = cluster.redis.drop_reply_after_commit(7, PATIENCE);
     let client = async {
         // Other requests are no appends.
         instance.write_all(&resp::encode(&["PING"])).await.unwrap();
@@ -187,91 +187,91 @@ async fn a_dropped_reply_leaves_the_append_committed() {
     let (dropped, answered) = tokio::join!(biased; dropping, client);
     dropped.unwrap();
     assert_eq!(answered, Err(ErrorKind::ConnectionReset));
-    assert_eq!(world.get("count").await, one());
+    assert_eq!(cluster.get("count").await, one());
     // It is over, and another instance's would not have counted.
-    let mut instance = world.instance().await;
+    let mut instance = cluster.instance().await;
     instance.write_all(&append("count")).await.unwrap();
     assert_eq!(answer(&mut instance).await.unwrap(), ":2\r\n");
-    assert!(world.redis.drop_reply_after_commit(7, Duration::from_millis(20)).await.is_err());
-    assert!(world.redis.drop_reply_after_commit(8, Duration::from_millis(20)).await.is_err());
+    assert!(cluster.redis.drop_reply_after_commit(7, Duration::from_millis(20)).await.is_err());
+    assert!(cluster.redis.drop_reply_after_commit(8, Duration::from_millis(20)).await.is_err());
 }
 
 #[tokio::test]
 async fn held_appends_never_arrive_or_arrive_late() {
-    let world = Fixture::start().await;
+    let cluster = Fixture::start().await;
     let hold = Duration::from_millis(150);
     for (then, expected) in [(Then::Reset, Value::Nil), (Then::Forward, one())] {
-        let mut instance = world.instance().await;
-        let mut other = world.instance().await;
+        let mut instance = cluster.instance().await;
+        let mut other = cluster.instance().await;
         let client = async {
             instance.write_all(&append("count")).await.unwrap();
             other.write_all(b"PING\r\n").await.unwrap();
             assert_eq!(answer(&mut other).await.unwrap(), "+PONG\r\n");
-            assert_eq!(world.get("count").await, Value::Nil);
+            assert_eq!(cluster.get("count").await, Value::Nil);
             answer(&mut instance).await
         };
-        let (held, answered) = tokio::join!(biased; world.redis.hold_requests(7, hold, then), client);
+        let (held, answered) = tokio::join!(biased; cluster.redis.hold_requests(7, hold, then), client);
         assert_eq!(held, 1);
         let late = (then == Then::Forward).then(|| ":1\r\n".to_owned());
         assert_eq!(answered, late.ok_or(ErrorKind::ConnectionReset));
-        assert_eq!(world.get("count").await, expected);
+        assert_eq!(cluster.get("count").await, expected);
     }
 }
 
 #[tokio::test]
 async fn a_subscription_can_be_ended_or_its_connection_killed() {
-    let world = Fixture::start().await;
-    assert!(world.redis.force_sunsubscribe(7).is_err());
-    let mut instance = world.instance().await;
+    let cluster = Fixture::start().await;
+    assert!(cluster.redis.force_sunsubscribe(7).is_err());
+    let mut instance = cluster.instance().await;
     instance.write_all(&resp::encode(&["SSUBSCRIBE", "room"])).await.unwrap();
     assert!(answer(&mut instance).await.unwrap().contains("ssubscribe"));
     // In the middle of a request.
     instance.write_all(b"*2\r\n$10\r\nSSUBSC").await.unwrap();
-    assert!(world.redis.force_sunsubscribe(8).is_err());
-    world.redis.force_sunsubscribe(7).unwrap();
+    assert!(cluster.redis.force_sunsubscribe(8).is_err());
+    cluster.redis.force_sunsubscribe(7).unwrap();
     assert!(answer(&mut instance).await.unwrap().contains("sunsubscribe"));
     instance.write_all(b"RIBE\r\n$4\r\nroom\r\n").await.unwrap();
     assert!(answer(&mut instance).await.unwrap().contains("$10\r\nssubscribe"));
     // Sentinel has one of its own.
-    assert!(world.redis.client_kill(Clients::Subscribers).await.unwrap() >= 1);
+    assert!(cluster.redis.client_kill(Clients::Subscribers).await.unwrap() >= 1);
     assert_eq!(answer(&mut instance).await.unwrap_or_default(), "");
 }
 
 #[tokio::test]
 async fn a_cut_swallows_everything_and_ends_in_a_reset() {
-    let world = Fixture::start().await;
-    let mut instance = world.instance().await;
+    let cluster = Fixture::start().await;
+    let mut instance = cluster.instance().await;
     instance.write_all(b"PING\r\n").await.unwrap();
     assert_eq!(answer(&mut instance).await.unwrap(), "+PONG\r\n");
     let time = Duration::from_millis(150);
     let client = async {
         let begin = Instant::now();
         instance.write_all(b"SET cut 1\r\n").await.unwrap();
-        let mut another = world.instance().await;
+        let mut another = cluster.instance().await;
         another.write_all(b"SET cut 1\r\n").await.unwrap();
         assert_eq!(answer(&mut instance).await, Err(ErrorKind::ConnectionReset));
         assert_eq!(answer(&mut another).await, Err(ErrorKind::ConnectionReset));
         assert!(begin.elapsed() > time / 2);
     };
-    tokio::join!(biased; world.redis.cut(7, time), client);
-    assert_eq!(world.get("cut").await, Value::Nil);
-    let mut instance = world.instance().await;
+    tokio::join!(biased; cluster.redis.cut(7, time), client);
+    assert_eq!(cluster.get("cut").await, Value::Nil);
+    let mut instance = cluster.instance().await;
     instance.write_all(b"PING\r\n").await.unwrap();
     assert_eq!(answer(&mut instance).await.unwrap(), "+PONG\r\n");
-    assert_eq!(world.redis.reset(7), 1);
+    assert_eq!(cluster.redis.reset(7), 1);
     assert_eq!(answer(&mut instance).await, Err(ErrorKind::ConnectionReset));
 }
 
 #[tokio::test]
 async fn a_full_master_refuses_writes_until_it_is_not() {
-    let world = Fixture::start().await;
-    world.redis.set_full(true).await.unwrap();
-    let refused = world.redis.command(&["SET", "full", "1"]).await.unwrap_err();
+    let cluster = Fixture::start().await;
+    cluster.redis.set_full(true).await.unwrap();
+    let refused = cluster.redis.command(&["SET", "full", "1"]).await.unwrap_err();
     assert!(refused.to_string().contains("OOM"), "{refused}");
-    world.redis.set_full(false).await.unwrap();
-    world.set("full").await;
-    world.redis.command(&["EVAL", "return 1", "0"]).await.unwrap();
-    world.redis.script_flush().await.unwrap();
-    let known = world.redis.command(&["SCRIPT", "EXISTS", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"]).await.unwrap();
+    cluster.redis.set_full(false).await.unwrap();
+    cluster.set("full").await;
+    cluster.redis.command(&["EVAL", "return 1", "0"]).await.unwrap();
+    cluster.redis.script_flush().await.unwrap();
+    let known = cluster.redis.command(&["SCRIPT", "EXISTS", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"]).await.unwrap();
     assert_eq!(known.list(), [Value::Number(0)]);
 }

@@ -1,0 +1,25 @@
+//! Whether the promises were kept. It sees what clients see, and what the nemesis says it did to the store.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`invariant`] | the promises, and what was found to break one |
+//! | [`history`] | what the clients did and saw |
+//! | [`online`], [`sessions`] | what is checked as it arrives |
+//! | [`staleness`] | how old what arrives may be |
+//! | [`verdict`], [`presence`] | what is checked at the end |
+//! | [`recovery`] | how long clients take to recover |
+
+mod history;
+mod invariant;
+mod online;
+pub mod presence;
+mod recovery;
+pub mod sessions;
+mod staleness;
+pub mod verdict;
+
+pub use history::{History, Rollback, RoomId, Slot, TabId};
+pub use invariant::Invariant;
+pub use online::OnlineChecker;
+pub use recovery::{Recoveries, Whom, percentile, until_recovered};
+pub use staleness::Staleness;
