@@ -2,7 +2,7 @@
 
 use super::{
     Options,
-    checker::{History, Invariant, percentile},
+    checker::{Excuse, History, Invariant, percentile},
     nemesis::Nemesis,
 };
 use serde::Serialize;
@@ -21,6 +21,8 @@ struct Line<'a> {
     unknown: u64,
     faults: &'a BTreeMap<&'static str, u64>,
     violations: &'a BTreeMap<Invariant, u64>,
+    /// What a store that was set back excuses, each observation once: by the ids that it lost, or else why not by them.
+    excused: &'a BTreeMap<Excuse, u64>,
     /// Milliseconds until the tabs concerned were whole again.
     recovery_ms: BTreeMap<&'static str, Percentiles>,
     /// Milliseconds from commit to arrival: at tabs that are moving to another socket, and at the others.
@@ -57,6 +59,7 @@ pub fn line(history: &mut History, nemesis: &Nemesis, options: &Options, seed: u
         unknown: history.unknown,
         faults: nemesis.done(),
         violations: &history.counts,
+        excused: &history.excused,
         recovery_ms: recovery.collect(),
         delivery_while_moving_ms: Percentiles::of(moving),
         delivery_ms: Percentiles::of(staying),

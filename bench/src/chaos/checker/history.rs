@@ -1,6 +1,9 @@
 //! What the clients did and saw: everything the checker goes by. One history for a whole run.
 
-use super::invariant::{Invariant, Violation};
+use super::{
+    invariant::{Invariant, Violation},
+    loss::{Excuse, Missed, Rollbacks},
+};
 use app::domain::{Cursor, Entry, EntryId, Epoch, ProducerId, RoomRef, UserId};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -66,13 +69,7 @@ pub struct Version {
     pub by: Vec<(TabId, u64)>,
 }
 
-/// The store was set back: what it had committed after `from_ms` may be gone since `until_ms`.
-#[derive(Debug, Clone, Copy)]
-pub struct Rollback {
-    pub from_ms: u64,
-    pub until_ms: u64,
-}
-
+/// All of it, from all clients. It decides nothing but what contradicts what is in it already.
 pub struct History {
     start: Instant,
     pub rooms: Vec<RoomRef>,
@@ -85,11 +82,14 @@ pub struct History {
     pub shown: HashMap<(RoomId, Epoch, u64), Vec<Version>>,
     /// When a tab was told that a room's log is another one (or was loaded anew).
     pub told: HashMap<(TabId, RoomId), Vec<u64>>,
-    pub rollbacks: Vec<Rollback>,
+    pub rollbacks: Rollbacks,
+    /// What can be decided only once it is known what the store lost.
+    pub(super) missed: Vec<Missed>,
     pub signed_out: HashMap<UserId, u64>,
     pub names: HashMap<UserId, String>,
     pub violations: Vec<Violation>,
     pub counts: BTreeMap<Invariant, u64>,
+    pub excused: BTreeMap<Excuse, u64>,
     pub delivered: u64,
     /// Times that an outcome was unknown to its sender for a while.
     pub unknown: u64,
@@ -115,11 +115,13 @@ impl History {
             voided: HashMap::new(),
             shown: HashMap::new(),
             told: HashMap::new(),
-            rollbacks: Vec::new(),
+            rollbacks: Rollbacks::default(),
+            missed: Vec::new(),
             signed_out: HashMap::new(),
             names: HashMap::new(),
             violations: Vec::new(),
             counts: BTreeMap::new(),
+            excused: BTreeMap::new(),
             delivered: 0,
             unknown: 0,
             arrivals: Vec::new(),
@@ -225,9 +227,11 @@ impl History {
         let before = self.acks.get(&slot).and_then(|acks| acks.last().copied());
         if let Some(before) = before
             && before.at != at
-            && !self.set_back_between(before.said_ms, now)
         {
-            self.violate(Invariant::I3, || format!("{slot:?} was acknowledged at {:?}, then at {at:?}", before.at));
+            // An answer that was long on its way may be of before.
+            self.miss(Invariant::I3, slot.room, &[before.at, at], before.said_ms, || {
+                format!("{slot:?} was acknowledged at {:?}, then at {at:?}", before.at)
+            });
         }
         if before.is_none_or(|before| before.at != at) {
             let ack = Ack { at, said_ms, heard_ms: now };
@@ -250,11 +254,6 @@ impl History {
         {
             self.unknown += 1;
         }
-    }
-
-    /// Whether something committed at `then` may be gone at `now` because the store was set back.
-    pub fn set_back_between(&self, then: u64, now: u64) -> bool {
-        self.rollbacks.iter().any(|rollback| then <= rollback.until_ms && now >= rollback.from_ms)
     }
 
     /// Entries that a tab shows from now on.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`invariant`] | the promises, and what was found to break one |
 //! | [`history`] | what the clients did and saw |
+//! | [`loss`] | what the store lost when it was set back, and what that excuses |
 //! | [`online`], [`sessions`] | what is checked as it arrives |
 //! | [`staleness`] | how old what arrives may be |
 //! | [`verdict`], [`presence`] | what is checked at the end |
@@ -11,15 +12,19 @@
 
 mod history;
 mod invariant;
+mod loss;
 mod online;
 pub mod presence;
 mod recovery;
 pub mod sessions;
 mod staleness;
+#[cfg(test)]
+mod tests;
 pub mod verdict;
 
-pub use history::{History, Rollback, RoomId, Slot, TabId};
+pub use history::{History, RoomId, Slot, TabId};
 pub use invariant::Invariant;
+pub use loss::Excuse;
 pub use online::OnlineChecker;
 pub use recovery::{Recoveries, Whom, percentile, until_recovered};
 pub use staleness::Staleness;

@@ -3,6 +3,7 @@
 use super::{
     history::{History, RoomId, Slot},
     invariant::Invariant::{I1, I2, I3, I4, I6, I9},
+    loss::Excuse,
 };
 use crate::chaos::workload::TabState;
 use app::domain::Entry;
@@ -13,6 +14,7 @@ const REMEMBERED: usize = app::protocol::IN_FLIGHT_MAX;
 
 /// Checks everything that can only be said at the end. `logs`: each room's, by each way in which it was read.
 pub fn at_the_end(history: &mut History, logs: &[Vec<Vec<Entry>>], states: &[TabState]) {
+    history.settle();
     for (room, ways) in logs.iter().enumerate() {
         let (first, others) = ways.split_first().map_or((&[][..], &[][..]), |(first, rest)| (&first[..], rest));
         for other in others.iter().filter(|other| other[..] != *first) {
@@ -48,7 +50,10 @@ fn once_each(history: &mut History, room: RoomId, log: &[Entry]) {
         if !slots.insert(slot) {
             history.violate(I3, || format!("room {room}: {slot:?} has a second entry at {seq}"));
         }
-        if history.voided.get(&slot).is_some_and(|&told| !history.set_back_between(told, u64::MAX)) {
+        // By time, for a void has no entry that could be looked for.
+        if history.voided.get(&slot).is_some_and(|&told| history.rollbacks.between(told, u64::MAX)) {
+            history.excuse(Excuse::Void);
+        } else if history.voided.contains_key(&slot) {
             history.violate(I9, || format!("room {room}: {slot:?} was said to be no message, and stands at {seq}"));
         }
         let sent = history.sent.get(&slot).cloned().flatten();
@@ -62,11 +67,11 @@ fn once_each(history: &mut History, room: RoomId, log: &[Entry]) {
     }
 }
 
-/// I2: what was shown anywhere is what the log says, unless it was lost by setting the store back; and then everyone
-/// who saw it was told.
+/// I2: what was shown anywhere is what the log says, unless the store lost it when it was set back; and then everyone who saw
+/// it was told.
 fn as_shown(history: &mut History, room: RoomId, log: &[Entry], states: &[TabState]) {
     let at: HashMap<_, _> = log.iter().map(|entry| ((entry.epoch, entry.seq), entry)).collect();
-    let mut found = Vec::new();
+    let (mut found, mut excused) = (Vec::new(), Vec::new());
     for ((shown_in, epoch, seq), versions) in &history.shown {
         if *shown_in != room {
             continue;
@@ -80,10 +85,11 @@ fn as_shown(history: &mut History, room: RoomId, log: &[Entry], states: &[TabSta
                 found.push((I2, format!("room {room}, seq {seq}: shown otherwise than the log has it")));
                 continue;
             }
-            if !history.set_back_between(version.at_ms, u64::MAX) {
+            let Some(excuse) = history.rollbacks.excuse(room, version.entry.cursor(), version.at_ms, u64::MAX) else {
                 found.push((I1, format!("room {room}, seq {seq}: shown, but not in the log")));
                 continue;
-            }
+            };
+            excused.push(excuse);
             for (tab, when) in &version.by {
                 let told = history.told.get(&(*tab, room)).is_some_and(|told| told.iter().any(|at| at >= when));
                 let still = states[*tab].rooms.iter().any(|(other, _)| *other == room);
@@ -92,6 +98,9 @@ fn as_shown(history: &mut History, room: RoomId, log: &[Entry], states: &[TabSta
                 }
             }
         }
+    }
+    for excuse in excused {
+        history.excuse(excuse);
     }
     for (invariant, what) in found {
         history.violate(invariant, || what);
@@ -111,19 +120,16 @@ fn up_to_date(history: &mut History, room: RoomId, log: &[Entry], states: &[TabS
     }
 }
 
-/// I1, first half.
+/// I1, first half: each place that was ever acknowledged is in the log, or was lost.
 fn acknowledged(history: &mut History, logs: &[&[Entry]]) {
     let places: HashSet<_> = each_entry(logs).map(|(room, entry)| (room, entry.cursor())).collect();
-    let lost: Vec<_> = history
-        .acks
-        .iter()
-        .filter_map(|(slot, acks)| acks.last().map(|last| (*slot, *last)))
-        .filter(|(slot, ack)| {
-            !places.contains(&(slot.room, ack.at)) && !history.set_back_between(ack.said_ms, u64::MAX)
-        })
-        .collect();
-    for (slot, ack) in lost {
-        history.violate(I1, || format!("{slot:?} was acknowledged ({ack:?}), which is not in the log"));
+    let acks = history.acks.iter().flat_map(|(slot, acks)| acks.iter().map(move |ack| (*slot, *ack)));
+    let gone: Vec<_> = acks.filter(|(slot, ack)| !places.contains(&(slot.room, ack.at))).collect();
+    for (slot, ack) in gone {
+        match history.rollbacks.excuse(slot.room, ack.at, ack.said_ms, u64::MAX) {
+            Some(excuse) => history.excuse(excuse),
+            None => history.violate(I1, || format!("{slot:?} was acknowledged ({ack:?}), which is not in the log")),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod balancer_tests;
 mod direct;
 mod faults;
 mod instance;
+mod logs;
 mod node;
 mod process;
 mod proxy;
@@ -26,6 +27,7 @@ mod roles;
 pub use balancer::Balancer;
 pub use faults::Then;
 pub use instance::{Exit, Instance};
+pub use logs::{Ends, Loss};
 pub use redis::{Clients, Redis};
 pub use rights::TAKEN;
 

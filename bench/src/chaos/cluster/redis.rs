@@ -7,16 +7,14 @@
 use super::{
     direct::{self, Value},
     faults::{Faults, Then},
+    logs::{self, Ends, Loss},
     node::{Node, start_sentinel, until_it_answers},
     process::{Peer, Peers, Process, free_port},
     proxy::Proxy,
     rights,
 };
 use crate::Result;
-use app::domain::{Cursor, RoomKey};
-use sha2::{Digest, Sha256};
 use std::{
-    fmt::Write as _,
     fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -116,23 +114,6 @@ impl Redis {
         direct::command(self.master().address, parts).await
     }
 
-    /// The end of a room's log as Redis has it; none before the first entry was tried.
-    pub async fn top(&self, room: &RoomKey) -> Result<Option<Cursor>> {
-        let mut tag = String::new();
-        for byte in &Sha256::digest(room.as_str().as_bytes())[..16] {
-            write!(tag, "{byte:02x}")?;
-        }
-        let answer = self.command(&["HMGET", &format!("hubbub:{{{tag}}}:meta"), "epoch", "seq", "id"]).await?;
-        match answer.list() {
-            [Value::Text(epoch), Value::Text(seq), Value::Text(id)] => {
-                let unreadable = |_| format!("the room's top is unreadable: {epoch} {id}");
-                let (epoch, id) = (epoch.parse().map_err(unreadable)?, id.parse().map_err(unreadable)?);
-                Ok(Some(Cursor { epoch, seq: seq.parse()?, id }))
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// SIGKILL for the master.
     pub async fn kill(&self) {
         let _turn = self.changing.lock().await;
@@ -183,9 +164,15 @@ impl Redis {
         Ok(Snapshot(copy))
     }
 
-    /// Kills the master and starts it with older data. Answers when the first PONG came.
-    pub async fn restore(&self, snapshot: &Snapshot) -> Result<Instant> {
+    /// Kills the master and starts it with older data. Answers what was lost beyond `ends`.
+    pub async fn restore(&self, snapshot: &Snapshot, ends: &Ends) -> Result<Loss> {
         let _turn = self.changing.lock().await;
+        // Reads go on meanwhile, and who writes waits for an answer that never comes.
+        let paused = self.command(&["CLIENT", "PAUSE", "60000", "WRITE"]).await;
+        let before = match paused {
+            Ok(_) => logs::beyond(ends, self.master()).await,
+            Err(error) => Err(error.to_string()),
+        };
         self.master().kill().await;
         let (from, to) = (snapshot.0.path().join(APPEND_ONLY), self.master().dir.join(APPEND_ONLY));
         let replacing = spawn_blocking(move || {
@@ -193,7 +180,8 @@ impl Redis {
             copy_files(&from, &to)
         });
         replacing.await??;
-        self.start_master().await
+        self.start_master().await?;
+        Ok(logs::lost(before, ends, self.master()).await)
     }
 
     /// `CLIENT KILL TYPE` on the master; answers how many connections, of which one of each kind may be Sentinel's.

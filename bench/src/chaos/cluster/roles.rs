@@ -2,6 +2,7 @@
 
 use super::{
     direct::{self, Value},
+    logs::{self, Ends, Loss},
     node::Node,
     proxy::Proxy,
     redis::{LOOK_EVERY, Redis, SERVICE, SETTLE_WITHIN, field},
@@ -27,31 +28,35 @@ impl Redis {
 
     /// Has Sentinel make the replica the master and the master its replica, which takes some two seconds. What the replica
     /// lacks is lost, and so is what the old master takes in the second between its successor's promotion and its own
-    /// demotion. Lets replication flow again, whatever comes of it.
+    /// demotion. Lets replication flow again, whatever comes of it. Answers what was lost beyond `ends`.
     ///
     /// # Errors
     /// One of the two does not answer, Sentinel refuses, or the roles do not change within 20 s.
-    pub async fn failover(&self) -> Result<()> {
+    pub async fn failover(&self, ends: &Ends) -> Result<Loss> {
         let _turn = self.changing.lock().await;
+        let (old, new) = (self.master(), self.replica());
         let failed_over = self.fail_over().await;
+        let loss = loss(ends, old, new).await;
         self.faults.hold_replication(false);
         if let Ok(master) = self.sentinels_master().await {
             self.master.store(master, Ordering::Relaxed);
         }
-        failed_over
+        failed_over.map(|()| loss)
     }
 
     /// Makes the replica the master, at the address of the master until now, whose connections to instances stay open as
     /// one that is a replica now. What the replica lacks is lost, and so is what the old master takes until it is told, a
-    /// moment later. Lets replication flow again, whatever comes of it.
+    /// moment later. Lets replication flow again, whatever comes of it. Answers what was lost beyond `ends`.
     ///
     /// # Errors
     /// One of the two does not answer.
-    pub async fn demote(&self) -> Result<()> {
+    pub async fn demote(&self, ends: &Ends) -> Result<Loss> {
         let _turn = self.changing.lock().await;
+        let (old, new) = (self.master(), self.replica());
         let demoted = self.hand_over().await;
+        let loss = loss(ends, old, new).await;
         self.faults.hold_replication(false);
-        demoted
+        demoted.map(|()| loss)
     }
 
     /// Waits until the replica has all that the master has now, and Sentinel knows of both.
@@ -141,6 +146,17 @@ impl Redis {
             .position(|(node, _)| self.way_to(node).address.port() == port)
             .ok_or("Sentinel's master is unknown")?)
     }
+}
+
+/// What a master until now has and its successor has not, while replication is held: the one takes no more, and is not given
+/// the other's log yet.
+async fn loss(ends: &Ends, old: &Node, new: &Node) -> Loss {
+    let before = logs::beyond(ends, old).await;
+    let info = direct::command(old.address, &["INFO", "replication"]).await.map_err(|error| error.to_string())?;
+    if field(&info, "role") != Some("slave") || field(&info, "master_link_status") != Some("down") {
+        return Err("the old master was no replica that waits".into());
+    }
+    logs::lost(before, ends, new).await
 }
 
 /// Has a server change its role. Sentinel may end its connections meanwhile, this one among them, to tell it the same.

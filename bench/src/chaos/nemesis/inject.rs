@@ -4,8 +4,8 @@ use super::{Fault, Nemesis};
 use crate::{
     Result,
     chaos::{
-        checker::{Rollback, Whom, until_recovered},
-        cluster::{Clients, TAKEN, Then},
+        checker::{Whom, until_recovered},
+        cluster::{Clients, Ends, Loss, TAKEN, Then},
     },
 };
 use std::time::Duration;
@@ -16,6 +16,8 @@ use tokio::{
 
 /// Between a snapshot of the store and its return to it: what is committed in between is lost.
 const LOST_MS: std::ops::Range<u64> = 300..2_000;
+/// For so long answers from before the store was set back may still be on their way.
+const LATE_ANSWERS_MS: u64 = 2_000;
 
 impl Nemesis {
     pub(super) async fn inject(&mut self, fault: Fault) -> Result<()> {
@@ -107,12 +109,12 @@ impl Nemesis {
             }
             Fault::Restore => {
                 let lost = some(LOST_MS);
-                let from_ms = self.shared.history.borrow().now();
+                let (from_ms, ends) = self.before_a_rollback().await?;
                 let snapshot = self.redis()?.snapshot().await?;
                 sleep(lost).await;
-                self.set_back_from(from_ms);
-                self.redis()?.restore(&snapshot).await?;
-                self.set_back_until();
+                self.set_back_begins(from_ms);
+                let loss = self.redis()?.restore(&snapshot, &ends).await?;
+                self.set_back_ends(loss);
             }
             Fault::FullMemory => {
                 let time = some(300..3_000);
@@ -124,16 +126,14 @@ impl Nemesis {
             Fault::ScriptFlush => self.redis()?.script_flush().await?,
             Fault::Failover | Fault::Demoted => {
                 let lost = some(LOST_MS);
-                let from_ms = self.shared.history.borrow().now();
+                let (from_ms, ends) = self.before_a_rollback().await?;
                 self.redis()?.hold_replication().await?;
-                self.set_back_from(from_ms);
                 sleep(lost).await;
-                if fault == Fault::Failover {
-                    self.redis()?.failover().await?;
-                } else {
-                    self.redis()?.demote().await?;
-                }
-                self.set_back_until();
+                self.set_back_begins(from_ms);
+                let redis = self.redis()?;
+                let loss =
+                    if fault == Fault::Failover { redis.failover(&ends).await? } else { redis.demote(&ends).await? };
+                self.set_back_ends(loss);
             }
             Fault::Rights => {
                 let time = some(300..5_000);
@@ -148,17 +148,33 @@ impl Nemesis {
         Ok(())
     }
 
+    /// What is in the logs now stays in them.
+    async fn before_a_rollback(&self) -> Result<(u64, Ends)> {
+        let now = self.shared.history.borrow().now();
+        let ends = self.redis()?.ends(&self.rooms()).await?;
+        Ok((now, ends))
+    }
+
     /// From now on what was committed after `from_ms` may vanish.
-    fn set_back_from(&self, from_ms: u64) {
-        self.shared.history.borrow_mut().rollbacks.push(Rollback { from_ms, until_ms: u64::MAX });
+    fn set_back_begins(&self, from_ms: u64) {
+        let mut history = self.shared.history.borrow_mut();
+        let now = history.now();
+        history.rollbacks.begin(from_ms, now);
     }
 
     /// What is committed from now on is there to stay. Answers on their way may still be about what was before.
-    fn set_back_until(&self) {
+    fn set_back_ends(&self, loss: Loss) {
         let mut history = self.shared.history.borrow_mut();
-        let now = history.now();
-        if let Some(rollback) = history.rollbacks.last_mut() {
-            rollback.until_ms = now + 2_000;
+        let until_ms = history.now() + LATE_ANSWERS_MS;
+        match loss {
+            Ok(lost) => {
+                eprintln!("           {} entries lost", lost.len());
+                history.rollbacks.end(until_ms, Some(lost));
+            }
+            Err(why) => {
+                eprintln!("           what was lost cannot be read, and is excused by time: {why}");
+                history.rollbacks.end(until_ms, None);
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
     workload::{Shared, TabState},
 };
 use crate::Result;
+use app::domain::RoomKey;
 use std::{
     collections::{BTreeMap, HashMap},
     rc::Rc,
@@ -120,14 +121,17 @@ impl Nemesis {
         self.cluster.redis.as_ref().ok_or_else(|| "there is no Redis".into())
     }
 
+    fn rooms(&self) -> Vec<RoomKey> {
+        self.shared.history.borrow().rooms.iter().map(|room| room.key.clone()).collect()
+    }
+
     /// Where each room's log ends, by the store itself; by what anybody was shown where there is none to ask.
     async fn tops(&self) -> HashMap<RoomId, u64> {
         let mut tops = HashMap::new();
-        let keys: Vec<_> = self.shared.history.borrow().rooms.iter().map(|room| room.key.clone()).collect();
-        for (room, key) in keys.iter().enumerate() {
+        for (room, key) in self.rooms().iter().enumerate() {
             if let Some(redis) = self.cluster.redis.as_ref() {
                 if let Ok(Some(top)) = redis.top(key).await {
-                    tops.insert(room, top.seq);
+                    tops.insert(room, top);
                 }
             } else {
                 let shown = |state: &TabState| state.rooms.iter().find(|(id, _)| *id == room).map(|(_, seq)| *seq);

@@ -26,14 +26,13 @@ pub async fn read_back(shared: Rc<Shared>, mut probes: UnboundedReceiver<Probe>)
             continue;
         };
         let mut history = shared.history.borrow_mut();
-        let now = history.now();
         let Page { entries, cursor: top, .. } = &page.screen.opening.page;
         let listed = top.seq < probe.at.seq + entries.len().max(40) as u64;
         let there = top.epoch == probe.at.epoch
             && top.seq >= probe.at.seq
             && (!listed || entries.iter().any(|entry| entry.cursor() == probe.at));
-        if !there && !history.set_back_between(probe.when, now) {
-            history.violate(Invariant::I5, || {
+        if !there {
+            history.miss(Invariant::I5, probe.room, &[probe.at], probe.when, || {
                 format!("room {}: {:?} was acknowledged, then a page ended at {top:?} without it", probe.room, probe.at)
             });
         }
