@@ -132,15 +132,31 @@ fn types_that_others_may_name_are_found() {
     assert_eq!(found, BTreeSet::from([":A", ":C", ":G", "m:D"].map(str::to_owned)));
 }
 
+/// Everything that a crate is built from, itself included, each as `format` says.
+fn tree(name: &str, format: &str) -> BTreeSet<String> {
+    let args = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", format, "--package", name];
+    let output = Command::new(env!("CARGO")).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// What tests, the chaos and the measurements share compiles no server, and brings no clock that can stand still.
+#[test]
+fn the_testkit_knows_no_server_and_is_never_shipped() {
+    let found = tree("testkit", "{lib} {f}");
+    let own = CRATES.map(|(name, ..)| format!("{name} "));
+    assert!(found.iter().all(|one| !own.iter().any(|own| one.starts_with(own))), "{found:?}");
+    let tokio = found.iter().find(|one| one.starts_with("tokio ")).unwrap();
+    assert!(!tokio.contains("test-util"), "{tokio}");
+    for (name, ..) in CRATES {
+        assert!(!tree(name, "{lib}").contains("testkit"), "{name}");
+    }
+    assert!(!tree("bench", "{lib}").contains("hubbub"), "the chaos compiles the server");
+}
+
 #[test]
 fn crates_depend_on_what_is_below_them() {
-    let tree = |name: &str| {
-        let args =
-            ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{lib}", "--package", name];
-        let output = Command::new(env!("CARGO")).args(args).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<BTreeSet<_>>()
-    };
+    let tree = |name: &str| tree(name, "{lib}");
     for (name, _, below) in CRATES {
         let (found, own) = (tree(name), CRATES.map(|(other, ..)| other));
         let above = own.iter().filter(|other| **other != name && found.contains(**other));

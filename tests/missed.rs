@@ -27,7 +27,7 @@ struct Two {
 
 impl Two {
     async fn start(redis: &RedisServer) -> Self {
-        let proxy = Proxy::start(&redis.tcp_address()).await;
+        let proxy = Proxy::to(redis.address()).await.unwrap();
         let (a, b) = (Server::redis(&redis.url(), &[]).await, Server::redis(&proxy.url(), &[]).await);
         let (jiwoo, megan) = (Person::signed_in(&a, "지우", "a").await, Person::signed_in(&b, "Megan", "a").await);
         let (mut at_a, mut at_b) = (jiwoo.socket(&a).await, megan.socket(&b).await);
@@ -53,7 +53,7 @@ async fn a_subscription_that_silently_ended_delays_no_message_by_more_than_a_sec
     let mut two = Two::start(&redis).await;
     for _ in 0..3 {
         two.time_of_a_message().await;
-        two.proxy.unsubscribe();
+        two.proxy.unsubscribe(0);
         let gone = || redis.cli(&["PUBSUB", "SHARDNUMSUB", &redis.cli(&["PUBSUB", "SHARDCHANNELS", "*live"])]);
         until(|| gone().ends_with('1')).await;
         let took = two.time_of_a_message().await;
@@ -71,7 +71,7 @@ async fn where_redis_does_not_count_subscriptions_the_logs_are_compared_all_the_
     let mut two = Two::start(&redis).await;
     for _ in 0..3 {
         two.time_of_a_message().await;
-        two.proxy.unsubscribe();
+        two.proxy.unsubscribe(0);
         let took = two.time_of_a_message().await;
         assert!(took < SOON, "after {took:?}");
     }
@@ -85,9 +85,9 @@ async fn a_lost_last_message_is_found_within_a_second() {
     let both = |frame| matches!(frame, ServerFrame::Presence { count: 2, .. }).then_some(());
     two.at_a.until(both).await;
     two.time_of_a_message().await;
-    two.proxy.swallow_a_message();
+    two.proxy.faults.swallow_a_message();
     let took = two.time_of_a_message().await;
-    assert!(two.proxy.has_swallowed(), "nothing was lost");
+    assert!(two.proxy.faults.has_swallowed(), "nothing was lost");
     assert!(took < SOON, "after {took:?}");
 }
 
@@ -96,9 +96,9 @@ async fn a_way_to_redis_that_went_dead_without_a_word_is_given_up() {
     let redis = RedisServer::start(&[]);
     let mut two = Two::start(&redis).await;
     two.time_of_a_message().await;
-    two.proxy.lose_everything_under_way();
-    until(|| two.proxy.lost_connections() == 3).await;
-    two.proxy.pass_new_connections();
+    two.proxy.faults.lose_everything_under_way();
+    until(|| two.proxy.faults.lost_connections() == 3).await;
+    two.proxy.faults.pass_new_connections();
     let took = two.time_of_a_message().await;
     assert!(took < Duration::from_secs(4), "after {took:?}");
     let took = two.time_of_a_message().await;

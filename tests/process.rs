@@ -17,7 +17,7 @@ use std::{
 };
 use support::{
     person::{PATIENCE, Person},
-    redis::{RIGHTS_PASSWORD, RedisServer},
+    redis::{RedisServer, rights::PASSWORD},
     server::{At, Server, free_address, site, until_it_listens},
 };
 use tempfile::TempDir;
@@ -172,7 +172,7 @@ fn what_keeps_it_from_starting_is_said_in_one_line() {
     let data_dir = data.path().to_str().unwrap();
     let free = free_address().port().to_string();
     let redis = RedisServer::start_with_rights();
-    let [lacking, wrong] = [redis.tcp_url(), redis.tcp_url().replace(RIGHTS_PASSWORD, "wrong")];
+    let [lacking, wrong] = [redis.tcp_url(), redis.tcp_url().replace(PASSWORD, "wrong")];
     redis.allow(&["-xadd"]);
     for (args, says) in [
         (vec!["--data-dir", &below_a_file], below_a_file.as_str()),

@@ -304,19 +304,19 @@ async fn typing_is_told_to_the_others_over_two_instances() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mark_of_which_no_word_came_is_asked_for_after_the_connection_was_lost() {
     let redis = RedisServer::start(&[]);
-    let proxy = Proxy::start(&redis.tcp_address()).await;
+    let proxy = Proxy::to(redis.address()).await.unwrap();
     let (a, b) = (Server::redis(&redis.url(), &[]).await, Server::redis(&proxy.url(), &[]).await);
     let (_megan, mut megan) = inside(&a, "Megan", "a").await;
     let (jiwoo, mut here) = inside(&a, "지우", "a").await;
     let place = say(&mut megan, "a", 1, 1).await[0];
     let mut there = jiwoo.socket(&b).await;
     there.join("a", None).await;
-    proxy.swallow_a_message();
+    proxy.faults.swallow_a_message();
     // Nothing else is said meanwhile: the next message is the mark's.
     read(&mut here, "a", up_to(place)).await;
     told(&mut here, "a").await;
     let start = Instant::now();
-    while !proxy.has_swallowed() {
+    while !proxy.faults.has_swallowed() {
         assert!(start.elapsed() < Duration::from_secs(10), "nothing was said");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -111,11 +111,11 @@ async fn until_at(socket: &mut Socket, end: Cursor, since: Instant) -> (Option<P
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_after_redis_is_back_every_socket_has_the_last_message() {
     let mut redis = RedisServer::start(&DURABLE);
-    let proxy = Proxy::start(&redis.tcp_address()).await;
+    let proxy = Proxy::to(redis.address()).await.unwrap();
     let mut two = Two::on(&redis.url(), &proxy.url()).await;
     two.say_and_see(1).await;
     for _ in 0..3 {
-        proxy.swallow_a_message();
+        proxy.faults.swallow_a_message();
         let last = two.say().await;
         redis.kill();
         // Away for long enough that every client of it has given up a few times.

@@ -37,16 +37,16 @@ impl Drop for Process {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_to_which_the_word_was_lost_ends_the_session_all_the_same() {
     let redis = RedisServer::start(&[]);
-    let proxy = Proxy::start(&redis.tcp_address()).await;
+    let proxy = Proxy::to(redis.address()).await.unwrap();
     let (a, b) = (Server::redis(&redis.url(), &[]).await, Server::redis(&proxy.url(), &[]).await);
     let person = Person::signed_in(&a, "지우", "a").await;
     // In no room: the only message there is will be the sign-out.
     let mut socket = person.socket(&b).await;
-    proxy.swallow_a_message();
+    proxy.faults.swallow_a_message();
     person.post(&a, "/signout", &[]).await;
     let ended = Instant::now();
     assert_eq!(socket.closed().await.code(), Some(4001));
-    assert!(proxy.has_swallowed() && ended.elapsed() < PROMISED, "after {:?}", ended.elapsed());
+    assert!(proxy.faults.has_swallowed() && ended.elapsed() < PROMISED, "after {:?}", ended.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,11 +9,10 @@ use app::{domain::RoomKey, protocol::ServerFrame};
 use clap::{Args, ValueEnum};
 use futures_util::future::try_join_all;
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::Duration,
 };
+use testkit::redis::RedisServer;
 
 #[derive(Args)]
 pub struct Options {
@@ -60,40 +59,10 @@ struct Cost {
     redis: Duration,
 }
 
-/// A Redis that keeps nothing. Ends when dropped.
-struct Redis {
-    process: Child,
-    url: String,
-}
-
-impl Redis {
-    async fn start(dir: &Path) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let process = Command::new("redis-server")
-            .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(dir)
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("cannot start redis-server: {error}"))?;
-        let redis = Self { process, url: format!("redis://{address}") };
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        Ok(redis)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// One build at work.
 struct Side {
     server: Server,
-    redis: Option<Redis>,
+    redis: Option<RedisServer>,
     /// Where the sender is alone, and the last number used there.
     alone: (RoomKey, u64),
     /// Where the readers are, and the last number used there.
@@ -106,9 +75,11 @@ struct Side {
 impl Side {
     async fn start(program: &Path, options: &Options) -> Result<Self> {
         let data = tempfile::TempDir::new()?;
-        let redis = if options.redis { Some(Redis::start(data.path()).await?) } else { None };
+        let redis = options.redis.then(|| RedisServer::start(&[]));
         let server = match &redis {
-            Some(redis) => Server::start_with(program, &["--redis-url".as_ref(), redis.url.as_ref()], "0").await?,
+            Some(redis) => {
+                Server::start_with(program, &["--redis-url".as_ref(), redis.tcp_url().as_ref()], "0").await?
+            }
             None => Server::start(program, data.path()).await?,
         };
         let cookie = sign_in(server.address, "bench", "alone").await?;
@@ -129,7 +100,7 @@ impl Side {
 
     async fn spent(&self) -> Result<Cost> {
         let server = self.server.settled_cpu().await?;
-        let redis = self.redis.as_ref().map_or(Ok(Duration::ZERO), |redis| cpu_of(redis.process.id()))?;
+        let redis = self.redis.as_ref().map_or(Ok(Duration::ZERO), |redis| cpu_of(redis.id()))?;
         Ok(Cost { server, redis })
     }
 

@@ -6,12 +6,13 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+use testkit::process::Process;
 
+/// Ends when dropped.
 pub struct Server {
-    process: Child,
+    process: Process,
     pub address: SocketAddr,
 }
 
@@ -24,18 +25,15 @@ impl Server {
     /// [`Server::start`] with these arguments, and with so many times the usual limits.
     pub async fn start_with(program: &Path, arguments: &[&OsStr], limits: &str) -> Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut process = Command::new(program)
-            .args(["--port", &address.port().to_string(), "--log", "warn"])
-            .args(arguments)
+        let mut process = Process::start(program.as_os_str(), |command| {
+            command.args(["--port", &address.port().to_string(), "--log", "warn"]).args(arguments);
             // Not an argument: a build from before there were limits has to start as well.
-            .env("HUBBUB_LIMITS", limits)
-            .stdin(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}; build it with make build", program.display()))?;
+            command.env("HUBBUB_LIMITS", limits);
+        })?;
         let start = Instant::now();
         while tokio::net::TcpStream::connect(address).await.is_err() {
-            if start.elapsed() > Duration::from_secs(10) || process.try_wait()?.is_some() {
-                return Err("the server does not listen".into());
+            if start.elapsed() > Duration::from_secs(10) || process.exited().is_some() {
+                return Err(format!("{} does not listen; build it with make build", program.display()).into());
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -77,11 +75,4 @@ pub fn cpu_of(process: u32) -> Result<Duration> {
         nanoseconds += line.split(' ').next().unwrap_or("0").parse::<u64>()?;
     }
     Ok(Duration::from_nanos(nanoseconds))
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

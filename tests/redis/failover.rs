@@ -13,7 +13,7 @@ use std::{
 
 /// Makes `replica` one of `master`, and waits until it has everything.
 async fn replicate(master: &RedisServer, replica: &RedisServer) {
-    let address = master.tcp_address();
+    let address = master.address().to_string();
     let (host, port) = address.split_once(':').unwrap();
     assert_eq!(replica.cli(&["REPLICAOF", host, port]), "OK");
     let has_everything = || replica.cli(&["INFO", "replication"]).contains("master_link_status:up");
@@ -25,7 +25,7 @@ async fn replicate(master: &RedisServer, replica: &RedisServer) {
 async fn a_message_is_acknowledged_soon_after_a_failover_behind_one_name() {
     let (first, second) = (RedisServer::start(&[]), RedisServer::start(&["--repl-diskless-sync-delay", "0"]));
     first.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
-    let proxy = Proxy::start(&first.tcp_address()).await;
+    let proxy = Proxy::to(first.address()).await.unwrap();
     let engine = Redis::connect(&proxy.url(), DAY).await.unwrap();
     let reports = Arc::new(Recorder::default());
     engine.attach(Arc::clone(&reports) as Arc<dyn LiveSink>);
@@ -35,9 +35,9 @@ async fn a_message_is_acknowledged_soon_after_a_failover_behind_one_name() {
     replicate(&first, &second).await;
 
     second.cli(&["REPLICAOF", "NO", "ONE"]);
-    proxy.lead_to(&second.tcp_address());
+    proxy.lead_to(second.address());
     // Nothing is cut.
-    let address = second.tcp_address();
+    let address = second.address().to_string();
     let (host, port) = address.split_once(':').unwrap();
     assert_eq!(first.cli(&["REPLICAOF", host, port]), "OK");
     let began = Instant::now();

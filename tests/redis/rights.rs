@@ -3,7 +3,7 @@
 use super::faults::append_until_known;
 use crate::{
     contract::support::*,
-    support::redis::{RIGHTS_PASSWORD, RedisServer},
+    support::redis::{RedisServer, rights::PASSWORD},
 };
 use app::protocol::ReadMark;
 use hubbub::engine::{
@@ -60,7 +60,7 @@ async fn the_start_ends_with_a_line_that_names_the_missing_right() {
         let text = error.to_string();
         assert!(matches!(error, ConnectError::Rights { .. }), "{rules:?}: {error:?}");
         assert!(text.to_lowercase().contains(&named) && text.lines().count() == 1, "{rules:?}: {text}");
-        assert!(!text.contains(RIGHTS_PASSWORD) && error.is_lasting(), "{text}");
+        assert!(!text.contains(PASSWORD) && error.is_lasting(), "{text}");
     }
     // What a managed server forbids and is not needed.
     server.allow(&["-info", "-client", "-sunsubscribe"]);

@@ -1,6 +1,5 @@
 //! One server process.
 
-use super::process::{Peer, Peers, Process};
 use crate::Result;
 use std::{
     ffi::OsString,
@@ -11,6 +10,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use testkit::process::{Peer, Peers, Process};
 use tokio::{
     net::TcpStream,
     sync::Mutex,

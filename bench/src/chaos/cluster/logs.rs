@@ -1,7 +1,6 @@
 //! What the rooms' logs hold, read from a server itself, past every proxy.
 
 use super::{
-    direct::{self, Value},
     node::Node,
     redis::{LOOK_EVERY, Redis},
 };
@@ -9,6 +8,7 @@ use crate::Result;
 use app::domain::{Cursor, RoomKey};
 use sha2::{Digest, Sha256};
 use std::{collections::HashSet, fmt::Write as _};
+use testkit::redis::{self, Value};
 use tokio::time::sleep;
 
 /// Entries by their room, as its place among those that were asked for, and their place in its log.
@@ -83,7 +83,7 @@ pub async fn lost(before: Loss, ends: &Ends, after: &Node) -> Loss {
 async fn read(ends: &Ends, node: &Node) -> Result<Entries> {
     let mut entries = Entries::new();
     for (room, (keys, end)) in ends.0.iter().enumerate() {
-        let answer = direct::command(node.address, &["XRANGE", &keys.log, &format!("({end}-0"), "+"]).await?;
+        let answer = redis::command(node.address, &["XRANGE", &keys.log, &format!("({end}-0"), "+"]).await?;
         for entry in answer.list() {
             let [_, fields] = entry.list() else { return Err(format!("{} holds {entry:?}", keys.log).into()) };
             let json = fields.list().get(1).and_then(Value::text).ok_or("an entry without its JSON")?;

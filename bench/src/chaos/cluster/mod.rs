@@ -10,29 +10,20 @@
 mod balancer;
 #[cfg(test)]
 mod balancer_tests;
-mod direct;
-mod faults;
 mod instance;
 mod logs;
 mod node;
-mod process;
-mod proxy;
 mod redis;
 #[cfg(test)]
 mod redis_tests;
-mod resp;
-mod rights;
 mod roles;
 
 pub use balancer::Balancer;
-pub use faults::Then;
 pub use instance::{Exit, Instance};
 pub use logs::{Ends, Loss};
 pub use redis::{Clients, Redis};
-pub use rights::TAKEN;
 
 use crate::Result;
-use process::{Peers, free_port};
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -40,6 +31,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use testkit::process::{Peers, free_port};
 
 /// The instances' promise is 10 s.
 const EXIT_WITHIN: Duration = Duration::from_secs(30);

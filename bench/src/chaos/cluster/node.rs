@@ -1,10 +1,5 @@
 //! The processes: a Redis server and Sentinel.
 
-use super::{
-    direct::{self, Value},
-    process::{Peer, Peers, Process, free_port},
-    rights,
-};
 use crate::Result;
 use std::{
     fs,
@@ -13,9 +8,12 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use testkit::{
+    process::{Peer, Peers, Process, free_port},
+    redis::{self, SETTINGS, Value, rights},
+};
 use tokio::{sync::Mutex, time::sleep};
 
-const SETTINGS: &str = "redis.conf";
 const START_WITHIN: Duration = Duration::from_secs(20);
 
 /// A server at an address that nobody but the checker and a proxy connects to.
@@ -40,12 +38,9 @@ impl Node {
         if process.as_mut().is_some_and(|process| process.exited().is_none()) {
             return Err("Redis runs already".into());
         }
-        let (port, announced) = (self.address.port().to_string(), announced.port().to_string());
-        let started = Process::start("redis-server".as_ref(), |command| {
-            command.arg(self.dir.join(SETTINGS)).args(["--bind", "127.0.0.1", "--port", &port]);
-            command.args(["--save", "", "--appendonly", "yes"]);
-            command.args(["--appendfsync", "always", "--maxmemory-policy", "noeviction"]);
-            command.args(["--logfile", "redis.log", "--dir"]).arg(&self.dir);
+        let announced = announced.port().to_string();
+        let started = redis::spawn(&self.dir, self.address.port(), |command| {
+            command.args(redis::DURABLE).args(["--maxmemory-policy", "noeviction"]);
             command.args(["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", &announced]);
             // A replica that starts anew is sent everything at once.
             command.args(["--repl-diskless-sync-delay", "0"]);
@@ -69,7 +64,7 @@ impl Node {
     }
 
     pub async fn has_role(&self, role: &str) -> bool {
-        let answer = direct::command(self.address, &["ROLE"]).await;
+        let answer = redis::command(self.address, &["ROLE"]).await;
         answer.is_ok_and(|answer| answer.list().first().and_then(Value::text) == Some(role))
     }
 }
@@ -95,7 +90,7 @@ pub fn start_sentinel(dir: &Path, service: &str, address: SocketAddr, master: So
 pub async fn until_it_answers(server: SocketAddr, process: &mut Process) -> Result<Instant> {
     let begin = Instant::now();
     loop {
-        match direct::command(server, &["PING"]).await {
+        match redis::command(server, &["PING"]).await {
             Ok(_) => return Ok(Instant::now()),
             Err(error) if begin.elapsed() > START_WITHIN => return Err(error),
             Err(_) if let Some(status) = process.exited() => return Err(format!("redis-server ended: {status}").into()),

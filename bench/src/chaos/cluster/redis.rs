@@ -5,17 +5,11 @@
 //! was gone for a minute. Who is the master, and behind which proxy, changes in [`roles`](super::roles).
 
 use super::{
-    direct::{self, Value},
-    faults::{Faults, Then},
     logs::{self, Ends, Loss},
     node::{Node, start_sentinel, until_it_answers},
-    process::{Peer, Peers, Process, free_port},
-    proxy::Proxy,
-    rights,
 };
 use crate::Result;
 use std::{
-    fs, io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
@@ -25,6 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use testkit::{
+    faults::{Faults, Then},
+    process::{Peer, Peers, Process, free_port},
+    proxy::Proxy,
+    redis::{self, Value, rights},
+};
 use tokio::{
     sync::Mutex,
     task::spawn_blocking,
@@ -32,7 +32,6 @@ use tokio::{
 };
 
 pub(super) const SERVICE: &str = "hubbub";
-const APPEND_ONLY: &str = "appendonlydir";
 pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(20);
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -81,7 +80,7 @@ impl Redis {
         until_it_answers(sentinel_address, &mut sentinel).await?;
         // So that a failover takes a second and not twenty.
         let periods = ["INFO-PERIOD", "500", "PING-PERIOD", "200", "PUBLISH-PERIOD", "200", "TILT-TRIGGER", "60000"];
-        direct::command(sentinel_address, &[&["SENTINEL", "DEBUG"][..], &periods].concat()).await?;
+        redis::command(sentinel_address, &[&["SENTINEL", "DEBUG"][..], &periods].concat()).await?;
         let redis = Self {
             _sentinel: sentinel,
             sentinel_address,
@@ -111,7 +110,7 @@ impl Redis {
 
     /// Runs a command on the master.
     pub async fn command(&self, parts: &[&str]) -> Result<Value> {
-        direct::command(self.master().address, parts).await
+        redis::command(self.master().address, parts).await
     }
 
     /// SIGKILL for the master.
@@ -156,9 +155,9 @@ impl Redis {
             sleep(LOOK_EVERY).await;
         }
         let copy = TempDir::new_in(&self.dir)?;
-        let (from, to) = (self.master().dir.join(APPEND_ONLY), copy.path().join(APPEND_ONLY));
+        let (from, to) = (self.master().dir.clone(), copy.path().to_owned());
         self.freeze().await?;
-        let copied = spawn_blocking(move || copy_files(&from, &to)).await;
+        let copied = spawn_blocking(move || redis::copy_data(&from, &to)).await;
         self.master().process.lock().await.as_mut().ok_or("Redis does not run")?.thaw()?;
         copied??;
         Ok(Snapshot(copy))
@@ -174,12 +173,8 @@ impl Redis {
             Err(error) => Err(error.to_string()),
         };
         self.master().kill().await;
-        let (from, to) = (snapshot.0.path().join(APPEND_ONLY), self.master().dir.join(APPEND_ONLY));
-        let replacing = spawn_blocking(move || {
-            fs::remove_dir_all(&to)?;
-            copy_files(&from, &to)
-        });
-        replacing.await??;
+        let (from, to) = (snapshot.0.path().to_owned(), self.master().dir.clone());
+        spawn_blocking(move || redis::copy_data(&from, &to)).await??;
         self.start_master().await?;
         Ok(logs::lost(before, ends, self.master()).await)
     }
@@ -210,7 +205,7 @@ impl Redis {
         // The roles may have changed since.
         let mut result = Ok(());
         for node in &self.nodes {
-            let answer = direct::command(node.address, &["CONFIG", "SET", "maxmemory", "0"]).await;
+            let answer = redis::command(node.address, &["CONFIG", "SET", "maxmemory", "0"]).await;
             if node.address == self.master().address {
                 result = answer.map(drop);
             }
@@ -221,7 +216,7 @@ impl Redis {
     /// Changes what instances may do, by a rule as `ACL SETUSER` takes it. A restart gives them everything back.
     pub async fn change_rights(&self, rule: &str) -> Result<()> {
         for node in &self.nodes {
-            direct::command(node.address, &["ACL", "SETUSER", rights::NAME, rule]).await?;
+            redis::command(node.address, &["ACL", "SETUSER", rights::NAME, rule]).await?;
         }
         Ok(())
     }
@@ -249,7 +244,7 @@ impl Redis {
     /// # Errors
     /// It has none.
     pub fn force_sunsubscribe(&self, instance: usize) -> Result<()> {
-        let inject = |proxy: &Proxy| proxy.inject_into_subscribers(instance, &["SUNSUBSCRIBE"]);
+        let inject = |proxy: &Proxy| proxy.unsubscribe(instance);
         if self.proxies.iter().map(inject).sum::<usize>() == 0 {
             return Err("the instance subscribes to nothing".into());
         }
@@ -299,13 +294,4 @@ impl Redis {
 /// A field of what INFO answers.
 pub(super) fn field<'a>(info: &'a Value, name: &str) -> Option<&'a str> {
     info.text()?.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
-}
-
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for file in fs::read_dir(from)? {
-        let file = file?;
-        fs::copy(file.path(), to.join(file.file_name()))?;
-    }
-    Ok(())
 }

@@ -1,9 +1,7 @@
 //! Each fault against real servers; this process is the instance.
 
 use super::{
-    direct::Value,
     logs::Keys,
-    process::{Peer, Peers},
     redis::{Clients, Redis},
     *,
 };
@@ -14,6 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use testkit::{
+    faults::Then,
+    process::Peer,
+    redis::{Value, rights},
+    resp,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

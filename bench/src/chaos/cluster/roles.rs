@@ -1,16 +1,18 @@
 //! Which of the two servers is the master, and how that changes.
 
 use super::{
-    direct::{self, Value},
     logs::{self, Ends, Loss},
     node::Node,
-    proxy::Proxy,
     redis::{LOOK_EVERY, Redis, SERVICE, SETTLE_WITHIN, field},
 };
 use crate::Result;
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
+};
+use testkit::{
+    proxy::Proxy,
+    redis::{self, Value},
 };
 use tokio::time::sleep;
 
@@ -80,10 +82,10 @@ impl Redis {
 
     async fn is_settled(&self) -> Result<bool> {
         let (master, replica) = (self.master(), self.replica());
-        let of_master = direct::command(master.address, &["INFO", "replication"]).await?;
-        let of_replica = direct::command(replica.address, &["INFO", "replication"]).await?;
+        let of_master = redis::command(master.address, &["INFO", "replication"]).await?;
+        let of_replica = redis::command(replica.address, &["INFO", "replication"]).await?;
         let offset = |info: &Value, name| field(info, name).and_then(|offset| offset.parse::<u64>().ok());
-        let known = direct::command(self.sentinel_address, &["SENTINEL", "REPLICAS", SERVICE]).await?;
+        let known = redis::command(self.sentinel_address, &["SENTINEL", "REPLICAS", SERVICE]).await?;
         Ok(field(&of_master, "role") == Some("master")
             && field(&of_replica, "master_link_status") == Some("up")
             && offset(&of_replica, "slave_repl_offset") >= offset(&of_master, "master_repl_offset")
@@ -97,7 +99,7 @@ impl Redis {
             return Err("a failover needs a master and a replica that answer".into());
         }
         let begin = Instant::now();
-        while let Err(error) = direct::command(self.sentinel_address, &["SENTINEL", "FAILOVER", SERVICE]).await {
+        while let Err(error) = redis::command(self.sentinel_address, &["SENTINEL", "FAILOVER", SERVICE]).await {
             if begin.elapsed() > REPLICA_WITHIN {
                 return Err(error);
             }
@@ -136,7 +138,7 @@ impl Redis {
     }
 
     async fn sentinels_master(&self) -> Result<usize> {
-        let answer = direct::command(self.sentinel_address, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).await?;
+        let answer = redis::command(self.sentinel_address, &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE]).await?;
         let port = answer.list().get(1).and_then(Value::text).ok_or("Sentinel knows no master")?;
         let port: u16 = port.parse()?;
         Ok(self
@@ -152,7 +154,7 @@ impl Redis {
 /// the other's log yet.
 async fn loss(ends: &Ends, old: &Node, new: &Node) -> Loss {
     let before = logs::beyond(ends, old).await;
-    let info = direct::command(old.address, &["INFO", "replication"]).await.map_err(|error| error.to_string())?;
+    let info = redis::command(old.address, &["INFO", "replication"]).await.map_err(|error| error.to_string())?;
     if field(&info, "role") != Some("slave") || field(&info, "master_link_status") != Some("down") {
         return Err("the old master was no replica that waits".into());
     }
@@ -163,7 +165,7 @@ async fn loss(ends: &Ends, old: &Node, new: &Node) -> Loss {
 async fn make(node: &Node, role: &str, command: &[&str]) -> Result<()> {
     let begin = Instant::now();
     loop {
-        let told = direct::command(node.address, command).await;
+        let told = redis::command(node.address, command).await;
         if node.has_role(role).await {
             return Ok(());
         }
@@ -177,7 +179,7 @@ async fn make(node: &Node, role: &str, command: &[&str]) -> Result<()> {
 
 async fn announce(node: &Node, proxy: &Proxy) -> Result<()> {
     let (begin, port) = (Instant::now(), proxy.address.port().to_string());
-    while let Err(error) = direct::command(node.address, &["CONFIG", "SET", "replica-announce-port", &port]).await {
+    while let Err(error) = redis::command(node.address, &["CONFIG", "SET", "replica-announce-port", &port]).await {
         if begin.elapsed() > SETTLE_WITHIN {
             return Err(error);
         }

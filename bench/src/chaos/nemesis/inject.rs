@@ -5,10 +5,11 @@ use crate::{
     Result,
     chaos::{
         checker::{Whom, until_recovered},
-        cluster::{Clients, Ends, Loss, TAKEN, Then},
+        cluster::{Clients, Ends, Loss},
     },
 };
 use std::time::Duration;
+use testkit::{faults::Then, redis::rights::TAKEN};
 use tokio::{
     task::spawn_local,
     time::{Instant, sleep},

@@ -1,11 +1,17 @@
-//! What is wrong between instances and Redis right now.
+//! What is wrong between instances and Redis right now. Every [`Proxy`](crate::proxy::Proxy) asks at each step.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
+
+/// How an entry, or anything else that is said on a shard channel, begins in RESP3.
+const MESSAGE: &[u8] = b">3\r\n$8\r\nsmessage\r\n";
 
 /// What becomes of held appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +43,19 @@ struct State {
     replication_held: bool,
     drop_reply: HashMap<usize, oneshot::Sender<()>>,
     held: HashMap<usize, Hold>,
+    swallow: Swallow,
+    /// Whether what is under way is lost, and on how many connections something was.
+    losing: bool,
+    lost: usize,
+}
+
+/// The next message of a channel is lost, once.
+#[derive(Default, PartialEq, Eq)]
+enum Swallow {
+    #[default]
+    Nothing,
+    Next,
+    Done,
 }
 
 struct Hold {
@@ -108,6 +127,52 @@ impl Faults {
             }
             _ => OnAppend::Forward,
         }
+    }
+
+    /// Loses the next message of a channel.
+    pub fn swallow_a_message(&self) {
+        self.state().swallow = Swallow::Next;
+    }
+
+    pub fn has_swallowed(&self) -> bool {
+        self.state().swallow == Swallow::Done
+    }
+
+    /// What a client is told in place of these answers, if a message is to be lost and begins in them.
+    pub fn swallow(&self, answers: &[u8]) -> Option<Vec<u8>> {
+        let mut state = self.state();
+        if state.swallow != Swallow::Next {
+            return None;
+        }
+        let at = answers.windows(MESSAGE.len()).position(|part| part == MESSAGE)?;
+        // Three strings follow the head, the first of them in it: two line ends each.
+        let end = answers[at..].windows(2).enumerate().filter(|(_, two)| *two == b"\r\n").nth(6)?.0 + 2;
+        state.swallow = Swallow::Done;
+        Some([&answers[..at], &answers[at + end..]].concat())
+    }
+
+    /// What is open stays open, and nothing passes on it any more.
+    pub fn lose_everything_under_way(&self) {
+        self.state().losing = true;
+    }
+
+    /// How many connections lost something.
+    pub fn lost_connections(&self) -> usize {
+        self.state().lost
+    }
+
+    /// What is opened from now on is as if nothing had been.
+    pub fn pass_new_connections(&self) {
+        self.state().losing = false;
+    }
+
+    /// Whether nothing passes on a connection, to which `lost` belongs: once something was lost, for good.
+    pub fn is_lost(&self, lost: &AtomicBool) -> bool {
+        let mut state = self.state();
+        if state.losing && !lost.swap(true, Ordering::Relaxed) {
+            state.lost += 1;
+        }
+        lost.load(Ordering::Relaxed)
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) {

@@ -1,7 +1,6 @@
-//! Redis as the checker sees it: by a connection of its own, past every proxy.
+//! Redis by a connection of one's own, past every proxy.
 
-use super::resp::encode;
-use crate::Result;
+use crate::{Result, resp::encode};
 use std::{future::Future, io, net::SocketAddr, pin::Pin, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -12,6 +11,7 @@ use tokio::{
 /// After this a server counts as not answering.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// What Redis answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     Nil,

@@ -4,7 +4,7 @@
 const SETTINGS: &str = include_str!("../../../../deploy/redis.conf");
 
 pub const NAME: &str = "hubbub";
-pub const PASSWORD: &str = "chaos";
+pub const PASSWORD: &str = "s3cret-right";
 
 /// Rules that take a right away, each with the one that gives it back: each command that an append needs, what tells
 /// others of it, what reading, entering and staying present take; then every channel, which ends subscriptions, every key,

@@ -1,11 +1,11 @@
 //! The way to one Redis server at a time: everything that speaks to it comes through here, known by whose process it is.
 
-use super::{
+use crate::{
+    Result,
     faults::{Faults, OnAppend, Then},
     process::{Peer, Peers},
     resp::{Splitter, contains, encode},
 };
-use crate::Result;
 use std::{
     collections::HashMap,
     io,
@@ -35,6 +35,7 @@ const COMMIT_WITHIN: Duration = Duration::from_secs(30);
 /// Closes everything when dropped.
 pub struct Proxy {
     pub address: SocketAddr,
+    pub faults: Arc<Faults>,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
 }
@@ -55,6 +56,8 @@ struct Link {
     /// Requests to slip in between the peer's own.
     inject: mpsc::UnboundedSender<Vec<u8>>,
     reset: Notify,
+    /// Nothing passes any more, and nothing is closed.
+    lost: AtomicBool,
 }
 
 enum End {
@@ -72,22 +75,33 @@ impl Proxy {
         let shared = Shared {
             server: Mutex::new(server),
             peers,
-            faults,
+            faults: faults.clone(),
             links: Mutex::default(),
             next_id: AtomicU64::default(),
         };
         let shared = Arc::new(shared);
         let accepting = tokio::spawn(accept(listener, shared.clone()));
-        Ok(Self { address, shared, accepting })
+        Ok(Self { address, faults, shared, accepting })
     }
 
-    /// Sends a request on each connection of the instance that subscribes to something; answers how many there are.
-    pub fn inject_into_subscribers(&self, instance: usize, request: &[&str]) -> usize {
+    /// Listens on any port for a server whose clients all count as instance 0.
+    pub async fn to(server: SocketAddr) -> Result<Self> {
+        Self::start(0, server, Arc::new(Peers::all(Peer::Instance(0))), Arc::default()).await
+    }
+
+    /// What an instance is given that may do anything.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Ends the instance's subscriptions to shard channels as the server would: without a word that the client waits for.
+    /// Answers on how many connections.
+    pub fn unsubscribe(&self, instance: usize) -> usize {
         let links = self.shared.links();
         let subscribers = links
             .values()
             .filter(|link| link.peer == Peer::Instance(instance) && link.subscribes.load(Ordering::Relaxed));
-        subscribers.filter(|link| link.inject.send(encode(request)).is_ok()).count()
+        subscribers.filter(|link| link.inject.send(encode(&["SUNSUBSCRIBE"])).is_ok()).count()
     }
 
     /// Resets what the instance has open; answers how many connections.
@@ -147,7 +161,8 @@ impl Shared {
         let _ = client.set_nodelay(true);
         let _ = server.set_nodelay(true);
         let (inject, injected) = mpsc::unbounded_channel();
-        let link = Arc::new(Link { peer, subscribes: AtomicBool::new(false), inject, reset: Notify::new() });
+        let [subscribes, lost] = [false, false].map(AtomicBool::new);
+        let link = Arc::new(Link { peer, subscribes, inject, reset: Notify::new(), lost });
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.links().insert(id, link.clone());
         let ended = self.forward(&link, &mut client, &mut server, injected).await;
@@ -184,6 +199,7 @@ impl Shared {
             biased;
             () = link.reset.notified() => Ok(End::Reset),
             ended = &mut requests => match ended? {
+                End::Closed if link.lost.load(Ordering::Relaxed) => Ok(End::Closed),
                 End::Closed => answers.await.map(|()| End::Closed),
                 other => Ok(other),
             },
@@ -213,13 +229,19 @@ impl Shared {
             if let Some(end) = self.wait_out_a_cut(link).await {
                 return Ok(end);
             }
+            let is_lost = self.faults.is_lost(&link.lost);
             if length == 0 {
-                to.shutdown().await?;
+                if !is_lost {
+                    to.shutdown().await?;
+                }
                 return Ok(End::Closed);
+            }
+            if is_lost {
+                continue;
             }
             splitter.push(&buffer[..length]);
             let mut whole = Vec::new();
-            while let Some(request) = splitter.next()? {
+            while let Some(request) = splitter.request()? {
                 if request.is("SSUBSCRIBE") || request.is("SUBSCRIBE") {
                     link.subscribes.store(true, Ordering::Relaxed);
                 }
@@ -264,10 +286,20 @@ impl Shared {
                 // The other direction may not notice: nothing of it waits.
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
+            if self.faults.is_lost(&link.lost) {
+                // The client hears nothing, not even the end, until it gives up by itself.
+                if length == 0 {
+                    std::future::pending::<()>().await;
+                }
+                continue;
+            }
             if length == 0 {
                 return to.shutdown().await;
             }
-            to.write_all(&buffer[..length]).await?;
+            match self.faults.swallow(&buffer[..length]) {
+                Some(rest) => to.write_all(&rest).await?,
+                None => to.write_all(&buffer[..length]).await?,
+            }
         }
     }
 

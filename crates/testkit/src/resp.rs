@@ -47,7 +47,7 @@ impl Splitter {
     ///
     /// # Errors
     /// These bytes are no request.
-    pub fn next(&mut self) -> io::Result<Option<Request>> {
+    pub fn request(&mut self) -> io::Result<Option<Request>> {
         let Some((parts, length)) = scan(&self.buffer)? else {
             return if self.buffer.len() > LONGEST { Err(unreadable("too long")) } else { Ok(None) };
         };
@@ -117,7 +117,7 @@ mod tests {
         let mut requests = Vec::new();
         for chunk in chunks {
             splitter.push(chunk);
-            while let Some(request) = splitter.next().unwrap() {
+            while let Some(request) = splitter.request().unwrap() {
                 requests.push(request);
             }
         }
@@ -152,7 +152,7 @@ mod tests {
         for bytes in [&b"*1\r\n+OK\r\n"[..], b"*x\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$99999999999\r\n"] {
             let mut splitter = Splitter::default();
             splitter.push(bytes);
-            assert!(splitter.next().is_err());
+            assert!(splitter.request().is_err());
         }
     }
 }

@@ -1,11 +1,15 @@
-//! A real `redis-server` of its own for a test.
+//! A server of a test's own.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+use super::{copy_data, rights, spawn};
+use crate::process::Process;
 use std::{
+    fs,
     io::{Read, Write},
-    net::TcpListener,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -13,39 +17,27 @@ use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Listens on a unix socket and a port of this machine; keeps nothing on disk unless its arguments say so.
+/// A server in a folder of its own, gone with it when dropped; whatever fails panics. Listens on a unix socket and a port of this machine; keeps nothing on
+/// disk unless its arguments say so.
 pub struct RedisServer {
+    /// Ends before its folder.
+    process: Option<Process>,
     dir: TempDir,
     port: u16,
     args: Vec<String>,
     /// As in a URL of its port, with `@`; empty for the user that may do anything.
     credentials: String,
-    process: Option<Child>,
 }
 
 /// What a server that keeps an append-only file had on disk at some time.
 pub struct Backup(TempDir);
-
-fn copy_files(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-    }
-}
-
-/// Of the user with the rights of `deploy/redis.conf`.
-pub const RIGHTS_PASSWORD: &str = "s3cret-right";
-
-/// Keeps everything on disk.
-pub const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 impl RedisServer {
     /// Starts a server and waits until it answers. `extra_args` are as on its command line.
     pub fn start(extra_args: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let args = extra_args.iter().map(|&arg| arg.to_owned()).collect();
-        let mut server = Self { dir, port: 0, args, credentials: String::new(), process: None };
+        let mut server = Self { process: None, dir, port: 0, args, credentials: String::new() };
         // Somebody else may take a port between finding it free and using it.
         let deadline = Instant::now() + DEADLINE;
         while server.process.is_none() {
@@ -59,17 +51,14 @@ impl RedisServer {
     pub fn start_with_rights() -> Self {
         let mut server = Self::start(&[]);
         server.allow(&[]);
-        server.credentials = format!("hubbub:{RIGHTS_PASSWORD}@");
+        server.credentials = format!("{}:{}@", rights::NAME, rights::PASSWORD);
         server
     }
 
     /// Gives that user those rights again, and then changes them by `rules` as in `ACL SETUSER`.
     pub fn allow(&self, rules: &[&str]) {
-        let settings = include_str!("../../deploy/redis.conf");
-        let user = settings.lines().find_map(|line| line.strip_prefix("user hubbub ")).unwrap();
-        let rights: Vec<_> = user.split(' ').map(|word| word.replace("PASSWORD", RIGHTS_PASSWORD)).collect();
-        let all = ["ACL", "SETUSER", "hubbub"].into_iter().chain(rights.iter().map(String::as_str));
-        let all: Vec<_> = all.chain(rules.iter().copied()).collect();
+        let user = rights::user();
+        let all: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(user.split(' ')).chain(rules.iter().copied()).collect();
         assert_eq!(self.cli(&all), "OK", "{all:?}");
     }
 
@@ -116,35 +105,35 @@ impl RedisServer {
     }
 
     pub fn tcp_url(&self) -> String {
-        format!("redis://{}{}", self.credentials, self.tcp_address())
+        format!("redis://{}{}", self.credentials, self.address())
     }
 
-    pub fn tcp_address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     /// Sends a signal such as `STOP` to the process.
     pub fn signal(&self, signal: &str) {
-        let id = self.process.as_ref().unwrap().id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
     }
 
     /// A copy of what it has on disk. For one that syncs always and has nothing to do.
     pub fn backup(&self) -> Backup {
         let copy = TempDir::new().unwrap();
-        copy_files(&self.data(), copy.path());
+        copy_data(self.dir.path(), copy.path()).unwrap();
         Backup(copy)
     }
 
     /// Ends it and puts `backup` in the place of its data; [`restart`](Self::restart) starts it from there.
     pub fn restore(&mut self, backup: &Backup) {
         self.kill();
-        let _ = std::fs::remove_dir_all(self.data());
-        copy_files(backup.0.path(), &self.data());
-    }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().join("appendonlydir")
+        copy_data(backup.0.path(), self.dir.path()).unwrap();
     }
 
     /// Starts it again, with the same data directory, after [`kill`](Self::kill).
@@ -158,10 +147,7 @@ impl RedisServer {
 
     /// Ends it without letting it write anything.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        self.process = None;
     }
 
     /// What `redis-cli` prints for a command.
@@ -175,18 +161,12 @@ impl RedisServer {
     }
 
     fn try_spawn(&mut self, deadline: Instant) {
-        let _ = std::fs::remove_file(self.socket());
-        let mut process = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()])
-            .arg("--unixsocket")
-            .arg(self.socket())
-            .arg("--dir")
-            .arg(self.dir.path())
-            .args(&self.args)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        while process.try_wait().unwrap().is_none() {
+        let _ = fs::remove_file(self.socket());
+        let started = spawn(self.dir.path(), self.port, |command| {
+            command.arg("--unixsocket").arg(self.socket()).args(&self.args);
+        });
+        let mut process = started.unwrap();
+        while process.exited().is_none() {
             if self.answers() {
                 self.process = Some(process);
                 return;
@@ -203,11 +183,5 @@ impl RedisServer {
         let asked = socket.set_read_timeout(Some(Duration::from_secs(1))).and_then(|()| socket.write_all(b"PING\r\n"));
         // While it loads it says so; with a password it asks for it, which is an answer too.
         asked.and_then(|()| socket.read_exact(&mut answer)).is_ok() && matches!(&answer, b"+PON" | b"-NOA")
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
