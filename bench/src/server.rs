@@ -6,7 +6,7 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use testkit::process::Process;
 
@@ -30,13 +30,8 @@ impl Server {
             // Not an argument: a build from before there were limits has to start as well.
             command.env("HUBBUB_LIMITS", limits);
         })?;
-        let start = Instant::now();
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            if start.elapsed() > Duration::from_secs(10) || process.exited().is_some() {
-                return Err(format!("{} does not listen; build it with make build", program.display()).into());
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let listens = process.until_it_listens(address, Duration::from_secs(10)).await;
+        listens.map_err(|error| format!("{} {error}; build it with make build", program.display()))?;
         Ok(Self { process, address })
     }
 

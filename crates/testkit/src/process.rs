@@ -6,7 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
     ffi::OsStr,
     fs, io,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         LazyLock, Mutex, PoisonError,
@@ -16,7 +16,10 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tokio::time::sleep;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -93,6 +96,24 @@ impl Process {
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Waits until it listens there.
+    ///
+    /// # Errors
+    /// It ended, or does not listen within this time.
+    pub async fn until_it_listens(&mut self, address: SocketAddr, within: Duration) -> Result<()> {
+        let begin = Instant::now();
+        while !matches!(timeout(LOOK_EVERY * 20, TcpStream::connect(address)).await, Ok(Ok(_))) {
+            if let Some(status) = self.exited() {
+                return Err(format!("ended: {status}").into());
+            }
+            if begin.elapsed() > within {
+                return Err("does not listen".into());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     fn signal(&mut self, signal: Signal) -> Result<()> {

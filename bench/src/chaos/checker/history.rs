@@ -20,8 +20,6 @@ pub type TabId = usize;
 
 /// Violations listed in full; beyond it they are only counted.
 const VIOLATIONS_LISTED: usize = 200;
-/// A hand-over from one socket to the next is over by then.
-const MOVING_MS: u64 = 1_000;
 
 /// One message that somebody wrote; its text is unique in the run.
 #[derive(Debug, Clone)]
@@ -285,25 +283,6 @@ impl History {
             let id: EntryId = entry.id;
             self.violate(Invariant::I2, || format!("room {room}: entry {id} reads differently in tab {tab}"));
         }
-    }
-
-    pub fn arrived(&mut self, tab: TabId, entry: &Entry) {
-        let age = wall_ms().saturating_sub(entry.at);
-        self.arrivals.push((tab, self.now(), u32::try_from(age).unwrap_or(u32::MAX)));
-    }
-
-    /// The ages on arrival of what arrived while its tab was moving to another socket, and of everything else.
-    pub fn ages(&self) -> (Vec<u64>, Vec<u64>) {
-        let mut moves: HashMap<TabId, Vec<u64>> = HashMap::new();
-        for (tab, at) in &self.moves {
-            moves.entry(*tab).or_default().push(*at);
-        }
-        let near = |tab: TabId, at: u64| {
-            moves.get(&tab).is_some_and(|moves| moves.iter().any(|&told| (told..told + MOVING_MS).contains(&at)))
-        };
-        let (near, far): (Vec<_>, Vec<_>) = self.arrivals.iter().partition(|(tab, at, _)| near(*tab, *at));
-        let age = |all: Vec<(TabId, u64, u32)>| all.into_iter().map(|(.., age)| u64::from(age)).collect();
-        (age(near), age(far))
     }
 
     pub fn tell(&mut self, tab: TabId, room: RoomId) {

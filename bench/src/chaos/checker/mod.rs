@@ -8,10 +8,11 @@
 //! | [`online`], [`sessions`] | what is checked as it arrives |
 //! | [`staleness`] | how old what arrives may be |
 //! | [`verdict`], [`presence`] | what is checked at the end |
-//! | [`recovery`] | how long clients take to recover |
+//! | [`latency`], [`recovery`] | how old entries are when they arrive, and how long clients take to recover |
 
 mod history;
 mod invariant;
+mod latency;
 mod loss;
 mod online;
 pub mod presence;

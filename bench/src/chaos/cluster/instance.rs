@@ -11,15 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 use testkit::process::{Peer, Peers, Process};
-use tokio::{
-    net::TcpStream,
-    sync::Mutex,
-    time::{sleep, timeout},
-};
+use tokio::{sync::Mutex, time::sleep};
 
 const START_WITHIN: Duration = Duration::from_secs(30);
 const RESPAWN_EVERY: Duration = Duration::from_millis(250);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How an instance ended after SIGTERM.
 #[derive(Debug, Clone, Copy)]
@@ -68,21 +63,14 @@ impl Instance {
         let begin = Instant::now();
         loop {
             let mut started = self.spawn()?;
-            loop {
-                if let Some(status) = started.exited() {
-                    if begin.elapsed() > START_WITHIN {
-                        return Err(format!("an instance does not start: {status}; see {}", self.log.display()).into());
-                    }
-                    break;
-                }
-                if matches!(timeout(LOOK_EVERY * 20, TcpStream::connect(self.address)).await, Ok(Ok(_))) {
+            let left = START_WITHIN.saturating_sub(begin.elapsed());
+            match started.until_it_listens(self.address, left).await {
+                Ok(()) => {
                     *process = Some(started);
                     return Ok(());
                 }
-                if begin.elapsed() > START_WITHIN {
-                    return Err(format!("an instance does not listen; see {}", self.log.display()).into());
-                }
-                sleep(LOOK_EVERY).await;
+                Err(_) if started.exited().is_some() && begin.elapsed() < START_WITHIN => {}
+                Err(error) => return Err(format!("an instance {error}; see {}", self.log.display()).into()),
             }
             self.peers.remove(&started);
             sleep(RESPAWN_EVERY).await;

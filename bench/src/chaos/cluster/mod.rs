@@ -17,6 +17,8 @@ mod redis;
 #[cfg(test)]
 mod redis_tests;
 mod roles;
+#[cfg(test)]
+mod rollback_tests;
 
 pub use balancer::Balancer;
 pub use instance::{Exit, Instance};
