@@ -17,6 +17,12 @@ pub const ROOMS: [&str; 3] = ["alpha", "beta", "gamma"];
 impl Tab {
     /// Does one of the things people do; `false` if the session turned out to be over.
     pub(super) async fn act(&mut self) -> bool {
+        if self.has_signed_out() {
+            // Nothing of this may come to anything, so it is tried more than all else.
+            self.say();
+            self.after();
+            return true;
+        }
         match self.chance.below(1_000) {
             0..20 => {
                 let room = self.session.open_room().map(|room| room.key.path());
@@ -36,6 +42,11 @@ impl Tab {
         }
         self.after();
         true
+    }
+
+    /// Whether its person signed out in another tab; nobody has told this one.
+    fn has_signed_out(&self) -> bool {
+        self.world.record.borrow().signed_out.contains_key(&self.session.me().id)
     }
 
     fn keys(&self) -> Vec<RoomKey> {
@@ -126,7 +137,10 @@ impl Tab {
             if let Some(room) = self.chance.pick(&keys) {
                 let me = self.session.me().id;
                 self.world.trace.line(format_args!("tab {} leaves {}", self.id, room.as_str()));
-                self.world.record.borrow_mut().abandon(|it| it.by == me && it.room == *room);
+                let mut record = self.world.record.borrow_mut();
+                record.abandon(|it| it.by == me && it.room == *room);
+                record.left.insert((me, room.clone()));
+                drop(record);
                 self.session.leave(room);
                 self.after();
             }

@@ -87,11 +87,13 @@ async fn marks(world: &World, tab: usize, me: UserId, state: &State, left: &mut 
     }
     let places: Vec<_> = state.rooms.iter().map(|room| (room.key.clone(), u64::MAX)).collect();
     let Ok(readings) = world.observer.readings(me, &places).await else { return };
-    let missed = world.record.borrow().missed && !world.read_all.get();
     for (room, reading) in state.rooms.iter().zip(readings) {
+        // A mark that somebody raised is news to an instance that was not told of it only with the next one.
+        let missed = world.store.some_miss_mark(me, &room.key);
+        let came_back = world.record.borrow().left.contains(&(me, room.key.clone()));
+        let may_be_behind = !world.read_all.get() && (missed || came_back);
         // Whoever left in another tab has no mark.
-        let behind = missed && room.unread > reading.unread;
-        if reading.mark.is_some() && reading.unread != room.unread && !behind {
+        if reading.mark.is_some() && reading.unread != room.unread && !(may_be_behind && room.unread > reading.unread) {
             let (key, unread) = (room.key.as_str(), room.unread);
             left.push((Marks, format!("tab {tab} has {unread} unread in {key}, the store {reading:?}")));
         }

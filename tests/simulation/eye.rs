@@ -1,18 +1,24 @@
 //! What one tab checks while it happens: each socket's stream of entries, the timelines made of it, and its moves.
 
 use super::record::{
-    Invariant::{I4, Moves},
+    Invariant::{I4, Marks, Moves},
     Record,
 };
 use app::{
-    client::session::{Session, SocketId},
+    client::{
+        session::{Session, SocketId},
+        state::Link,
+    },
     domain::{Cursor, Entry, RoomKey},
-    protocol::{ClientFrame, JoinedHow, Page, RESUME_MAX, ServerFrame},
+    protocol::{ClientFrame, JoinedHow, Page, RESUME_MAX, ReadMark, ServerFrame},
 };
 use std::{borrow::Borrow, collections::BTreeMap, sync::Arc};
 
 /// How long what says so may be on its way: links stand still for a while.
 const MOVES_WITHIN_MS: u64 = 30_000;
+
+/// Handing over takes no longer, unless a socket was given up for another reason.
+const HAND_OVER_MS: u64 = 3_000;
 
 /// More frames within a millisecond than any run has cause for: the two sides answer each other without end, and the clock, which
 /// waits for them, stands still.
@@ -28,6 +34,10 @@ pub struct Eye {
     models: BTreeMap<RoomKey, (Cursor, u64)>,
     /// By when each socket has to be told to move, or to be gone since it was.
     moves: BTreeMap<SocketId, u64>,
+    /// When each socket was told to move.
+    leaving: BTreeMap<SocketId, u64>,
+    /// How far its person has read each room, as each socket was told last.
+    marks: BTreeMap<(SocketId, RoomKey), ReadMark>,
     /// The room whose log the frame at hand replaces.
     told: Option<RoomKey>,
     /// The moment of the latest frame, and how many came in it.
@@ -54,7 +64,29 @@ impl Eye {
 
     pub fn closed(&mut self, socket: SocketId) {
         self.moves.remove(&socket);
+        self.leaving.remove(&socket);
         self.tails.retain(|(other, _), _| *other != socket);
+        self.marks.retain(|(other, _), _| *other != socket);
+    }
+
+    /// The tab closes a socket. One that was told to move stays until another one follows every room that is shown.
+    pub fn gave_up(&mut self, record: &mut Record, tab: usize, socket: SocketId, session: &Session, now: u64) {
+        let is_over = session.link() == Link::SignedOut;
+        let was_told = !is_over && self.leaving.get(&socket).is_some_and(|told| now < told + HAND_OVER_MS);
+        self.closed(socket);
+        let follows_all =
+            |other: SocketId| self.models.keys().all(|key| self.tails.contains_key(&(other, key.clone())));
+        if was_told && !self.moves.keys().any(|other| follows_all(*other)) {
+            record.violate(Moves, format!("tab {tab} left socket {socket} before another one followed its rooms"));
+        }
+    }
+
+    /// Within an epoch a mark only rises.
+    fn marked(&mut self, record: &mut Record, tab: usize, socket: SocketId, room: &RoomKey, mark: ReadMark) {
+        let before = self.marks.insert((socket, room.clone()), mark);
+        if before.is_some_and(|before| before.epoch == mark.epoch && before.seq >= mark.seq) {
+            record.violate(Marks, format!("tab {tab}.{socket} was told of {mark:?} in {room:?} after {before:?}"));
+        }
     }
 
     /// A frame that arrived, before the tab takes it in.
@@ -69,11 +101,18 @@ impl Eye {
             self.moves.remove(&socket);
         }
         match frame {
-            ServerFrame::Joined { room, how, page, .. } => {
+            ServerFrame::Joined { room, how, page, reading, .. } => {
+                self.marks.remove(&(socket, room.clone()));
+                self.marks.extend(reading.mark.map(|mark| ((socket, room.clone()), mark)));
                 let asked = self.asked.remove(&(socket, room.clone())).flatten();
                 self.replaced(record, tab, socket, room, *how, asked, page);
             }
+            ServerFrame::Read { room, mark } => self.marked(record, tab, socket, room, *mark),
             ServerFrame::Reset { room, how, page } => {
+                if *how == JoinedHow::Reset {
+                    // Marks may have been set back with the log.
+                    self.marks.remove(&(socket, room.clone()));
+                }
                 let before = self.tails.get(&(socket, room.clone())).copied();
                 self.replaced(record, tab, socket, room, *how, before, page);
             }
@@ -87,6 +126,7 @@ impl Eye {
                 *tail = entry.cursor();
             }
             ServerFrame::Move { within_ms } => {
+                self.leaving.entry(socket).or_insert(now);
                 self.moves.insert(socket, now + within_ms);
             }
             _ => {}

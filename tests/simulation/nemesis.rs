@@ -49,7 +49,7 @@ impl Nemesis {
             64..70 => self.touch(Self::restart),
             70..76 => self.keep(),
             76..80 => self.set_back(),
-            80..86 => self.touch(Self::deafen),
+            80..92 => self.touch(Self::deafen),
             _ => {}
         }
     }
@@ -87,7 +87,6 @@ impl Nemesis {
         if let Some(number) = self.chance.pick(&numbers) {
             self.world.trace.line(format_args!("fault: {number} has {plan:?}"));
             self.world.store.faults().plan(*number, plan);
-            self.world.record.borrow_mut().missed |= events.lost > 0;
         }
     }
 
@@ -156,9 +155,9 @@ impl Nemesis {
             let others = Requests { refused: 1_000, ..Requests::default() };
             let events = Events { lost: 1_000, ..Events::default() };
             world.store.faults().plan(number, Plan { others, events, ..Plan::default() });
-            world.record.borrow_mut().missed = true;
         };
-        self.hold(slot, time + SECOND * 5, "deaf", begin, end)
+        // Longer than anything counts about which it cannot ask.
+        self.hold(slot, time * 2 + SECOND * 5, "deaf", begin, end)
     }
 
     fn hold(
@@ -208,8 +207,7 @@ impl Nemesis {
 
     /// The store falls back to what was kept, as a failover to a replica that had fallen behind.
     fn set_back(&mut self) {
-        // Only where instances may miss something there is such a store.
-        let Some((when, kept)) = self.kept.take().filter(|_| self.world.setup.may_miss) else { return };
+        let Some((when, kept)) = self.kept.take().filter(|_| self.world.setup.goes_back) else { return };
         let before = self.places();
         self.world.store.faults().rollback(&kept);
         let after = self.places();

@@ -69,9 +69,8 @@ pub struct Record {
     pub set_back: Vec<u64>,
     /// When each person was told that they are signed out.
     pub signed_out: BTreeMap<UserId, u64>,
-    /// Whether instances missed what is told to each once. A mark that somebody raised is news to other tabs then only with the
-    /// next one.
-    pub missed: bool,
+    /// Who ever left which room. Coming back to it begins a mark anew, of which their other tabs hear with the next one.
+    pub left: BTreeSet<(UserId, RoomKey)>,
     /// Whose session each cookie is.
     pub cookies: BTreeMap<String, UserId>,
     pub violations: Vec<(Invariant, String)>,

@@ -101,7 +101,7 @@ impl Tab {
             written: 0,
             answered: 0,
             state,
-            pause: Duration::from_millis(*chance.pick(&[300, 1_500, 6_000])?),
+            pause: Duration::from_millis(*chance.pick(&[300, 1_500, 6_000, 40_000])?),
             chance,
         })
     }
@@ -224,7 +224,8 @@ impl Tab {
                     Command::Close(id) => {
                         self.world.trace.line(format_args!("tab {}.{id} closes", self.id));
                         self.wires.retain(|(other, _)| *other != id);
-                        self.eye.closed(id);
+                        let (mut record, now) = (self.world.record.borrow_mut(), self.world.trace.now());
+                        self.eye.gave_up(&mut record, self.id, id, &self.session, now);
                     }
                 }
             }

@@ -23,6 +23,8 @@ pub const START: u64 = 1_700_000_000_000;
 pub struct Setup {
     pub instances: usize,
     pub may_miss: bool,
+    /// Whether the store is set back now and then.
+    pub goes_back: bool,
     pub socket_lifetime: Duration,
     /// The longest way of a piece between a tab and its instance.
     pub delay: Duration,

@@ -172,8 +172,11 @@ impl Line {
 
     /// Puts an event on its way to the instance, if it is one for it.
     pub fn hear(&self, event: &Event, faults: Events, chance: &mut Chance) {
-        if !self.condition().connected || !self.inbox.wants(event) || chance.happens(faults.lost) {
+        if !self.condition().connected || !self.inbox.wants(event) {
             return;
+        }
+        if chance.happens(faults.lost) {
+            return self.inbox.lose(event);
         }
         let due = Instant::now() + chance.within(faults.delay);
         for _ in 0..=usize::from(chance.happens(faults.doubled)) {

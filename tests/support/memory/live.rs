@@ -58,10 +58,17 @@ struct Queue {
     sent: u64,
     /// When the last one arrives of those that overtake none.
     last: Option<Instant>,
+    /// Marks of which the latest word was lost, and nothing else that would have them asked for.
+    missed: BTreeSet<(UserId, RoomKey)>,
 }
 
 impl Queue {
     fn push(&mut self, event: Event, due: Instant) {
+        match &event {
+            Event::Read(user, room, _) => drop(self.missed.remove(&(*user, room.clone()))),
+            Event::Doubt => self.missed.clear(),
+            _ => {}
+        }
         self.sent += 1;
         self.coming.insert((due, self.sent), event);
     }
@@ -83,6 +90,17 @@ impl Inbox {
         let due = queue.last.map_or(due, |last| last.max(due));
         queue.last = Some(due);
         queue.push(event, due);
+    }
+
+    /// It does not arrive, and nobody tells the instance.
+    pub fn lose(&self, event: &Event) {
+        if let Event::Read(user, room, _) = event {
+            self.queue.lock().unwrap().missed.insert((*user, room.clone()));
+        }
+    }
+
+    pub fn misses_mark(&self, user: UserId, room: &RoomKey) -> bool {
+        self.queue.lock().unwrap().missed.contains(&(user, room.clone()))
     }
 
     pub fn lose_all(&self) {

@@ -32,7 +32,7 @@ mod sessions;
 mod state;
 mod ways;
 
-use app::domain::{Entry, Epoch, RoomRef};
+use app::domain::{Entry, Epoch, RoomKey, RoomRef, UserId};
 use chance::Chance;
 use faults::{Chances, Events, Faults};
 use line::Line;
@@ -127,6 +127,11 @@ impl Store {
             entries: room.log.iter().map(|kept| kept.entry.clone()).collect(),
         };
         self.0.store.lock().unwrap().state.rooms.values().map(log).collect()
+    }
+
+    /// Whether some instance was not told of the latest mark of that person in that room, and cannot know.
+    pub fn some_miss_mark(&self, user: UserId, room: &RoomKey) -> bool {
+        self.0.lines().iter().any(|line| line.inbox.misses_mark(user, room))
     }
 
     pub fn snapshot(&self) -> Snapshot {
