@@ -20,9 +20,14 @@ say "shellcheck"
 shellcheck scripts/*.sh .ci/run
 say "TypeScript"
 npm --prefix end2end --silent run check
-say "the deliberate bugs of chaos and simulation fit the code"
+say "the deliberate bugs of chaos and simulation fit the code, and stand in docs/reliability.md with what finds them"
 for bug in bench/mutants/*.patch; do
   patch --dry-run --silent --strip=1 <"$bug" || die "$bug does not apply any more: write it anew"
+  name=$(basename "$bug" .patch)
+  row=$(grep "^| \`$name\` |" docs/reliability.md) || die "docs/reliability.md does not name $name"
+  simulation=$(sed -n 's/^Simulation: .* finds //p' "$bug") chaos=$(sed -n 's/^Expect: //p' "$bug")
+  [[ $row == *" | ${simulation:-–}"*" | ${chaos:-–} |" ]] ||
+    die "docs/reliability.md says of $name what its patch does not: found by simulation ${simulation:-–}, by chaos ${chaos:-–}"
 done
 say "portable files"
 scripts/check-portable.sh
