@@ -53,6 +53,12 @@ impl Choice {
 
 /// An empty frame until it is opened: the glue in the browser shows it and follows the keyboard.
 pub fn switcher(chat: RoomView, handles: Handles) -> impl IntoView {
+    // The browser tells it late: by then it may have been opened again.
+    let closed = move |_| {
+        if handles.switcher.get_untracked().is_none_or(|dialog| !dialog.open()) {
+            handles.switching.set(false);
+        }
+    };
     view! {
         <dialog
             class="panel switcher"
@@ -60,7 +66,7 @@ pub fn switcher(chat: RoomView, handles: Handles) -> impl IntoView {
             aria-label=strings().switch_room
             closedby="any"
             node_ref=handles.switcher
-            on:close=move |_| handles.switching.set(false)
+            on:close=closed
         >
             {move || handles.switching.get().then(|| choices(chat, handles).into_any())}
         </dialog>
