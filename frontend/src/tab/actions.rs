@@ -38,7 +38,7 @@ impl Actions for Hand {
     }
 
     fn load_older(&self) {
-        fetch(Session::load_older);
+        with(Session::load_older);
     }
 
     fn reconnect(&self) {
@@ -66,7 +66,7 @@ impl Actions for Hand {
     }
 
     fn load_newer(&self) {
-        fetch(Session::load_newer);
+        with(Session::load_newer);
     }
 
     fn to_newest(&self) {
@@ -103,14 +103,4 @@ fn leave_message(session: &Session) {
     if let Some(room) = session.open_room().filter(|_| session.newer() || session.target().is_some()) {
         window::replace_address(&room.key.path());
     }
-}
-
-/// Asks for more rows where those that came last are on screen: until then the page judges by what it shows that more are needed, and
-/// would ask for as many again. It looks again when they are there.
-fn fetch(more: impl FnOnce(&mut Session)) {
-    with(|session| {
-        if session.are_rows_taken() {
-            more(session);
-        }
-    });
 }

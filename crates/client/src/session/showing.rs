@@ -122,11 +122,6 @@ impl Session {
         std::mem::take(&mut self.changed.rows)
     }
 
-    /// Whether the open room's rows were taken as they are: what was fetched last is on screen.
-    pub fn are_rows_taken(&self) -> bool {
-        !self.changed.rows
-    }
-
     /// The open room laid out for a reader whose wall clock shows `local` at a moment.
     pub fn rows(&self, local: &dyn Fn(u64) -> Local) -> Vec<Row> {
         let Some(room) = self.current() else { return Vec::new() };
