@@ -11,6 +11,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use testkit::proxy::serve_each;
 use tokio::{
     io::AsyncWriteExt,
     net::{
@@ -19,7 +20,7 @@ use tokio::{
     },
     select,
     sync::watch,
-    task::{JoinHandle, JoinSet},
+    task::JoinHandle,
     time::{sleep, sleep_until, timeout},
 };
 
@@ -83,7 +84,9 @@ impl Balancer {
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             next_id: AtomicU64::new(1),
         });
-        let accepting = tokio::spawn(accept(listener, shared.clone()));
+        let serving = shared.clone();
+        let accepting =
+            tokio::spawn(serve_each(listener, move |client, address| serving.clone().serve(client, address)));
         Ok(Self { address, shared, accepting })
     }
 
@@ -166,20 +169,6 @@ impl Drop for Balancer {
     fn drop(&mut self) {
         // The task owns those of the connections.
         self.accepting.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, address)) => drop(connections.spawn(shared.clone().serve(client, address))),
-                // Out of files: there is nothing to do but wait.
-                Err(_) => sleep(Duration::from_millis(50)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

@@ -69,7 +69,9 @@ impl Proxy {
             next_id: AtomicU64::default(),
         };
         let shared = Arc::new(shared);
-        let accepting = tokio::spawn(accept(listener, shared.clone()));
+        let serving = shared.clone();
+        let accepting =
+            tokio::spawn(serve_each(listener, move |client, address| serving.clone().serve(client, address)));
         Ok(Self { address, faults, shared, accepting })
     }
 
@@ -123,15 +125,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut links = JoinSet::new();
+/// Serves each connection in a task of its own; all of them end with this future.
+pub async fn serve_each<F>(listener: TcpListener, serve: impl Fn(TcpStream, SocketAddr) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
     loop {
         select! {
             accepted = listener.accept() => match accepted {
-                Ok((client, address)) => drop(links.spawn(shared.clone().serve(client, address))),
+                Ok((client, address)) => drop(connections.spawn(serve(client, address))),
+                // Out of files: there is nothing to wait for but that others close theirs.
                 Err(_) => sleep(Duration::from_millis(50)).await,
             },
-            Some(_) = links.join_next() => {}
+            Some(_) = connections.join_next() => {}
         }
     }
 }
