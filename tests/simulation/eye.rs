@@ -6,8 +6,8 @@ use super::record::{
 };
 use app::{
     client::{
-        session::{Session, SocketId},
-        state::Link,
+        chat_client::{ChatClient, SocketId},
+        state::ConnectionState,
     },
     domain::{Cursor, Entry, RoomKey},
     protocol::{ClientFrame, JoinedHow, Page, RESUME_MAX, ReadMark, ServerFrame},
@@ -70,8 +70,8 @@ impl Eye {
     }
 
     /// The tab closes a socket. One that was told to move stays until another one follows every room that is shown.
-    pub fn gave_up(&mut self, record: &mut Record, tab: usize, socket: SocketId, session: &Session, now: u64) {
-        let is_over = session.link() == Link::SignedOut;
+    pub fn gave_up(&mut self, record: &mut Record, tab: usize, socket: SocketId, chat: &ChatClient, now: u64) {
+        let is_over = chat.connection() == ConnectionState::SignedOut;
         let was_told = !is_over && self.leaving.get(&socket).is_some_and(|told| now < told + HAND_OVER_MS);
         self.closed(socket);
         let follows_all =
@@ -178,11 +178,11 @@ impl Eye {
     }
 
     /// What became of the timelines.
-    pub fn look(&mut self, record: &mut Record, tab: usize, session: &Session) {
-        let keys: Vec<_> = session.rooms().into_iter().map(|line| line.room.key).collect();
+    pub fn look(&mut self, record: &mut Record, tab: usize, chat: &ChatClient) {
+        let keys: Vec<_> = chat.rooms().into_iter().map(|line| line.room.key).collect();
         self.models.retain(|key, _| keys.contains(key));
         for key in keys {
-            let Some(timeline) = session.timeline(&key) else {
+            let Some(timeline) = chat.timeline(&key) else {
                 self.models.remove(&key);
                 continue;
             };

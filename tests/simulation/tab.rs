@@ -11,9 +11,9 @@ use super::{
 use crate::memory_store::chance::Chance;
 use app::{
     client::{
+        chat_client::{ChatClient, Command, Saved, SocketId},
         opening::Opening,
-        session::{Command, Saved, Session, SocketId},
-        state::Link,
+        state::ConnectionState,
     },
     domain::{Entry, RoomKey},
     protocol::{ClientFrame, Person, ServerFrame},
@@ -56,7 +56,7 @@ pub struct Tab {
     pub(super) world: Rc<World>,
     pub(super) cookie: String,
     pub(super) chance: Chance,
-    pub(super) session: Session,
+    pub(super) chat: ChatClient,
     pub(super) eye: Eye,
     pub(super) wires: Vec<(SocketId, Wire)>,
     events: UnboundedReceiver<Event>,
@@ -86,12 +86,12 @@ impl Tab {
         let (sender, events) = unbounded_channel();
         world.trace.line(format_args!("tab {id} is {} ({})", me.name.as_str(), me.id));
         world.record.borrow_mut().cookies.insert(cookie.clone(), me.id);
-        let session = Session::new(me, &opening, 0, numbers(&mut chance));
+        let chat = ChatClient::new(me, &opening, 0, numbers(&mut chance));
         Some(Self {
             id,
             world,
             cookie,
-            session,
+            chat,
             eye: Eye::default(),
             wires: Vec::new(),
             events,
@@ -111,8 +111,8 @@ impl Tab {
         self.after();
         let mut next_act = Instant::now() + self.chance.within(self.pause);
         let mut next_look = Instant::now();
-        while self.session.link() != Link::SignedOut && !self.eye.is_flooded() {
-            let wake = self.session.next_wake().map(|ms| self.started + Duration::from_millis(ms));
+        while self.chat.connection() != ConnectionState::SignedOut && !self.eye.is_flooded() {
+            let wake = self.chat.next_wake().map(|ms| self.started + Duration::from_millis(ms));
             tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => {
@@ -155,18 +155,18 @@ impl Tab {
     }
 
     fn tick(&mut self) {
-        self.session.tick(self.now());
+        self.chat.tick(self.now());
         self.after();
     }
 
     fn happened(&mut self, event: Event) {
-        self.session.tick(self.now());
+        self.chat.tick(self.now());
         match event {
             Event::Frame(socket, frame) => {
                 // What comes on a socket that the session gave up is nobody's business.
                 if self.wires.iter().any(|(id, _)| *id == socket) {
                     self.tap(socket, &frame);
-                    self.session.received(socket, *frame);
+                    self.chat.received(socket, *frame);
                 }
             }
             Event::Closed(socket, code) => {
@@ -175,7 +175,7 @@ impl Tab {
                 if self.wires.len() < before {
                     self.eye.closed(socket);
                     self.world.trace.line(format_args!("tab {}.{socket} closed {code:?}", self.id));
-                    self.session.closed(socket, code);
+                    self.chat.closed(socket, code);
                 }
             }
         }
@@ -187,7 +187,7 @@ impl Tab {
         self.world.trace.frame(self.id, socket, '<', frame);
         let mut record = self.world.record.borrow_mut();
         self.eye.incoming(&mut record, self.id, socket, frame, self.world.trace.now());
-        let by = self.session.me().id;
+        let by = self.chat.me().id;
         match frame {
             ServerFrame::Ack { room, p, n, at } => {
                 record.ack(&Slot { by, p: *p, room: room.clone(), n: *n }, *at);
@@ -202,13 +202,13 @@ impl Tab {
 
     /// Looks at what became of it, and does what the session commands.
     pub(super) fn after(&mut self) {
-        self.eye.look(&mut self.world.record.borrow_mut(), self.id, &self.session);
+        self.eye.look(&mut self.world.record.borrow_mut(), self.id, &self.chat);
         // Before anything of it is sent, as in the browser.
-        if let Some(saved) = self.session.take_saved() {
+        if let Some(saved) = self.chat.take_saved() {
             self.storage = Some(saved);
         }
         loop {
-            let commands = self.session.commands();
+            let commands = self.chat.commands();
             if commands.is_empty() {
                 return;
             }
@@ -225,7 +225,7 @@ impl Tab {
                         self.world.trace.line(format_args!("tab {}.{id} closes", self.id));
                         self.wires.retain(|(other, _)| *other != id);
                         let (mut record, now) = (self.world.record.borrow_mut(), self.world.trace.now());
-                        self.eye.gave_up(&mut record, self.id, id, &self.session, now);
+                        self.eye.gave_up(&mut record, self.id, id, &self.chat, now);
                     }
                 }
             }
@@ -236,7 +236,7 @@ impl Tab {
         let Some((_, wire)) = self.wires.iter().find(|(id, _)| *id == socket) else { return };
         self.world.trace.frame(self.id, socket, '>', frame);
         self.eye.outgoing(socket, frame);
-        let (mut record, by) = (self.world.record.borrow_mut(), self.session.me().id);
+        let (mut record, by) = (self.world.record.borrow_mut(), self.chat.me().id);
         match frame {
             ClientFrame::Send { room, p, n, text, .. } => {
                 record.send(Slot { by, p: *p, room: room.clone(), n: *n }, Some(text));
@@ -265,7 +265,7 @@ impl Tab {
         self.started = Instant::now();
         self.eye = Eye::default();
         let by = me.id;
-        self.session = Session::new(me, &opening, 0, numbers(&mut self.chance));
+        self.chat = ChatClient::new(me, &opening, 0, numbers(&mut self.chance));
         // Left in another tab.
         self.world
             .record
@@ -274,7 +274,7 @@ impl Tab {
         if let Some(saved) = self.storage.take() {
             // As storage would give it back.
             let kept = serde_json::to_string(&saved).unwrap();
-            self.session.adopt(serde_json::from_str(&kept).unwrap());
+            self.chat.adopt(serde_json::from_str(&kept).unwrap());
         }
         self.after();
         true

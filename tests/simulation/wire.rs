@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::memory_store::chance::Chance;
 use app::{
-    client::session::SocketId,
+    client::chat_client::SocketId,
     protocol::{ClientFrame, SUBPROTOCOL, ServerFrame},
 };
 use futures_util::{SinkExt, StreamExt};

@@ -8,7 +8,7 @@ use crate::{
     client::{
         opening::Opening,
         rows::Row,
-        state::{Link, Older, SidebarRoom},
+        state::{ConnectionState, Older, SidebarRoom},
     },
     domain::{RoomKey, RoomRef, TextProblem},
     i18n::Strings,
@@ -46,7 +46,7 @@ pub struct RoomView {
     pub typing: RwSignal<Vec<Person>>,
     /// This person's rooms.
     pub rooms: RwSignal<Vec<SidebarRoom>>,
-    pub link: RwSignal<Link>,
+    pub connection: RwSignal<ConnectionState>,
     /// A transient problem to tell about the open room, such as "the store does not answer".
     pub trouble: RwSignal<Option<ErrorCode>>,
     /// How many messages are on their way, while that takes long; else 0.
@@ -120,7 +120,7 @@ impl RoomView {
             people: RwSignal::new(opening.people.clone()),
             typing: RwSignal::new(Vec::new()),
             rooms: RwSignal::new(rooms.collect()),
-            link: RwSignal::new(Link::Connecting),
+            connection: RwSignal::new(ConnectionState::Connecting),
             trouble: RwSignal::new(None),
             slow: RwSignal::new(0),
             unsent: RwSignal::new((0, 0)),

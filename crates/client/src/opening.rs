@@ -1,4 +1,4 @@
-//! What a session begins with.
+//! What a tab begins with.
 
 use protocol::{
     domain::RoomRef,

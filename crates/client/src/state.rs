@@ -1,4 +1,4 @@
-//! How a session stands, as far as a person cares.
+//! How a tab stands, as far as a person cares.
 
 use protocol::domain::RoomRef;
 
@@ -22,7 +22,7 @@ pub enum Older {
 
 /// The state of the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum ConnectionState {
     /// Not there yet, for less than two seconds.
     Connecting,
     Online,

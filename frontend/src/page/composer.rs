@@ -5,7 +5,7 @@ use app::{
     client::{
         decisions::ime::{EnterMeans, Ime, breaks_line},
         drafts::joined,
-        state::Link,
+        state::ConnectionState,
     },
     domain::{RoomKey, TextProblem},
     protocol::ErrorCode,
@@ -118,7 +118,7 @@ impl Composer {
     fn send(self, told: bool) {
         let (Some(field), Some(actions)) = (self.field(), self.chat.actions()) else { return };
         // There is nobody to send it for; it waits in the field.
-        if self.chat.link.get_untracked() == Link::SignedOut {
+        if self.chat.connection.get_untracked() == ConnectionState::SignedOut {
             return;
         }
         match actions.send(&field.value()) {
@@ -203,7 +203,7 @@ impl Composer {
         });
         // What was not sent when the session ended is kept with them.
         effect(move || {
-            if self.chat.link.get() == Link::SignedOut {
+            if self.chat.connection.get() == ConnectionState::SignedOut {
                 self.give_back();
             }
         });

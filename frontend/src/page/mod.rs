@@ -36,7 +36,7 @@ use app::{
         decisions::back::Back,
         opening::Opening,
         rows,
-        state::{Link, Older, SidebarRoom},
+        state::{ConnectionState, Older, SidebarRoom},
     },
     domain::Entry,
     i18n::Strings,
@@ -196,9 +196,9 @@ fn interruptions(chat: RoomView, announcer: Announcer) {
     let t = chat.strings;
     let mut before = 0;
     effect(move || {
-        let (state, sentence) = match (chat.link.get(), chat.slow.get()) {
-            (Link::Offline { .. }, _) => (1, (t.offline_banner)(0)),
-            (Link::Resting, _) => (2, t.resting_banner.to_owned()),
+        let (state, sentence) = match (chat.connection.get(), chat.slow.get()) {
+            (ConnectionState::Offline { .. }, _) => (1, (t.offline_banner)(0)),
+            (ConnectionState::Resting, _) => (2, t.resting_banner.to_owned()),
             (_, 0) => (0, String::new()),
             (_, left) => (3, (t.slow)(left)),
         };
@@ -228,9 +228,9 @@ fn returns(chat: RoomView, announcer: Announcer) {
     let mut back = Back::default();
     let mut hiding: Option<TimeoutHandle> = None;
     effect(move || {
-        let link = chat.link.get();
-        let told = back.step(link, chat.unsent.get());
-        if told.is_some() || link != Link::Online {
+        let connection = chat.connection.get();
+        let told = back.step(connection, chat.unsent.get());
+        if told.is_some() || connection != ConnectionState::Online {
             if let Some(hiding) = hiding.take() {
                 hiding.clear();
             }

@@ -2,7 +2,7 @@
 
 use super::{drafts, paint, window, with};
 use app::{
-    client::session::Session,
+    client::chat_client::ChatClient,
     domain::{MessageText, RoomRef, TextProblem},
     view::room_view::Actions,
 };
@@ -13,9 +13,9 @@ pub(super) struct Hand;
 impl Actions for Hand {
     fn send(&self, typed: &str) -> Result<(), TextProblem> {
         let text = MessageText::parse(typed)?;
-        with(|session| {
-            leave_message(session);
-            session.send(text);
+        with(|chat| {
+            leave_message(chat);
+            chat.send(text);
         });
         drafts::with_open(|drafts, room| drafts.set(room, ""));
         Ok(())
@@ -23,11 +23,11 @@ impl Actions for Hand {
 
     fn open(&self, room: &RoomRef) {
         let path = room.key.path();
-        let opened = with(|session| {
-            if session.open_room().is_some_and(|open| open.key == room.key) {
-                leave_message(session);
+        let opened = with(|chat| {
+            if chat.open_room().is_some_and(|open| open.key == room.key) {
+                leave_message(chat);
             }
-            session.open(&room.key)
+            chat.open(&room.key)
         });
         if opened == Some(true) {
             window::push_address(&path);
@@ -38,47 +38,47 @@ impl Actions for Hand {
     }
 
     fn load_older(&self) {
-        with(Session::load_older);
+        with(ChatClient::load_older);
     }
 
     fn reconnect(&self) {
-        with(Session::come_back);
+        with(ChatClient::come_back);
     }
 
     fn retry(&self, n: u64) {
-        with(|session| session.retry(n));
+        with(|chat| chat.retry(n));
     }
 
     fn discard(&self, n: u64) {
-        with(|session| session.discard(n));
+        with(|chat| chat.discard(n));
     }
 
     fn at_bottom(&self, yes: bool) {
-        with(|session| session.set_at_bottom(yes));
+        with(|chat| chat.set_at_bottom(yes));
     }
 
     fn typing(&self) {
-        with(Session::typing);
+        with(ChatClient::typing);
     }
 
     fn read_to(&self, seq: u64) {
-        with(|session| session.read_to(seq));
+        with(|chat| chat.read_to(seq));
     }
 
     fn load_newer(&self) {
-        with(Session::load_newer);
+        with(ChatClient::load_newer);
     }
 
     fn to_newest(&self) {
-        with(|session| {
-            leave_message(session);
-            session.to_newest();
+        with(|chat| {
+            leave_message(chat);
+            chat.to_newest();
         });
         paint::now();
     }
 
     fn show(&self, seq: u64) {
-        let shown = with(|session| (session.open_room().map(|room| room.key.path()), session.show(seq)));
+        let shown = with(|chat| (chat.open_room().map(|room| room.key.path()), chat.show(seq)));
         let Some((Some(path), shown)) = shown else { return };
         let path = [&path, "/", &seq.to_string()].concat();
         if shown {
@@ -99,8 +99,8 @@ impl Actions for Hand {
 }
 
 /// The address is the room's again, and no longer that of a message or of a page further back.
-fn leave_message(session: &Session) {
-    if let Some(room) = session.open_room().filter(|_| session.newer() || session.target().is_some()) {
+fn leave_message(chat: &ChatClient) {
+    if let Some(room) = chat.open_room().filter(|_| chat.newer() || chat.target().is_some()) {
         window::replace_address(&room.key.path());
     }
 }

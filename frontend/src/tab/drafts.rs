@@ -42,7 +42,7 @@ pub(super) fn with_open<T>(act: impl FnOnce(&mut Drafts<Browser>, &RoomKey) -> T
     CLIENT.with(|client| {
         let mut client = client.try_borrow_mut().ok()?;
         let client = client.as_mut()?;
-        let key = client.chat.room.with_untracked(|room| room.key.clone());
+        let key = client.view.room.with_untracked(|room| room.key.clone());
         let answer = act(&mut client.drafts, &key);
         if !client.drafts.are_stored() {
             client.storage.ask_before_leaving();

@@ -1,4 +1,4 @@
-//! Glue between the [`Session`] and the browser: sockets, time, events of the window, the address bar.
+//! Glue between the [`ChatClient`] and the browser: sockets, time, events of the window, the address bar.
 //!
 //! | module | what it is for |
 //! |---|---|
@@ -24,10 +24,10 @@ mod window;
 use crate::whole::is_whole;
 use app::{
     client::{
+        chat_client::{ChatClient, Command, SocketId},
         drafts::Drafts,
         opening::Opening,
-        session::{Command, Session, SocketId},
-        state::Link,
+        state::ConnectionState,
     },
     domain::MessageText,
     view::room_view::RoomView,
@@ -42,8 +42,8 @@ thread_local! {
 }
 
 struct Client {
-    chat: RoomView,
-    session: Session,
+    view: RoomView,
+    chat: ChatClient,
     /// Which build the page is of.
     build: String,
     /// Which build a server is of that does not speak this page's protocol.
@@ -58,28 +58,28 @@ struct Client {
     painting: bool,
 }
 
-/// Opens the socket and keeps `chat` current as soon as it is known what this tab left behind when it was last here, so
+/// Opens the socket and keeps `view` current as soon as it is known what this tab left behind when it was last here, so
 /// that what is written from now on goes behind that. Until then the plain forms do the work.
-pub fn attach(chat: RoomView, opening: Opening, build: String) {
-    let me = chat.me.get_value();
+pub fn attach(view: RoomView, opening: Opening, build: String) {
+    let me = view.me.get_value();
     spawn_local(async move {
         let (storage, saved) = Storage::open(me.id).await;
         let mut clock = Clock::start();
-        let mut session = Session::new(me, &opening, clock.now(), Box::new(window::random));
-        session.set_calendar(crate::clock::servers());
-        session.set_visible(window::is_visible());
+        let mut chat = ChatClient::new(me, &opening, clock.now(), Box::new(window::random));
+        chat.set_calendar(crate::clock::servers());
+        chat.set_visible(window::is_visible());
         if let Some(saved) = saved {
-            session.adopt(saved);
+            chat.adopt(saved);
         }
         storage.watch();
-        let name = &session.me().name;
+        let name = &chat.me().name;
         let mut drafts = drafts::open(name);
         for (room, texts) in storage.take_strays().into_iter().flat_map(|stray| stray.take_unsent(name)) {
             drafts.put_before(&room, texts.iter().map(MessageText::as_str));
         }
         CLIENT.set(Some(Client {
+            view,
             chat,
-            session,
             build,
             incompatible: None,
             sockets: Vec::new(),
@@ -90,7 +90,7 @@ pub fn attach(chat: RoomView, opening: Opening, build: String) {
             painting: false,
         }));
         window::listen();
-        chat.set_actions(Arc::new(actions::Hand));
+        view.set_actions(Arc::new(actions::Hand));
         with(|_| ());
         // From here on the page's own script leaves the keys to this one.
         if let Some(html) = document().document_element() {
@@ -101,14 +101,14 @@ pub fn attach(chat: RoomView, opening: Opening, build: String) {
 
 /// Lets the session act at the present moment and does what it commands. `None` before [`attach`], and if the client is
 /// being entered already.
-fn with<T>(act: impl FnOnce(&mut Session) -> T) -> Option<T> {
+fn with<T>(act: impl FnOnce(&mut ChatClient) -> T) -> Option<T> {
     let (mut act, mut answer) = (Some(act), None);
-    enter(&mut |session| answer = act.take().map(|act| act(session)));
+    enter(&mut |chat| answer = act.take().map(|act| act(chat)));
     answer
 }
 
 /// [`with`], compiled once for all that is done so.
-fn enter(act: &mut dyn FnMut(&mut Session)) {
+fn enter(act: &mut dyn FnMut(&mut ChatClient)) {
     if !is_whole() {
         return;
     }
@@ -116,8 +116,8 @@ fn enter(act: &mut dyn FnMut(&mut Session)) {
         let Ok(mut client) = client.try_borrow_mut() else { return };
         let Some(client) = client.as_mut() else { return };
         let now = client.clock.now();
-        client.session.tick(now);
-        act(&mut client.session);
+        client.chat.tick(now);
+        act(&mut client.chat);
         client.carry_out();
         client.set_timer(now);
         paint::soon(client);
@@ -146,10 +146,10 @@ impl Client {
     fn carry_out(&mut self) {
         loop {
             // Before anything is sent: what has a number keeps it.
-            if let Some(saved) = self.session.take_saved() {
+            if let Some(saved) = self.chat.take_saved() {
                 self.storage.save(&saved);
             }
-            let commands = self.session.commands();
+            let commands = self.chat.commands();
             if commands.is_empty() {
                 break;
             }
@@ -157,7 +157,7 @@ impl Client {
                 match command {
                     Command::Open(id) => match BrowserSocket::open(id) {
                         Some(socket) => self.sockets.push((id, socket)),
-                        None => self.session.closed(id, None),
+                        None => self.chat.closed(id, None),
                     },
                     Command::Send(id, frame) => {
                         if let Some((_, socket)) = self.sockets.iter().find(|(other, _)| *other == id) {
@@ -168,8 +168,8 @@ impl Client {
                 }
             }
         }
-        if self.session.link() == Link::SignedOut {
-            for (room, texts) in self.session.take_unsent() {
+        if self.chat.connection() == ConnectionState::SignedOut {
+            for (room, texts) in self.chat.take_unsent() {
                 self.drafts.put_before(&room, texts.iter().map(MessageText::as_str));
             }
             self.storage.sign_out();
@@ -181,7 +181,7 @@ impl Client {
 
     /// A timer that goes off too early costs less than setting it anew with each frame that arrives.
     fn set_timer(&mut self, now: u64) {
-        let Some(at) = self.session.next_wake() else { return };
+        let Some(at) = self.chat.next_wake() else { return };
         if let Some((set, timer)) = self.wake.take() {
             if set <= at {
                 self.wake = Some((set, timer));

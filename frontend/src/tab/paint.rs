@@ -37,8 +37,8 @@ pub(super) fn now() {
 /// Repaints, and shows the end of the room that was gone to.
 pub(super) fn opened() {
     // Before the rest: a message that is to be shown is gone to from there.
-    if let Some(chat) = CLIENT.with(|client| Some(client.try_borrow().ok()?.as_ref()?.chat)) {
-        chat.opened.update(|times| *times += 1);
+    if let Some(view) = CLIENT.with(|client| Some(client.try_borrow().ok()?.as_ref()?.view)) {
+        view.opened.update(|times| *times += 1);
     }
     now();
 }
@@ -46,33 +46,33 @@ pub(super) fn opened() {
 /// Takes what is to be shown out of the client, so that it is free while the page reacts.
 fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     client.painting = false;
-    let chat = client.chat;
-    let session = &mut client.session;
-    let room = session.open_room().cloned();
-    let zone = chat.zone.get_untracked();
-    let rows = session.take_rows_changed().then(|| session.rows(&|at| clock::local(at, &zone)));
-    let (older, count, people) = (session.older(), session.count(), session.people().to_vec());
-    let (rooms, link, trouble) = (session.rooms(), session.link(), session.trouble());
-    let (newer, target, divider) = (session.newer(), session.target(), session.divider());
-    let (typing, slow, unsent) = (session.others_typing(), session.slow(), session.unsent());
-    let newer_build = session.server_build().filter(|build| *build != client.build).map(str::to_owned);
+    let view = client.view;
+    let chat = &mut client.chat;
+    let room = chat.open_room().cloned();
+    let zone = view.zone.get_untracked();
+    let rows = chat.take_rows_changed().then(|| chat.rows(&|at| clock::local(at, &zone)));
+    let (older, count, people) = (chat.older(), chat.count(), chat.people().to_vec());
+    let (rooms, connection, trouble) = (chat.rooms(), chat.connection(), chat.trouble());
+    let (newer, target, divider) = (chat.newer(), chat.target(), chat.divider());
+    let (typing, slow, unsent) = (chat.others_typing(), chat.slow(), chat.unsent());
+    let newer_build = chat.server_build().filter(|build| *build != client.build).map(str::to_owned);
     let incompatible = client.incompatible.clone();
     move || {
         // Before the rows: whether they end where the room does decides whether to follow them.
-        update(chat.newer, newer);
-        update(chat.divider, divider);
-        show_room(chat, room, rows);
-        update(chat.target, target);
-        update(chat.older, older);
-        update(chat.count, count);
-        update(chat.people, people);
-        update(chat.typing, typing);
-        update(chat.rooms, rooms);
-        update(chat.unsent, unsent);
-        update(chat.link, link);
-        update(chat.trouble, trouble);
-        update(chat.slow, slow);
-        update(chat.outdated, newer_build.is_some());
+        update(view.newer, newer);
+        update(view.divider, divider);
+        show_room(view, room, rows);
+        update(view.target, target);
+        update(view.older, older);
+        update(view.count, count);
+        update(view.people, people);
+        update(view.typing, typing);
+        update(view.rooms, rooms);
+        update(view.unsent, unsent);
+        update(view.connection, connection);
+        update(view.trouble, trouble);
+        update(view.slow, slow);
+        update(view.outdated, newer_build.is_some());
         // Nobody is reading, or nothing goes on as it is.
         let newer_build = newer_build.filter(|_| !window::is_visible());
         if let Some(build) = incompatible.or(newer_build) {
@@ -90,14 +90,14 @@ fn keep_all() -> bool {
     CLIENT.with(|client| client.try_borrow().ok()?.as_ref().map(stored)).unwrap_or(false)
 }
 
-fn show_room(chat: RoomView, room: Option<RoomRef>, rows: Option<Vec<Row>>) {
+fn show_room(view: RoomView, room: Option<RoomRef>, rows: Option<Vec<Row>>) {
     match room {
-        Some(room) => update(chat.room, room),
+        Some(room) => update(view.room, room),
         // It was left, here or elsewhere: the server knows where to go from here.
         None => return window::go("/"),
     }
     if let Some(rows) = rows {
-        update(chat.rows, rows);
+        update(view.rows, rows);
     }
 }
 

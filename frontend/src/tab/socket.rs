@@ -2,7 +2,7 @@
 
 use super::{forget, incompatible, with};
 use app::{
-    client::session::SocketId,
+    client::chat_client::SocketId,
     protocol::{ClientFrame, CloseCode, SUBPROTOCOL, ServerFrame},
 };
 use futures_channel::mpsc::{UnboundedSender, unbounded};
@@ -58,7 +58,7 @@ async fn read(id: SocketId, mut stream: SplitStream<WebSocket>) {
     while let Some(message) = stream.next().await {
         match message {
             Ok(Message::Text(text)) => match serde_json::from_str::<ServerFrame>(&text) {
-                Ok(frame) => drop(with(|session| session.received(id, frame))),
+                Ok(frame) => drop(with(|chat| chat.received(id, frame))),
                 // One frame less is a gap, and gaps are noticed.
                 Err(error) => logging::warn!("a frame that this build cannot read: {error}"),
             },
@@ -73,7 +73,7 @@ async fn read(id: SocketId, mut stream: SplitStream<WebSocket>) {
             Ok(Message::Bytes(_)) | Err(_) => {}
         }
     }
-    with(|session| session.closed(id, code));
+    with(|chat| chat.closed(id, code));
     forget(id);
 }
 

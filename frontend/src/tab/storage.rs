@@ -13,7 +13,7 @@ use super::{
     locks::{self, Lock, NoLocks, When},
     window, with,
 };
-use app::{client::session::Saved, domain::UserId, page::OUTBOX_KEYS};
+use app::{client::chat_client::Saved, domain::UserId, page::OUTBOX_KEYS};
 use futures_channel::oneshot;
 use leptos::{
     logging,
@@ -177,7 +177,7 @@ impl Storage {
 fn ask(event: &Event) {
     let unsent = CLIENT.with_borrow(|client| {
         client.as_ref().is_some_and(|client| {
-            (client.storage.refused.is_some() && !client.session.is_settled()) || !client.drafts.are_stored()
+            (client.storage.refused.is_some() && !client.chat.is_settled()) || !client.drafts.are_stored()
         })
     });
     if let Some(event) = event.dyn_ref::<BeforeUnloadEvent>().filter(|_| unsent) {
@@ -223,7 +223,7 @@ async fn outlive(key: &str) {
 fn adopt(key: &str) {
     let Ok(Some(saved)) = read(key) else { return };
     // Carried out, and with it stored as this tab's, before the other's is removed.
-    if with(|session| session.adopt(saved)).is_some() {
+    if with(|chat| chat.adopt(saved)).is_some() {
         CLIENT.with_borrow_mut(|client| {
             if let Some(client) = client {
                 client.storage.moved(key);

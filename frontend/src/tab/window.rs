@@ -1,7 +1,7 @@
 //! What the browser tells the session, and the address bar.
 
 use super::{paint, with};
-use app::client::state::Link;
+use app::client::state::ConnectionState;
 use leptos::prelude::{document, window};
 use std::cell::RefCell;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -13,7 +13,7 @@ const BUILDS: &str = "hubbub.builds";
 /// Listens for as long as the page lives.
 pub(super) fn listen() {
     on(&window(), "online", || {
-        with(super::Session::nudge);
+        with(super::ChatClient::nudge);
     });
     // A page that comes back out of the browser's memory may find that another one went on with its outbox.
     on_event(&window(), "pageshow", |event| {
@@ -24,7 +24,7 @@ pub(super) fn listen() {
         }
     });
     on(&document(), "visibilitychange", || {
-        with(|session| session.set_visible(is_visible()));
+        with(|chat| chat.set_visible(is_visible()));
         if is_visible() {
             look();
         }
@@ -36,7 +36,7 @@ pub(super) fn listen() {
 }
 
 fn look() {
-    with(super::Session::come_back);
+    with(super::ChatClient::come_back);
 }
 
 thread_local! {
@@ -55,17 +55,17 @@ fn follow_address() {
     if SHOWN.with_borrow_mut(|shown| std::mem::replace(shown, path.clone()) == path) {
         return;
     }
-    let Some((was, older)) = with(|session| (session.open_room().cloned(), session.newer())) else { return };
-    let opened = with(|session| {
-        for room in session.rooms().into_iter().map(|line| line.room) {
+    let Some((was, older)) = with(|chat| (chat.open_room().cloned(), chat.newer())) else { return };
+    let opened = with(|chat| {
+        for room in chat.rooms().into_iter().map(|line| line.room) {
             let room_path = room.key.path();
             if room_path == path {
-                return session.open(&room.key);
+                return chat.open(&room.key);
             }
             let seq = path.strip_prefix(&room_path).and_then(|rest| rest.strip_prefix('/')?.parse().ok());
             if let Some(seq) = seq {
                 // Without a connection what is not here cannot be had, and loading the page would lose what is.
-                return session.open(&room.key) && (session.show(seq) || session.link() != Link::Online);
+                return chat.open(&room.key) && (chat.show(seq) || chat.connection() != ConnectionState::Online);
             }
         }
         false
@@ -74,7 +74,7 @@ fn follow_address() {
         let _ = window().location().reload();
     }
     // Where what was on screen still is, the reader stays at it.
-    let stays = with(|session| session.open_room() == was.as_ref() && (session.target().is_some() || !older));
+    let stays = with(|chat| chat.open_room() == was.as_ref() && (chat.target().is_some() || !older));
     if stays == Some(true) { paint::now() } else { paint::opened() }
 }
 

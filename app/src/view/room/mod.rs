@@ -17,7 +17,7 @@ use crate::{
     client::{
         clock::Day,
         rows,
-        state::{Link, SidebarRoom},
+        state::{ConnectionState, SidebarRoom},
     },
     domain::Entry,
     page::{PageData, Post, RoomScreen},
@@ -211,16 +211,16 @@ fn banner(chat: RoomView) -> impl IntoView {
     };
     let me = move || chat.me.with_value(|me| me.name.as_str().to_owned());
     // The seconds tick inside one banner; only another state makes another one.
-    let state = Memo::new(move |_| match chat.link.get() {
-        Link::Offline { .. } => 1,
-        Link::SignedOut => 2,
-        Link::Resting => 4,
-        Link::Online if chat.back.with(Option::is_some) => 5,
-        Link::Online if chat.outdated.get() => 3,
-        Link::Connecting | Link::Online => 0,
+    let state = Memo::new(move |_| match chat.connection.get() {
+        ConnectionState::Offline { .. } => 1,
+        ConnectionState::SignedOut => 2,
+        ConnectionState::Resting => 4,
+        ConnectionState::Online if chat.back.with(Option::is_some) => 5,
+        ConnectionState::Online if chat.outdated.get() => 3,
+        ConnectionState::Connecting | ConnectionState::Online => 0,
     });
-    let seconds = move || match chat.link.get() {
-        Link::Offline { retry_in } => retry_in,
+    let seconds = move || match chat.connection.get() {
+        ConnectionState::Offline { retry_in } => retry_in,
         _ => 0,
     };
     let lost = move || if state.get() == 4 { t.resting_banner.to_owned() } else { (t.offline_banner)(seconds()) };

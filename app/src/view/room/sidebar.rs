@@ -2,7 +2,7 @@
 
 use super::{DRAWER, Handles};
 use crate::{
-    client::state::{Link, SidebarRoom},
+    client::state::{ConnectionState, SidebarRoom},
     protocol::Person,
     view::{
         parts::{avatar, brand, icon, icons, is_plain, rcdata, told, unread_badge},
@@ -145,16 +145,16 @@ fn me(chat: RoomView) -> impl IntoView {
     let t = strings();
     let me = chat.me.get_value();
     let (class, word) = (
-        move || match chat.link.get() {
-            Link::Online => "state on",
-            Link::Connecting => "state",
-            Link::Offline { .. } | Link::Resting | Link::SignedOut => "state off",
+        move || match chat.connection.get() {
+            ConnectionState::Online => "state on",
+            ConnectionState::Connecting => "state",
+            ConnectionState::Offline { .. } | ConnectionState::Resting | ConnectionState::SignedOut => "state off",
         },
-        move || match chat.link.get() {
-            Link::Online => t.online,
-            Link::Connecting => t.connecting,
-            Link::Offline { .. } | Link::Resting => t.offline,
-            Link::SignedOut => t.signed_out,
+        move || match chat.connection.get() {
+            ConnectionState::Online => t.online,
+            ConnectionState::Connecting => t.connecting,
+            ConnectionState::Offline { .. } | ConnectionState::Resting => t.offline,
+            ConnectionState::SignedOut => t.signed_out,
         },
     );
     view! {

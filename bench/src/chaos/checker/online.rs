@@ -8,7 +8,7 @@ use app::{
     domain::{Cursor, Entry},
     protocol::{ClientFrame, JoinedHow, Page, RESUME_MAX, ServerFrame},
 };
-use client::session::{Session, SocketId};
+use client::chat_client::{ChatClient, SocketId};
 use std::{collections::HashMap, sync::Arc};
 
 /// What one tab's sockets and timelines were so far. It only watches: the tab never asks it anything that changes what it does.
@@ -137,10 +137,10 @@ impl OnlineChecker {
     }
 
     /// What became of the timelines.
-    pub fn look(&mut self, history: &mut History, tab: TabId, session: &Session) {
+    pub fn look(&mut self, history: &mut History, tab: TabId, chat: &ChatClient) {
         for room in 0..history.rooms.len() {
             let key = history.rooms[room].key.clone();
-            let Some(timeline) = session.timeline(&key) else {
+            let Some(timeline) = chat.timeline(&key) else {
                 self.models.remove(&room);
                 continue;
             };

@@ -1,7 +1,7 @@
 //! One WebSocket, as a browser would have it.
 
 use app::protocol::{SUBPROTOCOL, ServerFrame};
-use client::session::SocketId;
+use client::chat_client::SocketId;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::header;
 use std::net::SocketAddr;

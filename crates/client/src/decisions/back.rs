@@ -1,6 +1,6 @@
 //! What to say when a connection that was lost is back: how many messages went out.
 
-use crate::state::Link;
+use crate::state::ConnectionState;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Back {
@@ -13,14 +13,14 @@ pub enum Back {
 }
 
 impl Back {
-    /// Moves to `link`, with so many messages unanswered and refused. Returns how many went out, when that is done. Where all
+    /// Moves to `connection`, with so many messages unanswered and refused. Returns how many went out, when that is done. Where all
     /// that was written was refused there is nothing to be glad of.
-    pub fn step(&mut self, link: Link, (waiting, refused): (usize, usize)) -> Option<usize> {
-        match (*self, link) {
-            (_, Link::Offline { .. }) => *self = Self::Away,
+    pub fn step(&mut self, connection: ConnectionState, (waiting, refused): (usize, usize)) -> Option<usize> {
+        match (*self, connection) {
+            (_, ConnectionState::Offline { .. }) => *self = Self::Away,
             // Whoever signs in again, or comes back to a tab that rested, sees that by themselves.
-            (_, Link::SignedOut | Link::Resting) => *self = Self::Here,
-            (Self::Away, Link::Online) => *self = Self::Sending(waiting, refused),
+            (_, ConnectionState::SignedOut | ConnectionState::Resting) => *self = Self::Here,
+            (Self::Away, ConnectionState::Online) => *self = Self::Sending(waiting, refused),
             _ => {}
         }
         let Self::Sending(all, before) = *self else { return None };
@@ -40,39 +40,39 @@ mod tests {
     #[test]
     fn what_was_written_without_a_connection_is_told_once_it_is_out() {
         let mut back = Back::default();
-        let away = Link::Offline { retry_in: 3 };
-        for (link, unsent, told) in [
-            (Link::Connecting, (0, 0), None),
-            (Link::Online, (0, 0), None),
-            (Link::Online, (1, 0), None),
+        let away = ConnectionState::Offline { retry_in: 3 };
+        for (connection, unsent, told) in [
+            (ConnectionState::Connecting, (0, 0), None),
+            (ConnectionState::Online, (0, 0), None),
+            (ConnectionState::Online, (1, 0), None),
             (away, (1, 0), None),
             (away, (2, 0), None),
-            (Link::Online, (2, 0), None),
-            (Link::Online, (1, 0), None),
-            (Link::Online, (0, 0), Some(2)),
-            (Link::Online, (0, 0), None),
+            (ConnectionState::Online, (2, 0), None),
+            (ConnectionState::Online, (1, 0), None),
+            (ConnectionState::Online, (0, 0), Some(2)),
+            (ConnectionState::Online, (0, 0), None),
             (away, (0, 0), None),
-            (Link::Connecting, (0, 0), None),
-            (Link::Online, (0, 0), Some(0)),
-            (Link::Online, (3, 0), None),
+            (ConnectionState::Connecting, (0, 0), None),
+            (ConnectionState::Online, (0, 0), Some(0)),
+            (ConnectionState::Online, (3, 0), None),
             // It was lost again before all was out.
             (away, (2, 0), None),
-            (Link::Online, (2, 0), None),
+            (ConnectionState::Online, (2, 0), None),
             (away, (1, 0), None),
-            (Link::Online, (1, 0), None),
-            (Link::Online, (0, 0), Some(1)),
+            (ConnectionState::Online, (1, 0), None),
+            (ConnectionState::Online, (0, 0), Some(1)),
             // What is refused did not go out.
             (away, (3, 1), None),
-            (Link::Online, (3, 1), None),
-            (Link::Online, (0, 2), Some(2)),
+            (ConnectionState::Online, (3, 1), None),
+            (ConnectionState::Online, (0, 2), Some(2)),
             (away, (1, 2), None),
-            (Link::Online, (1, 2), None),
-            (Link::Online, (0, 3), None),
+            (ConnectionState::Online, (1, 2), None),
+            (ConnectionState::Online, (0, 3), None),
             (away, (1, 0), None),
-            (Link::SignedOut, (1, 0), None),
-            (Link::Online, (0, 0), None),
+            (ConnectionState::SignedOut, (1, 0), None),
+            (ConnectionState::Online, (0, 0), None),
         ] {
-            assert_eq!(back.step(link, unsent), told, "{link:?} {unsent:?} {back:?}");
+            assert_eq!(back.step(connection, unsent), told, "{connection:?} {unsent:?} {back:?}");
         }
     }
 }

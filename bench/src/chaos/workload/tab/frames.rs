@@ -3,7 +3,7 @@
 use super::{super::Probe, Tab};
 use crate::chaos::checker::{Slot, Staleness, sessions};
 use app::protocol::{ClientFrame, ServerFrame};
-use client::session::SocketId;
+use client::chat_client::SocketId;
 use tokio::time::Instant;
 
 impl Tab {
@@ -12,7 +12,7 @@ impl Tab {
         let mut history = self.shared.history.borrow_mut();
         history.trace(self.id, socket, "<", frame);
         self.online.incoming(&mut history, self.id, socket, frame);
-        let by = self.session.me().id;
+        let by = self.chat.me().id;
         let now = history.now();
         let said = self.staleness.entry(socket).or_insert_with(|| Staleness::new(now)).heard(now);
         match frame {
@@ -45,7 +45,7 @@ impl Tab {
         let mut history = self.shared.history.borrow_mut();
         history.trace(self.id, id, ">", frame);
         self.online.outgoing(&history, id, frame);
-        let by = self.session.me().id;
+        let by = self.chat.me().id;
         match frame {
             ClientFrame::Send { room, p, n, text, .. } => {
                 if let Some(room) = history.room_id(room) {

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::chaos::checker::{Invariant, OnlineChecker, RoomId, Staleness, TabId};
 use client::{
-    session::{Command, Saved, Session, SocketId},
-    state::Link,
+    chat_client::{ChatClient, Command, Saved, SocketId},
+    state::ConnectionState,
 };
 use std::{collections::HashMap, rc::Rc, time::Duration};
 use tokio::{
@@ -39,7 +39,7 @@ pub struct Tab {
     shared: Rc<Shared>,
     login: Login,
     random: fastrand::Rng,
-    session: Session,
+    chat: ChatClient,
     online: OnlineChecker,
     sockets: Vec<(SocketId, Socket)>,
     staleness: HashMap<SocketId, Staleness>,
@@ -60,13 +60,13 @@ impl Tab {
         let (me, screen) = page::load(&shared, &login, room).await?;
         shared.history.borrow_mut().names.insert(me.id, me.name.as_str().to_owned());
         let (sender, events) = unbounded_channel();
-        let session = Session::new(me, &screen, 0, page::numbers(&mut random));
+        let chat = ChatClient::new(me, &screen, 0, page::numbers(&mut random));
         Some(Self {
             id,
             shared,
             login,
             random,
-            session,
+            chat,
             online: OnlineChecker::default(),
             sockets: Vec::new(),
             staleness: HashMap::new(),
@@ -85,7 +85,7 @@ impl Tab {
         let mut next_act = Instant::now() + self.next_pause();
         let mut next_look = Instant::now();
         loop {
-            let wake = self.session.next_wake().map(|ms| self.started + Duration::from_millis(ms));
+            let wake = self.chat.next_wake().map(|ms| self.started + Duration::from_millis(ms));
             tokio::select! {
                 Some(event) = self.events.recv() => {
                     self.happened(event);
@@ -107,7 +107,7 @@ impl Tab {
                 }
             }
             self.tick();
-            if self.session.link() == Link::SignedOut || self.login.over.get() {
+            if self.chat.connection() == ConnectionState::SignedOut || self.login.over.get() {
                 break;
             }
         }
@@ -122,19 +122,19 @@ impl Tab {
 
     fn tick(&mut self) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.session.tick(now);
+        self.chat.tick(now);
         self.after();
     }
 
     fn happened(&mut self, event: Event) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.session.tick(now);
+        self.chat.tick(now);
         match event {
             Event::Frame(socket, frame) => {
                 // What comes on a socket that the session gave up is nobody's business.
                 if self.sockets.iter().any(|(id, _)| *id == socket) {
                     self.tap(socket, &frame);
-                    self.session.received(socket, *frame);
+                    self.chat.received(socket, *frame);
                 }
             }
             Event::Closed(socket, code) => {
@@ -142,7 +142,7 @@ impl Tab {
                 self.sockets.retain(|(id, _)| *id != socket);
                 if self.sockets.len() < before {
                     self.shared.states.borrow_mut()[self.id].losses += 1;
-                    self.session.closed(socket, code);
+                    self.chat.closed(socket, code);
                 }
             }
         }
@@ -151,13 +151,13 @@ impl Tab {
 
     /// Looks at what became of it, and does what the session commands.
     fn after(&mut self) {
-        self.online.look(&mut self.shared.history.borrow_mut(), self.id, &self.session);
+        self.online.look(&mut self.shared.history.borrow_mut(), self.id, &self.chat);
         // Before anything of it is sent, as in the browser.
-        if let Some(saved) = self.session.take_saved() {
+        if let Some(saved) = self.chat.take_saved() {
             self.storage = Some(saved);
         }
         loop {
-            let commands = self.session.commands();
+            let commands = self.chat.commands();
             if commands.is_empty() {
                 break;
             }
@@ -184,7 +184,11 @@ impl Tab {
         let Some((socket, told)) = self.told_to_move.take_if(|(socket, _)| *socket == closed) else { return };
         let followed = self.online.follows_all(self.sockets.iter().map(|(id, _)| *id));
         // Later it may have been given up for its silence.
-        if !followed && told.elapsed() < HAND_OVER && !self.login.over.get() && self.session.link() != Link::SignedOut {
+        if !followed
+            && told.elapsed() < HAND_OVER
+            && !self.login.over.get()
+            && self.chat.connection() != ConnectionState::SignedOut
+        {
             self.shared.history.borrow_mut().violate(Invariant::I4, || {
                 format!("tab {} left socket {socket} before another one followed its rooms", self.id)
             });

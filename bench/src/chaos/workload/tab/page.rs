@@ -9,7 +9,7 @@ use super::{
 };
 use crate::chaos::checker::{OnlineChecker, RoomId};
 use app::protocol::Person;
-use client::{opening::Opening, session::Session};
+use client::{chat_client::ChatClient, opening::Opening};
 use std::time::Duration;
 use tokio::{
     sync::mpsc::unbounded_channel,
@@ -43,7 +43,7 @@ impl Tab {
             self.shared.history.borrow_mut().tell(self.id, room);
         }
         let by = me.id;
-        self.session = Session::new(me, &screen, 0, numbers(&mut self.random));
+        self.chat = ChatClient::new(me, &screen, 0, numbers(&mut self.random));
         let mut history = self.shared.history.borrow_mut();
         for room in 0..history.rooms.len() {
             // Left in another tab.
@@ -56,7 +56,7 @@ impl Tab {
             // As storage would give it back.
             let kept = serde_json::to_string(&saved).ok().and_then(|json| serde_json::from_str(&json).ok());
             if let Some(kept) = kept {
-                self.session.adopt(kept);
+                self.chat.adopt(kept);
             }
         }
         self.after();

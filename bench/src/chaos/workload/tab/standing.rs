@@ -4,7 +4,7 @@ use super::Tab;
 use client::{
     clock::utc,
     rows::{Pending, Row},
-    state::Link,
+    state::ConnectionState,
 };
 
 impl Tab {
@@ -14,22 +14,22 @@ impl Tab {
         let mut states = self.shared.states.borrow_mut();
         let state = &mut states[self.id];
         (state.alive, state.rooms) = (true, self.online.rooms());
-        state.online = followed && self.session.link() == Link::Online;
+        state.online = followed && self.chat.connection() == ConnectionState::Online;
         if !all {
             return;
         }
         let history = self.shared.history.borrow();
-        let rooms = self.session.rooms().into_iter().map(|room| room.room.key);
+        let rooms = self.chat.rooms().into_iter().map(|room| room.room.key);
         let keys: Vec<_> = rooms.filter_map(|key| Some((history.room_id(&key)?, key))).collect();
         drop(history);
-        state.me = Some(self.session.me().clone());
+        state.me = Some(self.chat.me().clone());
         (state.people, state.failed, state.waiting) = Default::default();
         for (room, key) in keys {
-            if !self.session.open(&key) {
+            if !self.chat.open(&key) {
                 continue;
             }
-            state.people.push((room, self.session.count(), self.session.people().to_vec()));
-            let pending = self.session.rows(&utc).into_iter();
+            state.people.push((room, self.chat.count(), self.chat.people().to_vec()));
+            let pending = self.chat.rows(&utc).into_iter();
             for row in pending {
                 if let Row::Pending { text, state: pending, .. } = row {
                     match pending {

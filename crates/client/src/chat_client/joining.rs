@@ -1,6 +1,6 @@
 //! What goes out over the sockets: joins, messages, marks; and which socket they go over.
 
-use super::{Command, FollowedRoom, Session, SocketId, following::Following};
+use super::{ChatClient, Command, FollowedRoom, SocketId, following::Following};
 use crate::outbox::Moment;
 use protocol::domain::Operation;
 use protocol::frames::{ClientFrame, IN_FLIGHT_MAX};
@@ -8,7 +8,7 @@ use protocol::frames::{ClientFrame, IN_FLIGHT_MAX};
 /// Joins under way at once, so that a person with many rooms sees the open one first.
 const JOINS_AT_ONCE: usize = 8;
 
-impl Session {
+impl ChatClient {
     /// Joins what is not followed yet, the open room first, on every socket that said hello. A successor that follows
     /// everything takes over.
     pub(super) fn join_rooms(&mut self) {

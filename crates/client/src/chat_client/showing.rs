@@ -1,10 +1,10 @@
 //! What the page shows.
 
-use super::{FollowedRoom, Session};
+use super::{ChatClient, FollowedRoom};
 use crate::{
     clock::Local,
     rows::{self, Row},
-    state::{Link, Older, SidebarRoom},
+    state::{ConnectionState, Older, SidebarRoom},
     timeline::Timeline,
 };
 use protocol::{
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// A message that is not answered for this long is worth a word.
 const SLOW_MS: u64 = 5_000;
 
-impl Session {
+impl ChatClient {
     pub fn me(&self) -> &Person {
         &self.me
     }
@@ -34,8 +34,8 @@ impl Session {
         self.rooms.iter().map(line).collect()
     }
 
-    pub fn link(&self) -> Link {
-        self.sockets.link(self.now)
+    pub fn connection(&self) -> ConnectionState {
+        self.sockets.connection(self.now)
     }
 
     /// The build of the server, once it said hello.

@@ -19,7 +19,7 @@ fn at_message(len: u64, from: usize, to: usize, target: u64) -> Tab {
 
 fn shown(tab: &Tab) -> Vec<u64> {
     let seq = |row| if let Row::Message { entry, .. } = row { Some(entry.seq) } else { None };
-    tab.session.rows(&utc).into_iter().filter_map(seq).collect()
+    tab.chat.rows(&utc).into_iter().filter_map(seq).collect()
 }
 
 fn history(before: u64) -> ClientFrame {
@@ -34,13 +34,13 @@ fn answer(len: u64, from: usize, before: u64) -> ServerFrame {
 #[test]
 fn a_page_further_back_stays_as_it_was_rendered_while_the_room_goes_on() {
     let mut tab = at_message(200, 20, 70, 45);
-    assert_eq!((shown(&tab), tab.session.target()), ((21..=70).collect(), Some(45)));
+    assert_eq!((shown(&tab), tab.chat.target()), ((21..=70).collect(), Some(45)));
     tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 200)[150..]));
     tab.entry(1, "a", &log(EPOCH, 201)[200]);
-    assert_eq!((shown(&tab), tab.session.newer()), ((21..=70).collect(), true));
-    assert_eq!(tab.session.older(), Older::Yes);
-    tab.act(Session::to_newest);
-    assert_eq!((shown(&tab), tab.session.newer(), tab.session.target()), ((151..=201).collect(), false, None));
+    assert_eq!((shown(&tab), tab.chat.newer()), ((21..=70).collect(), true));
+    assert_eq!(tab.chat.older(), Older::Yes);
+    tab.act(ChatClient::to_newest);
+    assert_eq!((shown(&tab), tab.chat.newer(), tab.chat.target()), ((151..=201).collect(), false, None));
 }
 
 #[test]
@@ -49,49 +49,49 @@ fn a_page_that_reaches_what_is_live_becomes_one_with_it_and_loses_no_row() {
         let mut tab = at_message(100, from, to, 75);
         tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 100)[50..]));
         let first = from.min(50) as u64 + 1;
-        assert_eq!((shown(&tab), tab.session.newer()), ((first..=100).collect(), false));
-        assert_eq!(tab.session.target(), Some(75));
+        assert_eq!((shown(&tab), tab.chat.newer()), ((first..=100).collect(), false));
+        assert_eq!(tab.chat.target(), Some(75));
     }
     let mut tab = at_message(100, 20, 49, 30);
     tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 100)[50..]));
-    assert!(tab.session.newer());
+    assert!(tab.chat.newer());
     // Of a log that is not this one any more.
     let mut tab = at_message(100, 20, 60, 30);
     tab.joined(1, "a", JoinedHow::Newest, page(&forked(&log(EPOCH, 100), 30)[50..]));
-    assert_eq!((shown(&tab), tab.session.newer()), ((51..=100).collect(), false));
+    assert_eq!((shown(&tab), tab.chat.newer()), ((51..=100).collect(), false));
 }
 
 #[test]
 fn a_page_that_knows_more_than_came_live_waits_for_it() {
     let mut tab = at_message(100, 20, 60, 30);
     tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 55)[5..]));
-    assert_eq!((shown(&tab), tab.session.newer()), ((21..=60).collect(), true));
+    assert_eq!((shown(&tab), tab.chat.newer()), ((21..=60).collect(), true));
     for entry in &log(EPOCH, 61)[55..] {
         tab.entry(1, "a", entry);
     }
-    assert_eq!((shown(&tab), tab.session.newer()), ((6..=61).collect(), false));
+    assert_eq!((shown(&tab), tab.chat.newer()), ((6..=61).collect(), false));
 }
 
 #[test]
 fn reading_on_from_there_leads_to_the_end_of_the_room() {
     let mut tab = at_message(200, 20, 70, 45);
-    tab.act(Session::load_newer);
+    tab.act(ChatClient::load_newer);
     tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 200)[150..]));
     tab.take_sent();
-    tab.act(Session::load_newer);
-    tab.act(Session::load_newer);
+    tab.act(ChatClient::load_newer);
+    tab.act(ChatClient::load_newer);
     assert_eq!(tab.take_sent(), [(1, history(121))]);
     tab.receive(1, answer(200, 70, 121));
-    assert_eq!((shown(&tab), tab.session.newer()), ((21..=120).collect(), true));
-    tab.act(Session::load_older);
-    assert_eq!((tab.take_sent(), tab.session.older()), (vec![(1, history(21))], Older::Loading));
+    assert_eq!((shown(&tab), tab.chat.newer()), ((21..=120).collect(), true));
+    tab.act(ChatClient::load_older);
+    assert_eq!((tab.take_sent(), tab.chat.older()), (vec![(1, history(21))], Older::Loading));
     tab.receive(1, answer(200, 0, 21));
-    assert_eq!((shown(&tab), tab.session.older()), ((1..=120).collect(), Older::No));
-    tab.act(Session::load_newer);
+    assert_eq!((shown(&tab), tab.chat.older()), ((1..=120).collect(), Older::No));
+    tab.act(ChatClient::load_newer);
     assert_eq!(tab.take_sent(), [(1, history(151))], "no further than to what is here");
     tab.receive(1, answer(200, 101, 151));
-    assert_eq!((shown(&tab), tab.session.newer()), ((1..=200).collect(), false));
-    assert_eq!(tab.session.target(), Some(45), "it is still on the page");
+    assert_eq!((shown(&tab), tab.chat.newer()), ((1..=200).collect(), false));
+    assert_eq!(tab.chat.target(), Some(45), "it is still on the page");
     tab.entry(1, "a", &log(EPOCH, 201)[200]);
     assert_eq!(shown(&tab).last(), Some(&201));
 }
@@ -100,29 +100,29 @@ fn reading_on_from_there_leads_to_the_end_of_the_room() {
 fn what_one_sends_is_at_the_end_and_so_is_one() {
     let mut tab = at_message(200, 20, 70, 45);
     tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 200)[150..]));
-    tab.act(|session| session.send(text("안녕")));
-    assert_eq!((shown(&tab), tab.session.newer()), ((151..=200).collect(), false));
+    tab.act(|chat| chat.send(text("안녕")));
+    assert_eq!((shown(&tab), tab.chat.newer()), ((151..=200).collect(), false));
     assert_eq!(tab.pending(), [Pending::Waiting]);
 }
 
 #[test]
 fn a_message_is_shown_where_it_is_or_fetched_with_those_around_it() {
     let mut tab = at_message(200, 20, 70, 45);
-    tab.act(|session| assert!(!session.show(100), "nobody can be asked yet"));
+    tab.act(|chat| assert!(!chat.show(100), "nobody can be asked yet"));
     tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 200)[150..]));
     tab.take_sent();
-    tab.act(|session| assert!(session.show(60)));
-    assert_eq!((tab.session.target(), tab.take_sent()), (Some(60), vec![]));
-    tab.act(|session| assert!(session.show(170)));
-    assert_eq!((shown(&tab), tab.session.target()), ((151..=200).collect(), Some(170)));
-    tab.act(|session| assert!(session.show(100)));
+    tab.act(|chat| assert!(chat.show(60)));
+    assert_eq!((tab.chat.target(), tab.take_sent()), (Some(60), vec![]));
+    tab.act(|chat| assert!(chat.show(170)));
+    assert_eq!((shown(&tab), tab.chat.target()), ((151..=200).collect(), Some(170)));
+    tab.act(|chat| assert!(chat.show(100)));
     assert_eq!(tab.take_sent(), [(1, history(126))]);
-    assert_eq!(tab.session.target(), Some(170), "until it is there");
+    assert_eq!(tab.chat.target(), Some(170), "until it is there");
     tab.receive(1, answer(200, 75, 126));
-    assert_eq!((shown(&tab), tab.session.target()), ((76..=125).collect(), Some(100)));
-    tab.act(|session| assert!(session.open(&room("b").key)));
-    tab.act(|session| assert!(session.open(&room("a").key)));
-    assert_eq!((shown(&tab), tab.session.target()), ((151..=200).collect(), None));
+    assert_eq!((shown(&tab), tab.chat.target()), ((76..=125).collect(), Some(100)));
+    tab.act(|chat| assert!(chat.open(&room("b").key)));
+    tab.act(|chat| assert!(chat.open(&room("a").key)));
+    assert_eq!((shown(&tab), tab.chat.target()), ((151..=200).collect(), None));
 }
 
 #[test]
@@ -134,20 +134,20 @@ fn what_is_read_further_back_is_read_and_what_is_unread_goes_on_being_counted() 
     assert_eq!(tab.unread(), [0, 66]);
     // For the true number; which makes excerpt and timeline meet.
     assert!(tab.sent.contains(&(1, history(41))));
-    tab.act(|session| session.read_to(39));
+    tab.act(|chat| chat.read_to(39));
     assert_eq!(tab.unread(), [0, 51]);
     tab.receive(1, answer(90, 0, 41));
-    assert_eq!((tab.unread(), tab.session.newer(), shown(&tab).len()), (vec![0, 51], false, 90));
+    assert_eq!((tab.unread(), tab.chat.newer(), shown(&tab).len()), (vec![0, 51], false, 90));
 }
 
 #[test]
 fn a_log_that_went_back_takes_the_excerpt_with_it() {
     let mut tab = at_message(200, 20, 70, 45);
     tab.joined(1, "a", JoinedHow::Newest, page(&log(EPOCH, 200)[150..]));
-    tab.act(Session::load_newer);
+    tab.act(ChatClient::load_newer);
     let (how, other) = (JoinedHow::Reset, log(4, 5));
     tab.receive(1, ServerFrame::Reset { room: room("a").key, how, page: page(&other) });
-    assert_eq!((shown(&tab), tab.session.newer(), tab.session.target()), ((1..=5).collect(), false, None));
+    assert_eq!((shown(&tab), tab.chat.newer(), tab.chat.target()), ((1..=5).collect(), false, None));
     tab.receive(1, answer(200, 70, 121));
     assert_eq!(shown(&tab), (1..=5).collect::<Vec<_>>());
 }
@@ -201,18 +201,18 @@ proptest! {
             }
         };
         for step in steps {
-            let before = (shown(&tab), tab.session.newer());
+            let before = (shown(&tab), tab.chat.newer());
             let stays = matches!(step, Step::Older | Step::Newer | Step::Reconnect);
             match step {
                 Step::Live(n) => for _ in 0..n {
                     tab.entry(socket, "a", &whole[usize::try_from(top).unwrap()]);
                     top += 1;
                 },
-                Step::Older => tab.act(Session::load_older),
-                Step::Newer => tab.act(Session::load_newer),
-                Step::Show(seq) => tab.act(|session| _ = session.show(seq)),
-                Step::ToNewest => tab.act(Session::to_newest),
-                Step::Bottom(yes) => tab.act(|session| session.set_at_bottom(yes)),
+                Step::Older => tab.act(ChatClient::load_older),
+                Step::Newer => tab.act(ChatClient::load_newer),
+                Step::Show(seq) => tab.act(|chat| _ = chat.show(seq)),
+                Step::ToNewest => tab.act(ChatClient::to_newest),
+                Step::Bottom(yes) => tab.act(|chat| chat.set_at_bottom(yes)),
                 Step::Serve => serve(&mut tab, socket, top),
                 Step::Reconnect => {
                     tab.closed(socket, 1006);
@@ -226,13 +226,13 @@ proptest! {
             let run = shown(&tab);
             prop_assert!(!run.is_empty() && run.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{run:?}");
             prop_assert!(!before.1 || !stays || before.0.iter().all(|seq| run.contains(seq)), "a row vanished");
-            prop_assert!(tab.session.newer() || run.last() == Some(&top));
+            prop_assert!(tab.chat.newer() || run.last() == Some(&top));
         }
         for _ in 0..top / 40 {
             serve(&mut tab, socket, top);
-            tab.act(Session::load_newer);
+            tab.act(ChatClient::load_newer);
         }
-        prop_assert!(!tab.session.newer());
+        prop_assert!(!tab.chat.newer());
         prop_assert_eq!(shown(&tab).last().copied(), Some(top));
     }
 }

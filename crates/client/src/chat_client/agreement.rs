@@ -80,7 +80,7 @@ struct Wire {
 }
 
 struct Tab {
-    session: Session,
+    chat: ChatClient,
     wires: Vec<(SocketId, Wire)>,
 }
 
@@ -148,12 +148,12 @@ impl World {
             next += 1;
             next
         });
-        Tab { session: Session::new(jiwoo(), &screen, self.now, random), wires: vec![] }
+        Tab { chat: ChatClient::new(jiwoo(), &screen, self.now, random), wires: vec![] }
     }
 
     fn obey(&mut self, tab: usize) {
-        let Tab { session, wires } = &mut self.tabs[tab];
-        for command in session.commands() {
+        let Tab { chat, wires } = &mut self.tabs[tab];
+        for command in chat.commands() {
             match command {
                 Command::Open(id) => wires.push((id, Wire::default())),
                 Command::Close(id) => wires.retain(|(other, _)| *other != id),
@@ -172,24 +172,24 @@ impl World {
     }
 
     fn step(&mut self, tab: usize, event: &Event) {
-        let Tab { session, wires } = &mut self.tabs[tab];
+        let Tab { chat, wires } = &mut self.tabs[tab];
         match *event {
             Event::Others(n) => (0..n).for_each(|_| self.store.append(haeun())),
             Event::Own => self.store.append(jiwoo()),
             Event::Read(back) => {
-                let end = session.timeline(&room("a").key).map_or(0, |timeline| timeline.cursor().seq);
-                session.read_to(end.saturating_sub(back));
+                let end = chat.timeline(&room("a").key).map_or(0, |timeline| timeline.cursor().seq);
+                chat.read_to(end.saturating_sub(back));
             }
-            Event::Older => session.load_older(),
-            Event::Show(seq) => _ = session.show(seq),
-            Event::ToNewest => session.to_newest(),
-            Event::Bottom(yes) => session.set_at_bottom(yes),
-            Event::Visible(yes) => session.set_visible(yes),
+            Event::Older => chat.load_older(),
+            Event::Show(seq) => _ = chat.show(seq),
+            Event::ToNewest => chat.to_newest(),
+            Event::Bottom(yes) => chat.set_at_bottom(yes),
+            Event::Visible(yes) => chat.set_visible(yes),
             Event::Serve { late } => self.serve(tab, late),
             Event::Hear => {
                 if let Some((id, frame)) = wires.first_mut().and_then(|(id, wire)| Some((*id, wire.down.pop_front()?)))
                 {
-                    session.received(id, frame);
+                    chat.received(id, frame);
                 }
             }
             Event::FanOut => {
@@ -205,13 +205,13 @@ impl World {
             }
             Event::Break => {
                 for (id, _) in wires.drain(..) {
-                    session.closed(id, Some(1006));
+                    chat.closed(id, Some(1006));
                 }
             }
             Event::Reload => self.tabs[tab] = self.load(),
             Event::Pass(ms) => {
                 self.now += ms;
-                session.tick(self.now);
+                chat.tick(self.now);
             }
             Event::Anew => {
                 self.store.epoch += 1;
@@ -311,16 +311,16 @@ proptest! {
     #[test]
     fn tabs_agree_with_each_other_and_with_the_log(events in prop::collection::vec(event(), 0..150)) {
         let mut world = World::new();
-        let before = |tab: &Tab| tab.session.rooms()[0].unread;
+        let before = |tab: &Tab| tab.chat.rooms()[0].unread;
         for (tab, event) in &events {
             world.step(*tab, event);
             prop_assert!(world.tabs.iter().map(before).all(|unread| unread <= UNREAD_MAX));
         }
         world.settle();
         let naive = world.store.reading().unread;
-        let counts: Vec<_> = world.tabs.iter().map(|tab| tab.session.unread_in(&room("a").key)).collect();
+        let counts: Vec<_> = world.tabs.iter().map(|tab| tab.chat.unread_in(&room("a").key)).collect();
         prop_assert_eq!(counts, vec![Some(naive); 3]);
-        let shown: Vec<_> = world.tabs.iter().map(|tab| tab.session.unread()).collect();
+        let shown: Vec<_> = world.tabs.iter().map(|tab| tab.chat.unread()).collect();
         prop_assert_eq!(shown, vec![naive; 3], "and the page says so");
     }
 }

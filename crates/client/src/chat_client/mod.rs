@@ -1,6 +1,6 @@
 //! What a tab says and hears, without a browser: its sockets, the rooms it follows, their timelines and outboxes.
 //!
-//! A [`Session`] is told what happens (a socket opened, a frame arrived, a moment passed, the person did something) and
+//! A [`ChatClient`] is told what happens (a socket opened, a frame arrived, a moment passed, the person did something) and
 //! answers with [`Command`]s. It touches no clock, no network and no page, so that tests and the fault injector can run
 //! thousands of them.
 //!
@@ -36,13 +36,13 @@ use room::FollowedRoom;
 pub use saved::Saved;
 use sockets::SocketPair;
 
-/// Names a socket for the life of the session.
+/// Names a socket for the life of the tab.
 pub type SocketId = u32;
 
-/// What the session wants done. To be carried out in order; what concerns a socket that is gone is skipped.
+/// What a chat client wants done. To be carried out in order; what concerns a socket that is gone is skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Open a socket. Its frames go to [`Session::received`], its end to [`Session::closed`].
+    /// Open a socket. Its frames go to [`ChatClient::received`], its end to [`ChatClient::closed`].
     Open(SocketId),
     Send(SocketId, ClientFrame),
     /// Close a socket. Nothing needs to be reported of it any more.
@@ -61,7 +61,7 @@ struct Changed {
     saved: bool,
 }
 
-pub struct Session {
+pub struct ChatClient {
     me: Person,
     now: u64,
     /// What a calendar's clock showed when `now` was 0, in milliseconds since 1970-01-01 UTC, if there is one.
@@ -91,7 +91,7 @@ pub struct Session {
     expire_at: u64,
 }
 
-impl Session {
+impl ChatClient {
     /// Continues from the page that the server rendered. `now` is in milliseconds of any clock that never goes back;
     /// `random` makes numbers nobody can guess.
     pub fn new(me: Person, opening: &Opening, now: u64, mut random: Box<dyn FnMut() -> u64>) -> Self {
@@ -111,7 +111,7 @@ impl Session {
                 room.marks.unread.recount(timeline, me.id);
             }
         }
-        let mut session = Self {
+        let mut chat = Self {
             me,
             now,
             calendar: None,
@@ -132,11 +132,11 @@ impl Session {
             held: false,
             expire_at: now,
         };
-        session.tick(now);
-        session
+        chat.tick(now);
+        chat
     }
 
-    /// Lets the session know what time of the day it is for people: `now`, in milliseconds since 1970-01-01 UTC.
+    /// Says what time of the day it is for people: `now`, in milliseconds since 1970-01-01 UTC.
     pub fn set_calendar(&mut self, now: u64) {
         self.calendar = now.checked_sub(self.now);
     }

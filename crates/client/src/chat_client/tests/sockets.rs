@@ -6,7 +6,7 @@ use super::*;
 fn the_next_socket_takes_over_before_the_old_one_goes() {
     let mut tab = Tab::online();
     let log = log(EPOCH, 6);
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     tab.receive(1, ServerFrame::Move { within_ms: 5_000 });
     assert_eq!(tab.open, [1, 2]);
     tab.hello(2);
@@ -24,7 +24,7 @@ fn the_next_socket_takes_over_before_the_old_one_goes() {
     );
     assert_eq!(tab.open, [2]);
     assert_eq!(tab.take_sent(), [(2, send(1, "하나"))], "what is unanswered is sent again");
-    assert_eq!(tab.session.link(), Link::Online);
+    assert_eq!(tab.chat.connection(), ConnectionState::Online);
     tab.entry(2, "a", &log[5]);
     assert_eq!(tab.seqs("a"), [1, 2, 3, 4, 5, 6]);
     assert!(tab.sent.is_empty());
@@ -41,9 +41,9 @@ fn a_successor_that_fails_is_replaced_and_an_old_socket_that_goes_first_is_no_lo
     tab.closed(1, 4004);
     tab.pass(5_000);
     assert_eq!(tab.open, [3]);
-    assert_eq!(tab.session.link(), Link::Online);
+    assert_eq!(tab.chat.connection(), ConnectionState::Online);
     tab.joined(3, "a", JoinedHow::Resumed, resumed(3));
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     assert_eq!(tab.sent.last(), Some(&(3, send(1, "하나"))));
 }
 
@@ -57,7 +57,7 @@ fn silence_is_broken_by_a_ping_and_then_by_a_new_socket() {
     tab.receive(1, ServerFrame::Pong);
     tab.pass(39_000);
     assert!(tab.sent.is_empty());
-    tab.act(Session::nudge);
+    tab.act(ChatClient::nudge);
     assert_eq!(tab.take_sent(), [(1, ClientFrame::Ping)]);
     tab.pass(5_000);
     assert!(!tab.open.contains(&1));
@@ -80,18 +80,22 @@ fn an_interruption_shows_after_two_seconds_and_counts_down() {
     let mut tab = Tab::online();
     tab.pass(20_000);
     tab.closed(1, 1006);
-    assert_eq!(tab.session.link(), Link::Connecting);
+    assert_eq!(tab.chat.connection(), ConnectionState::Connecting);
     for socket in 2..8 {
         tab.pass(4_000);
         if tab.open.contains(&socket) {
             tab.closed(socket, 1006);
         }
     }
-    assert!(matches!(tab.session.link(), Link::Offline { retry_in: 0..=15 }), "{:?}", tab.session.link());
-    tab.act(Session::nudge);
+    assert!(
+        matches!(tab.chat.connection(), ConnectionState::Offline { retry_in: 0..=15 }),
+        "{:?}",
+        tab.chat.connection()
+    );
+    tab.act(ChatClient::nudge);
     let socket = *tab.open.last().unwrap();
     tab.hello(socket);
-    assert_eq!(tab.session.link(), Link::Online);
+    assert_eq!(tab.chat.connection(), ConnectionState::Online);
 }
 
 #[test]
@@ -104,10 +108,10 @@ fn the_end_of_the_session_ends_all_tries() {
             // Signed in as somebody else meanwhile: their session is not to send our messages.
             _ => tab.receive(1, ServerFrame::Hello { me: haeun(), build: String::new() }),
         }
-        tab.act(|session| session.send(text("하나")));
+        tab.act(|chat| chat.send(text("하나")));
         tab.pass(60_000);
-        tab.act(Session::nudge);
-        assert_eq!((tab.session.link(), tab.open.len()), (Link::SignedOut, 0));
+        tab.act(ChatClient::nudge);
+        assert_eq!((tab.chat.connection(), tab.open.len()), (ConnectionState::SignedOut, 0));
         assert!(tab.sent.is_empty());
     }
 }
@@ -116,35 +120,39 @@ const TOO_MANY: u16 = CloseCode::TooManySockets as u16;
 
 #[test]
 fn a_tab_whose_socket_went_for_a_busier_one_rests_until_somebody_comes_back_to_it() {
-    let wake_ups: [fn(&mut Session); 4] = [
-        Session::come_back,
-        |session| {
-            session.set_visible(true);
-            session.come_back();
+    let wake_ups: [fn(&mut ChatClient); 4] = [
+        ChatClient::come_back,
+        |chat| {
+            chat.set_visible(true);
+            chat.come_back();
         },
-        Session::typing,
-        |session| session.send(text("하나")),
+        ChatClient::typing,
+        |chat| chat.send(text("하나")),
     ];
     for wake_up in wake_ups {
         let mut tab = Tab::online();
         tab.pass(20_000);
         tab.closed(1, TOO_MANY);
-        assert_eq!(tab.session.link(), Link::Resting);
+        assert_eq!(tab.chat.connection(), ConnectionState::Resting);
         tab.pass(60 * 60 * 1_000);
         // The network came back.
-        tab.act(Session::nudge);
-        assert_eq!((tab.open.len(), tab.session.link()), (0, Link::Resting), "by itself it never comes back");
+        tab.act(ChatClient::nudge);
+        assert_eq!(
+            (tab.open.len(), tab.chat.connection()),
+            (0, ConnectionState::Resting),
+            "by itself it never comes back"
+        );
         tab.act(wake_up);
         assert_eq!(tab.open, [2]);
         tab.hello(2);
-        assert_eq!(tab.session.link(), Link::Online);
+        assert_eq!(tab.chat.connection(), ConnectionState::Online);
     }
 }
 
 #[test]
 fn a_tab_with_something_unsent_does_not_rest() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     tab.closed(1, TOO_MANY);
     tab.pass(250);
     assert_eq!(tab.open, [2]);
@@ -155,9 +163,9 @@ fn a_tab_with_something_unsent_does_not_rest() {
 
     let mut other = Tab::online();
     other.closed(1, TOO_MANY);
-    assert_eq!(other.session.link(), Link::Resting);
+    assert_eq!(other.chat.connection(), ConnectionState::Resting);
     let saved = tab.saved();
-    other.act(|session| session.adopt(saved));
+    other.act(|chat| chat.adopt(saved));
     other.pass(250);
     assert_eq!(other.open, [2], "it took over what another tab had not sent");
 }
@@ -166,11 +174,11 @@ fn a_tab_with_something_unsent_does_not_rest() {
 fn a_tab_that_rests_and_is_signed_out_meanwhile_says_so_when_it_comes_back() {
     let mut tab = Tab::online();
     tab.closed(1, TOO_MANY);
-    tab.act(Session::come_back);
+    tab.act(ChatClient::come_back);
     tab.closed(2, 4001);
     tab.pass(60_000);
-    tab.act(Session::come_back);
-    assert_eq!((tab.session.link(), tab.open.len()), (Link::SignedOut, 0));
+    tab.act(ChatClient::come_back);
+    assert_eq!((tab.chat.connection(), tab.open.len()), (ConnectionState::SignedOut, 0));
 }
 
 #[test]
@@ -179,7 +187,7 @@ fn a_successor_that_is_one_too_many_does_not_stop_the_tab() {
     tab.receive(1, ServerFrame::Move { within_ms: 5_000 });
     tab.hello(2);
     tab.closed(2, TOO_MANY);
-    assert_eq!(tab.session.link(), Link::Online);
+    assert_eq!(tab.chat.connection(), ConnectionState::Online);
     tab.closed(1, 4004);
     tab.pass(5_000);
     assert_eq!(tab.open.len(), 1);

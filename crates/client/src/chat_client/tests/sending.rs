@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn messages_wait_for_the_socket_and_go_out_in_order() {
     let mut tab = Tab::new();
-    tab.act(|session| session.send(text("하나")));
-    tab.act(|session| session.send(text("둘")));
+    tab.act(|chat| chat.send(text("하나")));
+    tab.act(|chat| chat.send(text("둘")));
     assert_eq!(tab.pending(), [Pending::Waiting; 2]);
     tab.hello(1);
     tab.sent.clear();
@@ -33,7 +33,7 @@ fn messages_wait_for_the_socket_and_go_out_in_order() {
 #[test]
 fn somebody_elses_entry_under_our_number_is_no_answer() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     let mut forged = log(EPOCH, 4);
     (forged[3].p, forged[3].n) = (ProducerId(101), 1);
     tab.entry(1, "a", &forged[3]);
@@ -43,23 +43,23 @@ fn somebody_elses_entry_under_our_number_is_no_answer() {
 #[test]
 fn a_store_that_does_not_answer_is_told_and_asked_again_later() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     tab.sent.clear();
     tab.receive(1, refused(1, ErrorCode::Unavailable, true, None));
-    assert_eq!(tab.session.trouble(), Some(ErrorCode::Unavailable));
+    assert_eq!(tab.chat.trouble(), Some(ErrorCode::Unavailable));
     assert!(tab.sent.is_empty());
     tab.pass(500);
     assert_eq!(tab.take_sent(), [(1, send(1, "하나"))]);
     tab.receive(1, ack(1, 4));
-    assert_eq!(tab.session.trouble(), None);
+    assert_eq!(tab.chat.trouble(), None);
 }
 
 #[test]
 fn a_number_that_the_log_lost_is_taken_again_before_the_next_message() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     tab.receive(1, ack(1, 4));
-    tab.act(|session| session.send(text("둘")));
+    tab.act(|chat| chat.send(text("둘")));
     tab.sent.clear();
     tab.receive(1, refused(2, ErrorCode::OutOfOrder, false, Some(0)));
     let void = ClientFrame::Void { room: room("a").key, p: ProducerId(101), n: 1 };
@@ -71,7 +71,7 @@ fn a_number_that_the_log_lost_is_taken_again_before_the_next_message() {
 #[test]
 fn a_message_nobody_answers_costs_the_socket_its_place() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     for _ in 0..40 {
         tab.pass(1_000);
         tab.receive(1, ServerFrame::Pong);
@@ -100,10 +100,10 @@ const P: u64 = 101;
 #[test]
 fn a_server_that_is_slow_on_purpose_keeps_its_socket_while_it_answers_anything() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("waits")));
-    tab.act(|session| assert!(session.open(&room("b").key)));
+    tab.act(|chat| chat.send(text("waits")));
+    tab.act(|chat| assert!(chat.open(&room("b").key)));
     for i in 0..30 {
-        tab.act(|session| session.send(text(&format!("m{i}"))));
+        tab.act(|chat| chat.send(text(&format!("m{i}"))));
     }
     for n in 1..=30 {
         tab.pass(2_000);
@@ -122,13 +122,13 @@ fn a_server_that_is_slow_on_purpose_keeps_its_socket_while_it_answers_anything()
 #[test]
 fn no_more_than_64_are_under_way_in_all_rooms_and_the_open_room_goes_first() {
     let mut tab = Tab::new();
-    tab.act(|session| assert!(session.open(&room("b").key)));
+    tab.act(|chat| assert!(chat.open(&room("b").key)));
     for i in 0..70 {
-        tab.act(|session| session.send(text(&format!("b{i}"))));
+        tab.act(|chat| chat.send(text(&format!("b{i}"))));
     }
-    tab.act(|session| assert!(session.open(&room("a").key)));
+    tab.act(|chat| assert!(chat.open(&room("a").key)));
     for i in 0..3 {
-        tab.act(|session| session.send(text(&format!("a{i}"))));
+        tab.act(|chat| chat.send(text(&format!("a{i}"))));
     }
     tab.hello(1);
     tab.joined(1, "a", JoinedHow::Resumed, resumed(3));
@@ -137,7 +137,7 @@ fn no_more_than_64_are_under_way_in_all_rooms_and_the_open_room_goes_first() {
     let expected: Vec<(&str, u64)> = (1..=3).map(|n| ("a", n)).chain((1..=61).map(|n| ("b", n))).collect();
     assert_eq!(numbers(&sent), expected);
 
-    tab.act(|session| session.send(text("a3")));
+    tab.act(|chat| chat.send(text("a3")));
     assert_eq!(numbers(&tab.take_sent()), []);
     tab.receive(1, ack_in("b", P, 1));
     assert_eq!(numbers(&tab.take_sent()), [("a", 4)], "what is on screen first");
@@ -150,9 +150,9 @@ fn no_more_than_64_are_under_way_in_all_rooms_and_the_open_room_goes_first() {
 fn however_many_rooms_wait_all_is_sent_in_the_end() {
     let mut tab = Tab::new();
     for (key, count) in [("b", 150), ("a", 150)] {
-        tab.act(|session| assert!(session.open(&room(key).key)));
+        tab.act(|chat| assert!(chat.open(&room(key).key)));
         for i in 0..count {
-            tab.act(|session| session.send(text(&format!("{key}{i}"))));
+            tab.act(|chat| chat.send(text(&format!("{key}{i}"))));
         }
     }
     tab.hello(1);
@@ -174,29 +174,29 @@ fn however_many_rooms_wait_all_is_sent_in_the_end() {
 fn what_takes_long_on_a_socket_that_is_there_is_told_with_how_much_is_left() {
     let mut tab = Tab::online();
     for i in 0..3 {
-        tab.act(|session| session.send(text(&format!("m{i}"))));
+        tab.act(|chat| chat.send(text(&format!("m{i}"))));
     }
     tab.pass(4_900);
-    assert_eq!(tab.session.slow(), 0);
-    assert!(tab.session.next_wake().is_some_and(|at| at <= 5_000), "it is to be shown then");
+    assert_eq!(tab.chat.slow(), 0);
+    assert!(tab.chat.next_wake().is_some_and(|at| at <= 5_000), "it is to be shown then");
     tab.pass(100);
-    assert_eq!(tab.session.slow(), 3);
+    assert_eq!(tab.chat.slow(), 3);
     tab.receive(1, ack(1, 4));
-    assert_eq!(tab.session.slow(), 2);
-    tab.act(|session| session.send(text("m3")));
-    assert_eq!(tab.session.slow(), 3);
+    assert_eq!(tab.chat.slow(), 2);
+    tab.act(|chat| chat.send(text("m3")));
+    assert_eq!(tab.chat.slow(), 3);
     tab.receive(1, ack(2, 5));
     tab.receive(1, ack(3, 6));
-    assert_eq!(tab.session.slow(), 0, "the last one is young");
+    assert_eq!(tab.chat.slow(), 0, "the last one is young");
 
     tab.pass(5_000);
-    assert_eq!(tab.session.slow(), 1);
+    assert_eq!(tab.chat.slow(), 1);
     tab.closed(1, 1006);
-    assert_eq!(tab.session.slow(), 0, "without a socket it is another thing that is wrong");
+    assert_eq!(tab.chat.slow(), 0, "without a socket it is another thing that is wrong");
     tab.pass(250);
     tab.hello(2);
     tab.joined(2, "a", JoinedHow::Resumed, resumed(6));
-    assert_eq!(tab.session.slow(), 0, "counted from when it could be answered");
+    assert_eq!(tab.chat.slow(), 0, "counted from when it could be answered");
 }
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -214,12 +214,12 @@ fn unavailable() -> Pending {
 /// A tab that sent something which nobody answered, reloaded when the calendar shows `date`.
 fn reloaded_at(date: u64) -> Tab {
     let mut tab = Tab::online();
-    tab.session.set_calendar(TODAY);
-    tab.act(|session| session.send(text("하나")));
+    tab.chat.set_calendar(TODAY);
+    tab.act(|chat| chat.send(text("하나")));
     let mut again = Tab::with_numbers_after(1_100);
-    again.session.set_calendar(date);
+    again.chat.set_calendar(date);
     let saved = tab.saved();
-    again.act(|session| session.adopt(saved));
+    again.act(|chat| chat.adopt(saved));
     again.hello(1);
     again.joined(1, "a", JoinedHow::Resumed, resumed(3));
     again
@@ -234,10 +234,9 @@ fn a_message_is_tried_for_seven_days_and_then_given_up_by_a_void() {
     tab = reloaded_at(TODAY + 7 * DAY);
     assert!(tab.sent.contains(&(1, void(1))) && !tab.sent.contains(&(1, send(1, "하나"))));
     assert_eq!(tab.pending(), [unavailable()], "its author sees that it was not sent");
-    let id =
-        tab.session.rows(&utc).iter().find_map(|row| if let Row::Pending { n, .. } = row { Some(*n) } else { None });
+    let id = tab.chat.rows(&utc).iter().find_map(|row| if let Row::Pending { n, .. } = row { Some(*n) } else { None });
     tab.sent.clear();
-    tab.act(|session| session.retry(id.unwrap()));
+    tab.act(|chat| chat.retry(id.unwrap()));
     assert!(tab.sent.is_empty(), "not before its number is used up");
     tab.receive(1, ServerFrame::Voided { room: room("a").key, p: ProducerId(P), n: 1 });
     assert_eq!(tab.take_sent(), [(1, send(2, "하나"))], "under a number of its own");
@@ -248,23 +247,23 @@ fn a_message_is_tried_for_seven_days_and_then_given_up_by_a_void() {
 fn what_had_been_committed_is_not_sent_again_after_seven_days() {
     let mut tab = reloaded_at(TODAY + 8 * DAY);
     tab.receive(1, ack(1, 4));
-    assert!(tab.pending().is_empty() && tab.session.is_settled());
+    assert!(tab.pending().is_empty() && tab.chat.is_settled());
 }
 
 #[test]
 fn the_days_pass_in_a_tab_that_stays_open_too() {
     let mut tab = Tab::online();
-    tab.session.set_calendar(TODAY);
-    tab.act(|session| session.send(text("하나")));
+    tab.chat.set_calendar(TODAY);
+    tab.act(|chat| chat.send(text("하나")));
     tab.closed(1, 1006);
     tab.pass(250);
     tab.closed(2, 1006);
     // The laptop slept.
     tab.now += 8 * DAY;
     let now = tab.now;
-    tab.act(|session| session.tick(now));
+    tab.act(|chat| chat.tick(now));
     assert_eq!(tab.pending(), [unavailable()]);
-    assert_eq!(tab.session.slow(), 0);
+    assert_eq!(tab.chat.slow(), 0);
 }
 
 #[test]
@@ -280,22 +279,22 @@ fn a_clock_that_jumps_neither_loses_a_message_nor_lets_it_be_tried_for_longer() 
     assert!(tab.sent.contains(&(1, send(1, "하나"))));
     let saved = tab.saved();
     let mut later = Tab::with_numbers_after(2_100);
-    later.session.set_calendar(TODAY - 393 * DAY);
-    later.act(|session| session.adopt(saved));
+    later.chat.set_calendar(TODAY - 393 * DAY);
+    later.act(|chat| chat.adopt(saved));
     assert_eq!(later.pending(), [unavailable()]);
 }
 
 #[test]
 fn what_was_acknowledged_long_ago_is_not_taken_for_lost() {
     let mut tab = Tab::online();
-    tab.session.set_calendar(TODAY);
-    tab.act(|session| session.send(text("하나")));
+    tab.chat.set_calendar(TODAY);
+    tab.act(|chat| chat.send(text("하나")));
     tab.receive(1, ack(1, 4));
     for (days, asks) in [(6, true), (31, false)] {
         let mut again = Tab::with_numbers_after(1_100);
-        again.session.set_calendar(TODAY + days * DAY);
+        again.chat.set_calendar(TODAY + days * DAY);
         let saved = tab.saved();
-        again.act(|session| session.adopt(saved));
+        again.act(|chat| chat.adopt(saved));
         again.hello(1);
         // The log does not show it: it may have been set back, or be far beyond it.
         again.joined(1, "a", JoinedHow::Jumped, page(&log(EPOCH, 90)[40..]));
@@ -306,8 +305,8 @@ fn what_was_acknowledged_long_ago_is_not_taken_for_lost() {
 #[test]
 fn a_message_whose_frame_cannot_be_read_is_given_up_and_the_next_one_goes_out() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("하나")));
-    tab.act(|session| session.send(text("둘")));
+    tab.act(|chat| chat.send(text("하나")));
+    tab.act(|chat| chat.send(text("둘")));
     tab.sent.clear();
     tab.receive(1, refused(1, ErrorCode::BadFrame, false, None));
     tab.receive(1, refused(2, ErrorCode::OutOfOrder, false, Some(0)));
@@ -322,12 +321,12 @@ fn a_message_whose_frame_cannot_be_read_is_given_up_and_the_next_one_goes_out() 
 #[test]
 fn what_is_too_much_at_once_is_tried_again_and_told() {
     let mut tab = Tab::online();
-    tab.act(|session| session.send(text("하나")));
+    tab.act(|chat| chat.send(text("하나")));
     tab.sent.clear();
     tab.receive(1, refused(1, ErrorCode::TooMany, true, None));
-    assert_eq!((tab.session.trouble(), tab.pending()), (Some(ErrorCode::TooMany), vec![Pending::Waiting]));
+    assert_eq!((tab.chat.trouble(), tab.pending()), (Some(ErrorCode::TooMany), vec![Pending::Waiting]));
     tab.pass(500);
     assert_eq!(tab.take_sent(), [(1, send(1, "하나"))]);
     tab.receive(1, ack(1, 4));
-    assert_eq!(tab.session.trouble(), None);
+    assert_eq!(tab.chat.trouble(), None);
 }

@@ -1,7 +1,7 @@
 //! A part of a room's log shown apart from its end: around a message that somebody was sent the address of, or further back.
 //! It grows at both ends. Where it meets the timeline, which goes on behind it, the two become one.
 
-use super::{FollowedRoom, Session, SocketId};
+use super::{ChatClient, FollowedRoom, SocketId};
 use crate::{rows::Row, state::Older, timeline::Timeline};
 use protocol::frames::{ClientFrame, PAGE_ENTRIES, Page};
 
@@ -155,7 +155,7 @@ impl FollowedRoom {
     }
 }
 
-impl Session {
+impl ChatClient {
     /// Asks for the page above the first row of the open room.
     pub fn load_older(&mut self) {
         self.ask_for(FollowedRoom::ask_above);

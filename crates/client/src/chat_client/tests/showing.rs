@@ -24,9 +24,9 @@ fn a_tab_begins_with_the_very_rows_the_server_rendered() {
             let divided = rendered.iter().any(|row| matches!(row, Row::New { after: 44 }));
             assert_eq!(divided, unread == 16);
             let tab = Tab::of(&screen, 100);
-            assert_eq!(tab.session.rows(&seoul), rendered);
-            let session = &tab.session;
-            assert_eq!((session.newer(), session.target(), session.divider()), (!newest, Some(40), screen.divider()));
+            assert_eq!(tab.chat.rows(&seoul), rendered);
+            let chat = &tab.chat;
+            assert_eq!((chat.newer(), chat.target(), chat.divider()), (!newest, Some(40), screen.divider()));
         }
     }
 }
@@ -34,13 +34,13 @@ fn a_tab_begins_with_the_very_rows_the_server_rendered() {
 #[test]
 fn another_room_shows_at_once_and_an_unknown_one_not_at_all() {
     let mut tab = Tab::online();
-    tab.session.take_rows_changed();
-    tab.act(|session| assert!(session.open(&room("b").key)));
-    assert!(tab.session.take_rows_changed());
-    assert_eq!(tab.session.rows(&utc).iter().filter(|row| matches!(row, Row::Message { .. })).count(), 2);
+    tab.chat.take_rows_changed();
+    tab.act(|chat| assert!(chat.open(&room("b").key)));
+    assert!(tab.chat.take_rows_changed());
+    assert_eq!(tab.chat.rows(&utc).iter().filter(|row| matches!(row, Row::Message { .. })).count(), 2);
     assert!(tab.sent.is_empty());
-    tab.act(|session| assert!(!session.open(&room("nowhere").key)));
-    assert_eq!(tab.session.open_room(), Some(&room("b")));
+    tab.act(|chat| assert!(!chat.open(&room("nowhere").key)));
+    assert_eq!(tab.chat.open_room(), Some(&room("b")));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn who_came_and_went_is_folded_and_a_quick_return_is_no_news() {
             Row::Notice { entered, people, .. } => Some((entered, people.iter().map(|p| p.id.0).collect::<Vec<_>>())),
             _ => None,
         };
-        tab.session.rows(&utc).into_iter().filter_map(notice).collect::<Vec<_>>()
+        tab.chat.rows(&utc).into_iter().filter_map(notice).collect::<Vec<_>>()
     };
     assert_eq!(presence(&[1], &[]), []);
     assert_eq!(presence(&[3], &[]), [(true, vec![3])]);
@@ -99,7 +99,7 @@ fn whoever_was_here_before_an_interruption_does_not_arrive_after_it() {
     let enter = |tab: &mut Tab, entered: &[Person]| {
         let (room, entered) = (key.clone(), entered.to_vec());
         tab.receive(2, ServerFrame::Presence { room, count: 3, people: vec![], entered, left: vec![] });
-        let rows = tab.session.rows(&utc);
+        let rows = tab.chat.rows(&utc);
         let Some(Row::Notice { people, .. }) = rows.last() else { panic!("{rows:?}") };
         people.clone()
     };

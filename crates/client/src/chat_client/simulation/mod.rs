@@ -28,7 +28,7 @@ struct Wire {
 }
 
 struct Tab {
-    session: Session,
+    chat: ChatClient,
     wires: Vec<(SocketId, Wire)>,
     /// What is in storage under this tab's name.
     stored: Option<String>,
@@ -134,16 +134,16 @@ impl World {
             next += 1;
             next
         });
-        let mut session = Session::new(jiwoo(), &screen, self.now, random);
+        let mut chat = ChatClient::new(jiwoo(), &screen, self.now, random);
         let Some(before) = before else {
             self.lives += 1;
-            return Tab { session, wires: vec![], stored: None, life: self.lives };
+            return Tab { chat, wires: vec![], stored: None, life: self.lives };
         };
         self.leave(before.wires);
         if let Some(stored) = &before.stored {
-            session.adopt(serde_json::from_str(stored).expect("what was stored can be read"));
+            chat.adopt(serde_json::from_str(stored).expect("what was stored can be read"));
         }
-        Tab { session, wires: vec![], stored: before.stored, life: before.life }
+        Tab { chat, wires: vec![], stored: before.stored, life: before.life }
     }
 
     /// What was sent and not read by the server may still be.
@@ -155,11 +155,11 @@ impl World {
 
     fn obey(&mut self, tab: usize) {
         let tab = &mut self.tabs[tab];
-        if let Some(saved) = tab.session.take_saved() {
+        if let Some(saved) = tab.chat.take_saved() {
             let json = serde_json::to_string(&saved).expect("what is saved can be written");
             tab.stored = (!saved.is_empty()).then_some(json);
         }
-        for command in tab.session.commands() {
+        for command in tab.chat.commands() {
             match command {
                 Command::Open(id) => tab.wires.push((id, Wire::default())),
                 Command::Close(id) => tab.wires.retain(|(other, _)| *other != id),
@@ -189,12 +189,12 @@ impl World {
 
     fn step(&mut self, tab: usize, event: &Event) {
         let now = self.now;
-        let Tab { session, wires, life, .. } = &mut self.tabs[tab];
+        let Tab { chat, wires, life, .. } = &mut self.tabs[tab];
         let wire = |i: usize| i % wires.len().max(1);
         match *event {
             Event::Write => {
                 let message = format!("m{}", self.written.len());
-                session.send(text(&message));
+                chat.send(text(&message));
                 self.written.push((*life, message));
             }
             Event::Other => drop(self.store.append(haeun(), ProducerId(5), 1, "other")),
@@ -203,13 +203,13 @@ impl World {
             Event::Hear(i) => {
                 let i = wire(i);
                 if let Some((id, frame)) = wires.get_mut(i).and_then(|(id, wire)| Some((*id, wire.down.pop_front()?))) {
-                    session.received(id, frame);
+                    chat.received(id, frame);
                 }
             }
             Event::Break(i) => {
                 if let Some(id) = wires.get(wire(i)).map(|(id, _)| *id) {
                     wires.retain(|(other, _)| *other != id);
-                    session.closed(id, Some(1006));
+                    chat.closed(id, Some(1006));
                 }
             }
             Event::Move => {
@@ -217,10 +217,10 @@ impl World {
                     wire.down.push_back(ServerFrame::Move { within_ms: 1_000 });
                 }
             }
-            Event::Older => session.load_older(),
+            Event::Older => chat.load_older(),
             Event::Pass(ms) => {
                 self.now = now + ms;
-                session.tick(self.now);
+                chat.tick(self.now);
             }
             Event::Reload { behind } => {
                 let before = self.tabs.remove(tab);
@@ -239,9 +239,9 @@ impl World {
                     // What is looked for has to be on the page.
                     self.step(tab, &Event::Reload { behind: 0 });
                 }
-                let session = &mut self.tabs[tab].session;
+                let chat = &mut self.tabs[tab].chat;
                 if let Some(orphan) = self.orphans.pop() {
-                    session.adopt(serde_json::from_str(&orphan).expect("what was stored can be read"));
+                    chat.adopt(serde_json::from_str(&orphan).expect("what was stored can be read"));
                 }
             }
             Event::Late => match self.late.pop_front() {
@@ -273,8 +273,8 @@ impl World {
                     Row::Pending { n, state: Pending::Failed(_), .. } => Some(*n),
                     _ => None,
                 };
-                for id in session.rows(&utc).iter().filter_map(failed).collect::<Vec<_>>() {
-                    session.retry(id);
+                for id in chat.rows(&utc).iter().filter_map(failed).collect::<Vec<_>>() {
+                    chat.retry(id);
                 }
             }
         }
@@ -333,13 +333,13 @@ impl World {
 
     /// I2 and I4, at every moment.
     fn check(&self, tab: usize) {
-        let Some(timeline) = self.tabs[tab].session.timeline(&room("a").key) else { return };
+        let Some(timeline) = self.tabs[tab].chat.timeline(&room("a").key) else { return };
         let shown: Vec<_> = timeline.entries().collect();
         assert!(shown.windows(2).all(|pair| pair[0].cursor().precedes(pair[1])), "a hole in {shown:?}");
     }
 
     fn check_rows(&self, tab: usize) {
-        let rows = self.tabs[tab].session.rows(&utc);
+        let rows = self.tabs[tab].chat.rows(&utc);
         let keys: HashSet<_> = rows.iter().map(Row::key).collect();
         assert_eq!(keys.len(), rows.len(), "two rows share a key: {rows:?}");
     }
@@ -369,12 +369,12 @@ impl World {
         }
         self.settle();
         for tab in &self.tabs {
-            let timeline = tab.session.timeline(&room("a").key).expect("the room was joined");
+            let timeline = tab.chat.timeline(&room("a").key).expect("the room was joined");
             assert_eq!(timeline.cursor(), self.store.top());
             for entry in timeline.entries() {
                 assert_eq!(self.store.log[usize::try_from(entry.seq - 1).unwrap()].cursor(), entry.cursor());
             }
-            assert!(tab.session.is_settled());
+            assert!(tab.chat.is_settled());
         }
     }
 
@@ -396,7 +396,7 @@ impl World {
 
     fn shown_unsent(&self) -> Vec<String> {
         let unsent = |row| if let Row::Pending { text, .. } = row { Some(text) } else { None };
-        self.tabs.iter().flat_map(|tab| tab.session.rows(&utc)).filter_map(unsent).collect()
+        self.tabs.iter().flat_map(|tab| tab.chat.rows(&utc)).filter_map(unsent).collect()
     }
 }
 

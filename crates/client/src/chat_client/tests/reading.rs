@@ -39,10 +39,10 @@ fn unread_is_what_others_wrote_after_the_mark_wherever_it_was_raised() {
     assert_eq!(tab.unread(), [1, 0]);
     tab.receive(1, ServerFrame::Read { room: room("b").key, mark: mark(7, 1) });
     assert_eq!(tab.unread(), [1, 0], "a mark only rises");
-    tab.act(|session| assert!(session.open(&room("b").key)));
+    tab.act(|chat| assert!(chat.open(&room("b").key)));
     assert_eq!(tab.unread(), [1, 0], "what is opened is not read yet");
-    tab.act(|session| session.read_to(3));
-    assert_eq!((tab.unread(), tab.session.unread()), (vec![0, 0], 0));
+    tab.act(|chat| chat.read_to(3));
+    assert_eq!((tab.unread(), tab.chat.unread()), (vec![0, 0], 0));
 }
 
 #[test]
@@ -52,19 +52,19 @@ fn what_arrives_under_ones_eyes_counts_only_if_it_is_not_read_soon() {
     tab.entry(1, "a", &here[3]);
     assert_eq!(tab.unread(), [1, 0]);
     tab.pass(1_000);
-    tab.act(|session| session.read_to(4));
+    tab.act(|chat| chat.read_to(4));
     tab.entry(1, "a", &here[4]);
     tab.pass(1_499);
     assert_eq!(tab.unread(), [1, 0]);
     tab.pass(1);
     assert_eq!(tab.unread(), [1, 1]);
-    tab.act(|session| session.read_to(5));
-    tab.act(|session| session.set_at_bottom(false));
+    tab.act(|chat| chat.read_to(5));
+    tab.act(|chat| chat.set_at_bottom(false));
     tab.entry(1, "a", &here[5]);
     assert_eq!(tab.unread(), [1, 1], "nobody sees it");
-    tab.act(|session| session.set_at_bottom(true));
-    tab.act(|session| session.read_to(6));
-    tab.act(|session| session.set_visible(false));
+    tab.act(|chat| chat.set_at_bottom(true));
+    tab.act(|chat| chat.read_to(6));
+    tab.act(|chat| chat.set_visible(false));
     tab.entry(1, "a", &here[6]);
     assert_eq!(tab.unread(), [1, 1]);
 }
@@ -75,14 +75,14 @@ fn the_server_hears_of_a_room_once_a_second_and_only_what_is_new_to_it() {
     let here = log(EPOCH, 9);
     here[3..].iter().for_each(|entry| tab.entry(1, "a", entry));
     for seq in [4, 5, 3, 6] {
-        tab.act(|session| session.read_to(seq));
+        tab.act(|chat| chat.read_to(seq));
     }
     assert_eq!(tab.take_sent(), [(1, read("a", mark(EPOCH, 4)))]);
     tab.pass(999);
     assert!(tab.sent.is_empty());
     tab.pass(1);
     assert_eq!(tab.take_sent(), [(1, read("a", mark(EPOCH, 6)))]);
-    tab.act(|session| session.read_to(1_000));
+    tab.act(|chat| chat.read_to(1_000));
     tab.pass(1_000);
     assert_eq!(tab.take_sent(), [(1, read("a", mark(EPOCH, 9)))], "no further than what is here");
     tab.pass(30_000);
@@ -93,7 +93,7 @@ fn the_server_hears_of_a_room_once_a_second_and_only_what_is_new_to_it() {
 fn what_the_server_did_not_confirm_it_hears_again_after_an_interruption() {
     let mut tab = online();
     tab.entry(1, "a", &log(EPOCH, 4)[3]);
-    tab.act(|session| session.read_to(4));
+    tab.act(|chat| chat.read_to(4));
     tab.closed(1, 1006);
     tab.pass(2_000);
     tab.hello(2);
@@ -138,9 +138,9 @@ fn another_log_is_read_from_where_the_server_says() {
     assert_eq!(tab.unread(), [1, 0], "nobody here knows of that log");
     let how = JoinedHow::Reset;
     tab.receive(1, ServerFrame::Reset { room: room("a").key, how, page: page(&other) });
-    tab.act(|session| session.set_at_bottom(false));
+    tab.act(|chat| chat.set_at_bottom(false));
     assert_eq!(tab.unread(), [1, 1]);
-    assert_eq!(tab.session.divider(), None);
+    assert_eq!(tab.chat.divider(), None);
 }
 
 #[test]
@@ -148,23 +148,23 @@ fn what_is_new_is_marked_when_a_room_is_opened_and_when_one_comes_back() {
     let mut tab = online();
     let news = |tab: &Tab| {
         let after = |row| if let Row::New { after } = row { Some(after) } else { None };
-        tab.session.rows(&utc).into_iter().find_map(after)
+        tab.chat.rows(&utc).into_iter().find_map(after)
     };
     tab.entry(1, "a", &log(EPOCH, 4)[3]);
     assert_eq!(news(&tab), None, "it came while the room was open");
-    tab.act(|session| session.read_to(4));
-    tab.act(|session| assert!(session.open(&room("b").key)));
+    tab.act(|chat| chat.read_to(4));
+    tab.act(|chat| assert!(chat.open(&room("b").key)));
     assert_eq!(news(&tab), Some(1));
-    tab.act(|session| session.read_to(2));
+    tab.act(|chat| chat.read_to(2));
     assert_eq!(news(&tab), Some(1), "it stays");
-    tab.act(|session| session.set_visible(false));
-    tab.act(|session| session.set_visible(true));
+    tab.act(|chat| chat.set_visible(false));
+    tab.act(|chat| chat.set_visible(true));
     assert_eq!(news(&tab), Some(1), "nothing came meanwhile");
-    tab.act(|session| session.set_visible(false));
+    tab.act(|chat| chat.set_visible(false));
     tab.entry(1, "b", &log(7, 3)[2]);
-    tab.act(|session| session.set_visible(true));
+    tab.act(|chat| chat.set_visible(true));
     assert_eq!(news(&tab), Some(2));
-    tab.act(|session| assert!(session.open(&room("a").key)));
+    tab.act(|chat| assert!(chat.open(&room("a").key)));
     assert_eq!(news(&tab), None, "everything was read");
 }
 
@@ -174,34 +174,34 @@ fn who_is_typing_shows_in_their_room_until_they_write() {
     let typing = |key: &str, who: Vec<Person>| ServerFrame::Typing { room: room(key).key, people: who };
     tab.receive(1, typing("b", vec![person(3, "c")]));
     tab.receive(1, typing("a", vec![haeun(), jiwoo()]));
-    assert_eq!(tab.session.others_typing(), [haeun()]);
+    assert_eq!(tab.chat.others_typing(), [haeun()]);
     tab.entry(1, "a", &log(EPOCH, 4)[3]);
-    assert_eq!(tab.session.others_typing(), []);
+    assert_eq!(tab.chat.others_typing(), []);
     tab.receive(1, typing("a", vec![haeun()]));
-    assert_eq!(tab.session.others_typing(), [], "told late");
+    assert_eq!(tab.chat.others_typing(), [], "told late");
     tab.pass(1_000);
     tab.receive(1, typing("a", vec![haeun()]));
     tab.pass(4_999);
-    assert_eq!(tab.session.others_typing(), [haeun()]);
+    assert_eq!(tab.chat.others_typing(), [haeun()]);
     tab.pass(1);
-    assert_eq!(tab.session.others_typing(), []);
+    assert_eq!(tab.chat.others_typing(), []);
 }
 
 #[test]
 fn typing_is_told_once_a_second_and_never_from_a_hidden_page() {
     let mut tab = online();
     let frame = ClientFrame::Typing { room: room("a").key };
-    tab.act(Session::typing);
-    tab.act(Session::typing);
+    tab.act(ChatClient::typing);
+    tab.act(ChatClient::typing);
     assert_eq!(tab.take_sent(), [(1, frame.clone())]);
     tab.pass(1_000);
-    tab.act(|session| session.set_visible(false));
-    tab.act(Session::typing);
+    tab.act(|chat| chat.set_visible(false));
+    tab.act(ChatClient::typing);
     assert!(tab.take_sent().is_empty());
-    tab.act(|session| session.set_visible(true));
-    tab.act(Session::typing);
+    tab.act(|chat| chat.set_visible(true));
+    tab.act(ChatClient::typing);
     assert_eq!(tab.take_sent(), [(1, frame)]);
     tab.closed(1, 1006);
-    tab.act(Session::typing);
+    tab.act(ChatClient::typing);
     assert!(tab.sent.is_empty());
 }

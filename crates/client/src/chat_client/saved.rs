@@ -3,7 +3,7 @@
 //! A tab is a producer of messages. A reload, or another tab in its stead, goes on under the same producer and the same
 //! numbers, so that what was under way when it ended becomes exactly one entry, whether or not it had been committed.
 
-use super::{FollowedRoom, Session};
+use super::{ChatClient, FollowedRoom};
 use crate::outbox::Outbox;
 use protocol::{
     domain::{MessageText, ProducerId, RoomKey, RoomRef, UserId, UserName},
@@ -50,7 +50,7 @@ impl Saved {
     }
 }
 
-impl Session {
+impl ChatClient {
     /// The outboxes, if they changed since the last call: to be stored before [`commands`](Self::commands) are carried
     /// out. A message whose number might be given to another one after a reload must not be under way.
     ///

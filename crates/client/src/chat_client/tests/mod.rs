@@ -13,7 +13,7 @@ use crate::{
     clock::utc,
     opening::MyRoom,
     rows::{Pending, Row},
-    state::{Link, Older},
+    state::{ConnectionState, Older},
     testing::{forked, haeun, jiwoo, log, page, person, room, text},
 };
 use protocol::{
@@ -25,7 +25,7 @@ const EPOCH: u64 = 1;
 
 /// A session and what a server would see of it.
 struct Tab {
-    session: Session,
+    chat: ChatClient,
     now: u64,
     /// Sockets opened and not closed since.
     open: Vec<SocketId>,
@@ -61,8 +61,8 @@ impl Tab {
             next += 1;
             next
         });
-        let session = Session::new(jiwoo(), screen, 0, random);
-        let mut tab = Self { session, now: 0, open: vec![], sent: vec![], stored: None };
+        let chat = ChatClient::new(jiwoo(), screen, 0, random);
+        let mut tab = Self { chat, now: 0, open: vec![], sent: vec![], stored: None };
         tab.collect();
         tab
     }
@@ -70,7 +70,7 @@ impl Tab {
     /// The same tab after a reload, with what it had saved. Its entries say no more than a rendered page does.
     fn reloaded(&mut self) -> Self {
         let mut tab = Self::with_numbers_after(1_100);
-        tab.session.adopt(self.saved());
+        tab.chat.adopt(self.saved());
         tab.collect();
         tab
     }
@@ -92,10 +92,10 @@ impl Tab {
     }
 
     fn collect(&mut self) {
-        if let Some(saved) = self.session.take_saved() {
+        if let Some(saved) = self.chat.take_saved() {
             self.stored = Some(serde_json::to_string(&saved).unwrap());
         }
-        for command in self.session.commands() {
+        for command in self.chat.commands() {
             match command {
                 Command::Open(id) => self.open.push(id),
                 Command::Close(id) => self.open.retain(|open| *open != id),
@@ -107,13 +107,13 @@ impl Tab {
         }
     }
 
-    fn act(&mut self, act: impl FnOnce(&mut Session)) {
-        act(&mut self.session);
+    fn act(&mut self, act: impl FnOnce(&mut ChatClient)) {
+        act(&mut self.chat);
         self.collect();
     }
 
     fn receive(&mut self, socket: SocketId, frame: ServerFrame) {
-        self.act(|session| session.received(socket, frame));
+        self.act(|chat| chat.received(socket, frame));
     }
 
     fn hello(&mut self, socket: SocketId) {
@@ -138,19 +138,19 @@ impl Tab {
 
     fn closed(&mut self, socket: SocketId, code: u16) {
         self.open.retain(|open| *open != socket);
-        self.act(|session| session.closed(socket, Some(code)));
+        self.act(|chat| chat.closed(socket, Some(code)));
     }
 
     /// Lets `ms` pass, waking the session whenever it wants to be woken.
     fn pass(&mut self, ms: u64) {
         let end = self.now + ms;
-        while let Some(at) = self.session.next_wake().filter(|at| *at <= end) {
+        while let Some(at) = self.chat.next_wake().filter(|at| *at <= end) {
             self.now = self.now.max(at);
-            self.act(|session| session.tick(at));
-            assert!(self.session.next_wake().is_none_or(|next| next > at), "woken again at once");
+            self.act(|chat| chat.tick(at));
+            assert!(self.chat.next_wake().is_none_or(|next| next > at), "woken again at once");
         }
         self.now = end;
-        self.act(|session| session.tick(end));
+        self.act(|chat| chat.tick(end));
     }
 
     fn take_sent(&mut self) -> Vec<(SocketId, ClientFrame)> {
@@ -158,16 +158,16 @@ impl Tab {
     }
 
     fn seqs(&self, key: &str) -> Vec<u64> {
-        self.session.timeline(&room(key).key).into_iter().flat_map(Timeline::entries).map(|entry| entry.seq).collect()
+        self.chat.timeline(&room(key).key).into_iter().flat_map(Timeline::entries).map(|entry| entry.seq).collect()
     }
 
     fn pending(&self) -> Vec<Pending> {
         let state = |row| if let Row::Pending { state, .. } = row { Some(state) } else { None };
-        self.session.rows(&utc).into_iter().filter_map(state).collect()
+        self.chat.rows(&utc).into_iter().filter_map(state).collect()
     }
 
     fn unread(&self) -> Vec<usize> {
-        self.session.rooms().iter().map(|line| line.unread).collect()
+        self.chat.rooms().iter().map(|line| line.unread).collect()
     }
 }
 

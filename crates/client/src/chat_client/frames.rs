@@ -1,6 +1,6 @@
 //! What the server's frames do to the session.
 
-use super::{FollowedRoom, Session, SocketId, following::Following, room::Viewer};
+use super::{ChatClient, FollowedRoom, SocketId, following::Following, room::Viewer};
 use crate::{
     outbox::{Refusal, Verdict},
     timeline::{Applied, Unfit},
@@ -10,7 +10,7 @@ use protocol::{
     frames::{ErrorCode, JoinedHow, Page, Person, Reading, ServerFrame},
 };
 
-impl Session {
+impl ChatClient {
     /// A frame arrived on a socket.
     pub fn received(&mut self, socket: SocketId, frame: ServerFrame) {
         if !self.sockets.heard(socket, self.now) {
@@ -18,72 +18,72 @@ impl Session {
         }
         match frame {
             ServerFrame::Hello { me, build } => self.welcomed(socket, &me, build),
-            ServerFrame::Read { room, mark } => self.with_room(&room, |session, i| session.read_elsewhere(i, mark)),
-            ServerFrame::Typing { room, mut people } => self.with_room(&room, |session, i| {
-                people.retain(|person| person.id != session.me.id);
-                session.rooms[i].typing.heard(people, session.now);
+            ServerFrame::Read { room, mark } => self.with_room(&room, |chat, i| chat.read_elsewhere(i, mark)),
+            ServerFrame::Typing { room, mut people } => self.with_room(&room, |chat, i| {
+                people.retain(|person| person.id != chat.me.id);
+                chat.rooms[i].typing.heard(people, chat.now);
             }),
             ServerFrame::Joined { room, how, page, count, people, reading, .. } => {
-                self.with_room(&room, |session, i| session.joined(socket, i, how, (page, reading), count, people));
+                self.with_room(&room, |chat, i| chat.joined(socket, i, how, (page, reading), count, people));
             }
             ServerFrame::Left { room } => {
                 self.rooms.retain(|other| other.which.key != room);
                 self.changed.saved = true;
                 self.join_rooms();
             }
-            ServerFrame::Entry { room, entry } => self.with_room(&room, |session, i| {
-                let (reader, seq) = (session.reader(i), entry.seq);
-                match session.rooms[i].take_entry(entry, &reader) {
-                    Applied::Gap | Applied::Diverged => return session.doubt(socket, i),
-                    Applied::Appended => session.room_changed(i),
+            ServerFrame::Entry { room, entry } => self.with_room(&room, |chat, i| {
+                let (reader, seq) = (chat.reader(i), entry.seq);
+                match chat.rooms[i].take_entry(entry, &reader) {
+                    Applied::Gap | Applied::Diverged => return chat.doubt(socket, i),
+                    Applied::Appended => chat.room_changed(i),
                     Applied::Duplicate => {}
                 }
-                session.rooms[i].following.reached(socket, seq);
+                chat.rooms[i].following.reached(socket, seq);
             }),
-            ServerFrame::Reset { room, how, page } => self.with_room(&room, |session, i| {
+            ServerFrame::Reset { room, how, page } => self.with_room(&room, |chat, i| {
                 let reached = page.cursor.seq;
-                match session.take_page(i, how, page) {
+                match chat.take_page(i, how, page) {
                     Ok(()) => {
-                        session.rooms[i].following.reached(socket, reached);
-                        session.count_better(i);
+                        chat.rooms[i].following.reached(socket, reached);
+                        chat.count_better(i);
                     }
-                    Err(Unfit) => session.doubt(socket, i),
+                    Err(Unfit) => chat.doubt(socket, i),
                 }
             }),
-            ServerFrame::History { room, before, page } => self.with_room(&room, |session, i| {
-                session.take_history(socket, i, before, page);
-                session.room_changed(i);
+            ServerFrame::History { room, before, page } => self.with_room(&room, |chat, i| {
+                chat.take_history(socket, i, before, page);
+                chat.room_changed(i);
             }),
-            ServerFrame::Presence { room, count, people, entered, left } => self.with_room(&room, |session, i| {
+            ServerFrame::Presence { room, count, people, entered, left } => self.with_room(&room, |chat, i| {
                 for person in &left {
-                    session.rooms[i].typing.stopped(person.id);
+                    chat.rooms[i].typing.stopped(person.id);
                 }
-                (session.rooms[i].count, session.rooms[i].people) = (count, people);
+                (chat.rooms[i].count, chat.rooms[i].people) = (count, people);
                 for (entered, mut who) in [(true, entered), (false, left)] {
                     who.retain(|person| {
-                        person.id != session.me.id && !(entered && session.rooms[i].was_here(person, session.now))
+                        person.id != chat.me.id && !(entered && chat.rooms[i].was_here(person, chat.now))
                     });
-                    let id = session.note_id();
-                    session.rooms[i].take_arrivals(entered, who, id);
+                    let id = chat.note_id();
+                    chat.rooms[i].take_arrivals(entered, who, id);
                 }
-                session.room_changed(i);
+                chat.room_changed(i);
             }),
-            ServerFrame::Ack { room, p, n, at } => self.with_room(&room, |session, i| {
-                session.rooms[i].acked(p, n, at);
-                session.answered();
-                session.room_changed(i);
+            ServerFrame::Ack { room, p, n, at } => self.with_room(&room, |chat, i| {
+                chat.rooms[i].acked(p, n, at);
+                chat.answered();
+                chat.room_changed(i);
             }),
-            ServerFrame::Voided { room, p, n } => self.with_room(&room, |session, i| {
-                if session.rooms[i].outboxes.voided(p, n) {
-                    session.rooms[i].relieved();
+            ServerFrame::Voided { room, p, n } => self.with_room(&room, |chat, i| {
+                if chat.rooms[i].outboxes.voided(p, n) {
+                    chat.rooms[i].relieved();
                 }
-                session.answered();
-                session.room_changed(i);
+                chat.answered();
+                chat.room_changed(i);
             }),
             // What was under way on another socket was sent again on this one.
             ServerFrame::Refused { room, p, n, code, retry, last } if self.sockets.is_primary(socket) => {
-                self.with_room(&room, |session, i| {
-                    session.refused(socket, i, p, n, Refusal { code, retry, last });
+                self.with_room(&room, |chat, i| {
+                    chat.refused(socket, i, p, n, Refusal { code, retry, last });
                 });
             }
             ServerFrame::Move { .. } => self.sockets.told_to_move(socket, self.now, &mut self.commands),
@@ -92,11 +92,11 @@ impl Session {
             ServerFrame::Error { code, room: Some(room), p: Some(p), n: Some(n), retry, .. } => {
                 if self.sockets.is_primary(socket) {
                     let refusal = Refusal { code, retry, last: None };
-                    self.with_room(&room, |session, i| session.refused(socket, i, p, n, refusal));
+                    self.with_room(&room, |chat, i| chat.refused(socket, i, p, n, refusal));
                 }
             }
             ServerFrame::Error { code, room: Some(room), retry, .. } => {
-                self.with_room(&room, |session, i| session.failed(socket, i, code, retry));
+                self.with_room(&room, |chat, i| chat.failed(socket, i, code, retry));
             }
             ServerFrame::Error { .. } | ServerFrame::Refused { .. } | ServerFrame::Pong | ServerFrame::Unknown => {}
         }

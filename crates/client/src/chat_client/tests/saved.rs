@@ -3,7 +3,7 @@
 use super::*;
 
 fn say(tab: &mut Tab, message: &str) {
-    tab.act(|session| session.send(text(message)));
+    tab.act(|chat| chat.send(text(message)));
 }
 
 /// The messages sent, with their producers and numbers, in order.
@@ -39,10 +39,10 @@ fn a_reload_sends_again_under_the_same_numbers_and_goes_on_behind_them() {
 #[test]
 fn a_message_is_saved_before_it_is_sent() {
     let mut tab = Tab::online();
-    tab.session.send(text("하나"));
-    assert!(tab.session.take_saved().is_some_and(|saved| !saved.is_empty()));
-    assert!(matches!(tab.session.commands()[..], [Command::Send(1, ClientFrame::Send { .. })]));
-    assert!(tab.session.take_saved().is_none(), "nothing changed since");
+    tab.chat.send(text("하나"));
+    assert!(tab.chat.take_saved().is_some_and(|saved| !saved.is_empty()));
+    assert!(matches!(tab.chat.commands()[..], [Command::Send(1, ClientFrame::Send { .. })]));
+    assert!(tab.chat.take_saved().is_none(), "nothing changed since");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn another_tabs_messages_go_out_beside_ones_own_and_failed_ones_stay() {
     let mut tab = Tab::online();
     say(&mut tab, "여기");
     tab.take_sent();
-    tab.act(|session| session.adopt(serde_json::from_value(json).unwrap()));
+    tab.act(|chat| chat.adopt(serde_json::from_value(json).unwrap()));
     assert_eq!(messages(&mut tab), [(255, 1, "하나".to_owned()), (255, 2, "둘".to_owned())]);
     let refused = |n, code| ServerFrame::Refused {
         room: room("a").key,
@@ -86,9 +86,9 @@ fn another_tabs_messages_go_out_beside_ones_own_and_failed_ones_stay() {
     assert_eq!(tab.pending(), [Pending::Failed(ErrorCode::TextInvalid)]);
     // It needs no producer any more, and is in the own outbox.
     let mut tab = tab.reloaded();
-    let rows = tab.session.rows(&utc);
+    let rows = tab.chat.rows(&utc);
     let Some(Row::Pending { n, .. }) = rows.last() else { panic!("{rows:?}") };
-    tab.act(|session| session.discard(*n));
+    tab.act(|chat| chat.discard(*n));
     assert!(tab.pending().is_empty());
 }
 
@@ -99,7 +99,7 @@ fn what_another_person_left_is_nobodys() {
     let mut json = serde_json::to_value(tab.saved()).unwrap();
     json["user"] = serde_json::to_value(haeun().id).unwrap();
     let mut tab = Tab::new();
-    tab.act(|session| session.adopt(serde_json::from_value(json).unwrap()));
+    tab.act(|chat| chat.adopt(serde_json::from_value(json).unwrap()));
     connect(&mut tab);
     assert!(tab.pending().is_empty() && messages(&mut tab).is_empty());
 }
@@ -121,7 +121,7 @@ fn a_room_that_was_left_meanwhile_is_followed_for_what_is_unsent_there() {
     let mut json = serde_json::to_value(tab.saved()).unwrap();
     json["rooms"][0]["room"] = serde_json::to_value(room("c")).unwrap();
     let mut tab = Tab::new();
-    tab.act(|session| session.adopt(serde_json::from_value(json).unwrap()));
+    tab.act(|chat| chat.adopt(serde_json::from_value(json).unwrap()));
     connect(&mut tab);
     assert!(tab.take_sent().contains(&(1, join("c", None))));
     tab.joined(1, "c", JoinedHow::Newest, page(&log(8, 2)));
@@ -132,7 +132,7 @@ fn a_room_that_was_left_meanwhile_is_followed_for_what_is_unsent_there() {
 fn a_room_left_on_purpose_takes_its_messages_along() {
     let mut tab = Tab::new();
     say(&mut tab, "하나");
-    tab.act(|session| session.leave(&room("a").key));
+    tab.act(|chat| chat.leave(&room("a").key));
     assert!(tab.saved().is_empty());
 }
 

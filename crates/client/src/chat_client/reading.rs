@@ -1,6 +1,6 @@
 //! How far this person has read a room, and what the server knows of it.
 
-use super::Session;
+use super::ChatClient;
 use crate::unread::Unread;
 use protocol::{
     domain::RoomKey,
@@ -90,7 +90,7 @@ impl RoomReadState {
     }
 }
 
-impl Session {
+impl ChatClient {
     /// The end of this entry of the open room was in view long enough.
     pub fn read_to(&mut self, seq: u64) {
         let (Some(i), me, now) = (self.index(&self.open), self.me.id, self.now) else { return };

@@ -3,7 +3,7 @@
 //! Decides when to open, ping and give up. Moments are milliseconds of any clock that never goes back.
 
 use super::{Command, SocketId};
-use crate::state::Link;
+use crate::state::ConnectionState;
 use protocol::frames::{ClientFrame, CloseCode, PONG_WAIT_SECS, SILENCE_CLIENT_SECS};
 
 /// The longest wait before the first try, before the second twice as long, and so on.
@@ -90,18 +90,18 @@ impl SocketPair {
         self.successor.as_ref().filter(|socket| socket.welcomed.is_some()).map(|socket| socket.id)
     }
 
-    pub fn link(&self, now: u64) -> Link {
+    pub fn connection(&self, now: u64) -> ConnectionState {
         if self.signed_out {
-            Link::SignedOut
+            ConnectionState::SignedOut
         } else if self.resting {
-            Link::Resting
+            ConnectionState::Resting
         } else if self.primary().is_some() {
-            Link::Online
+            ConnectionState::Online
         } else if now < self.down_since + QUIET_MS {
-            Link::Connecting
+            ConnectionState::Connecting
         } else {
             let wait = self.retry_at.map_or(0, |at| at.saturating_sub(now).div_ceil(1_000));
-            Link::Offline { retry_in: u32::try_from(wait).unwrap_or(u32::MAX) }
+            ConnectionState::Offline { retry_in: u32::try_from(wait).unwrap_or(u32::MAX) }
         }
     }
 
@@ -251,14 +251,16 @@ impl SocketPair {
         hopeless
     }
 
-    /// When [`tick`](Self::tick) has something to do, or [`link`](Self::link) changes.
+    /// When [`tick`](Self::tick) has something to do, or [`connection`](Self::connection) changes.
     pub fn next_wake(&self, now: u64) -> Option<u64> {
         let deadlines = [&self.primary, &self.successor].into_iter().flatten().map(OpenSocket::deadline);
-        let countdown = match self.link(now) {
-            Link::Connecting => Some(self.down_since + QUIET_MS),
+        let countdown = match self.connection(now) {
+            ConnectionState::Connecting => Some(self.down_since + QUIET_MS),
             // Whole seconds before the next try, when the number shown changes.
-            Link::Offline { .. } => self.retry_at.filter(|&at| at > now).map(|at| now + (at - now - 1) % 1_000 + 1),
-            Link::Online | Link::SignedOut | Link::Resting => None,
+            ConnectionState::Offline { .. } => {
+                self.retry_at.filter(|&at| at > now).map(|at| now + (at - now - 1) % 1_000 + 1)
+            }
+            ConnectionState::Online | ConnectionState::SignedOut | ConnectionState::Resting => None,
         };
         deadlines.chain(self.retry_at).chain(countdown).min()
     }
