@@ -94,49 +94,42 @@ compile() { # folder, crate, version
 
 machine=$(uname -s)-$(uname -m)
 
-make_cargo_leptos() {
-  local triple
+# What archives call this machine: the first word on x86_64, the second on aarch64, nothing elsewhere.
+this_machine() {
   case $machine in
-    Linux-x86_64) triple=x86_64-unknown-linux-gnu ;;
-    Linux-aarch64) triple=aarch64-unknown-linux-gnu ;;
-    *) triple= ;;
+    Linux-x86_64) echo "$1" ;;
+    Linux-aarch64) echo "$2" ;;
   esac
-  local from=https://github.com/leptos-rs/cargo-leptos/releases/download
-  if [[ $triple ]] && download cargo-leptos "$from/v$cargo_leptos/cargo-leptos-$triple.tar.gz" "$1/bin" &&
-    is_version "$1/bin/cargo-leptos" "$cargo_leptos"; then
-    return
-  fi
+}
+
+# Takes a program from where its authors put it, if they have one for this machine and it runs.
+ready_made() { # folder, program, version, what archives call this machine, address with that in it
+  [[ $4 ]] && download "$2" "https://github.com/$5" "$1/bin" && is_version "$1/bin/$2" "$3"
+}
+
+make_cargo_leptos() {
+  local here
+  here=$(this_machine x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu)
+  ready_made "$1" cargo-leptos "$cargo_leptos" "$here" \
+    "leptos-rs/cargo-leptos/releases/download/v$cargo_leptos/cargo-leptos-$here.tar.gz" && return
   say "  no ready-made one to be had: compiling it, which takes about 10 minutes on two cores, once"
   compile "$1" cargo-leptos "$cargo_leptos"
 }
 
 make_wasm_bindgen() {
-  local triple
-  case $machine in
-    Linux-x86_64) triple=x86_64-unknown-linux-musl ;;
-    Linux-aarch64) triple=aarch64-unknown-linux-gnu ;;
-    *) triple= ;;
-  esac
-  local from=https://github.com/wasm-bindgen/wasm-bindgen/releases/download
-  if [[ $triple ]] && download wasm-bindgen "$from/$wasm_bindgen/wasm-bindgen-$wasm_bindgen-$triple.tar.gz" "$1/bin" &&
-    is_version "$1/bin/wasm-bindgen" "$wasm_bindgen"; then
-    return
-  fi
+  local here
+  here=$(this_machine x86_64-unknown-linux-musl aarch64-unknown-linux-gnu)
+  ready_made "$1" wasm-bindgen "$wasm_bindgen" "$here" \
+    "wasm-bindgen/wasm-bindgen/releases/download/$wasm_bindgen/wasm-bindgen-$wasm_bindgen-$here.tar.gz" && return
   say "  no ready-made one to be had: compiling it, which takes about a minute on two cores, once"
   compile "$1" wasm-bindgen-cli "$wasm_bindgen"
 }
 
 make_wasm_opt() {
-  local archive
-  case $machine in
-    Linux-x86_64 | Linux-aarch64) archive=binaryen-version_$binaryen-$(uname -m)-linux.tar.gz ;;
-    *) archive= ;;
-  esac
-  local from=https://github.com/WebAssembly/binaryen/releases/download
-  if [[ $archive ]] && download wasm-opt "$from/version_$binaryen/$archive" "$1/bin" &&
-    is_version "$1/bin/wasm-opt" "$binaryen"; then
-    return
-  fi
+  local here
+  here=$(this_machine x86_64-linux aarch64-linux)
+  ready_made "$1" wasm-opt "$binaryen" "$here" \
+    "WebAssembly/binaryen/releases/download/version_$binaryen/binaryen-version_$binaryen-$here.tar.gz" && return
   say "  taking it from npm instead"
   program node nodejs
   program npm npm
