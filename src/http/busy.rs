@@ -30,7 +30,7 @@ const KO: Words = Words {
 
 /// The page that says so, with what was typed if it answers a form.
 pub fn page(visitor: &Visitor) -> Response {
-    let page = html(visitor.lang, &visitor.here, visitor.form.as_deref());
+    let page = html(visitor.lang, &visitor.here, visitor.form().as_deref());
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

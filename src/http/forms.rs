@@ -2,15 +2,15 @@
 
 use super::{
     AppState,
-    form::{Garbled, MESSAGE_FORM_MAX, Posted, SMALL_FORM_MAX},
-    pages::{self, Named},
-    render,
+    error::HttpError,
+    form::{Garbled, MESSAGE_FORM_MAX, SMALL_FORM_MAX},
+    pages, render,
     rooms::{self, Asked},
-    visitor::Visitor,
+    visitor::{CurrentUser, Submitted, Visitor},
 };
 use crate::{
     audit,
-    chat::{access::NoAccess, messages::Part, rooms::NoRoom},
+    chat::{messages::Part, rooms::NoRoom},
     hub::lease::commit_until,
     limits::allowance::Cost,
     store::Session,
@@ -62,43 +62,18 @@ pub(super) async fn join(
     state.chat.enter(&visitor.asker, session, room).await
 }
 
-/// The session and the room a form is about, or the answer if one is missing.
-pub async fn inside(state: &AppState, visitor: &Visitor, uri: &Uri) -> Result<(Session, RoomName), Response> {
-    let session = match &visitor.session {
-        Ok(Some(session)) => session.clone(),
-        Ok(None) => {
-            let code = ErrorCode::SessionExpired;
-            return Err(render::problem_for(state, visitor, StatusCode::UNAUTHORIZED, code, None).await);
-        }
-        Err(error) => return Err(render::unavailable(state, visitor, error).await),
-    };
-    match pages::named(uri) {
-        Named::Room(name) => Ok((session, name)),
-        Named::Wrong(problem) => {
-            let code = ErrorCode::for_room_name(problem);
-            Err(render::problem_for(state, visitor, StatusCode::UNPROCESSABLE_ENTITY, code, None).await)
-        }
-    }
-}
-
 /// A message: its `text`, and `p`, the producer rendered into this form, so that sending it twice counts once.
 pub async fn post_message(
     State(state): State<AppState>,
-    mut visitor: Visitor,
     uri: Uri,
-    Posted(form): Posted<MESSAGE_FORM_MAX>,
-) -> Response {
+    Submitted { user, form }: Submitted<MESSAGE_FORM_MAX>,
+) -> Result<Response, HttpError> {
+    let name = pages::room_of(&uri)?;
+    let CurrentUser { visitor, session } = user;
     let parse = |text: &str| MessageText::parse(text).map_err(ErrorCode::for_text);
     let (typed, text) = field(form.text("text"), parse, ErrorCode::TextInvalid);
-    let p = form.some("p");
-    visitor.posts([("text", typed.clone()), ("p", p.clone().unwrap_or_default())]);
-    let (session, name) = match inside(&state, &visitor, &uri).await {
-        Ok(inside) => inside,
-        Err(response) => return response,
-    };
     let fresh = || ProducerId(state.hub.random());
-    let p = p.and_then(|p| p.parse().ok()).unwrap_or_else(fresh);
-    let me = &session.person;
+    let p = form.some("p").and_then(|p| p.parse().ok()).unwrap_or_else(fresh);
     let refuse = async |status, code| {
         let post = Post { p, text: typed.clone(), error: Some(code) };
         pages::show_room(&state, &visitor, &session, &name, Part::Newest, status, post).await
@@ -107,36 +82,23 @@ pub async fn post_message(
         Ok(text) => text,
         Err(code) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, code).await,
     };
-    let access = match state.chat.access(me, &name.key(), None).await {
-        Ok(access) => access,
-        Err(NoAccess::Unknown) => {
-            let room = Some(name.as_str().to_owned());
-            return render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await;
-        }
-        Err(NoAccess::Store(error)) => return render::unavailable(&state, &visitor, &error).await,
-    };
+    let access = state.chat.access(&session.person, &name.key(), None).await;
+    let access = access.map_err(|error| HttpError::of_access(error, &name))?;
     let mut asked = visitor.asked;
     match turn(&state, &session, Cost::message(typed.len())).await {
         Ok(false) => {}
         // The session may have ended meanwhile.
         Ok(true) => {
             asked = Instant::now();
-            match state.chat.session(session.token).await {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    let (status, code) = (StatusCode::UNAUTHORIZED, ErrorCode::SessionExpired);
-                    return render::problem_for(&state, &visitor, status, code, None).await;
-                }
-                Err(error) => return render::unavailable(&state, &visitor, &error).await,
-            }
+            state.chat.session(session.token).await?.ok_or(HttpError::SessionExpired)?;
         }
         Err(wait) => {
             audit::limited("messages", visitor.asker.prefix());
-            return render::come_back(refuse(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooMany).await, wait);
+            return Ok(render::come_back(refuse(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooMany).await?, wait));
         }
     }
     match state.chat.post(&access.until(Some(commit_until(asked))), [p, fresh()], text).await {
-        Ok(()) => render::see_other(&access.room().key.path()),
+        Ok(()) => Ok(render::see_other(&access.room().key.path())),
         Err(error) => {
             render::log_failed("a posted message was not acknowledged", &error);
             refuse(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable).await
@@ -154,37 +116,25 @@ pub async fn turn(state: &AppState, session: &Session, cost: Cost) -> Result<boo
 
 pub async fn create_room(
     State(state): State<AppState>,
-    mut visitor: Visitor,
-    Posted(form): Posted<SMALL_FORM_MAX>,
-) -> Response {
+    Submitted { user, form }: Submitted<SMALL_FORM_MAX>,
+) -> Result<Response, HttpError> {
     let (typed, name) = room_name(form.text("room"));
-    visitor.posts([("room", typed.clone())]);
-    let session = match &visitor.session {
-        Ok(Some(session)) => session,
-        Ok(None) => {
-            let code = ErrorCode::SessionExpired;
-            return render::problem_for(&state, &visitor, StatusCode::UNAUTHORIZED, code, None).await;
-        }
-        Err(error) => return render::unavailable(&state, &visitor, error).await,
+    let refuse = async |status, code| rooms::show(&state, &user, status, refused(typed.clone(), code)).await;
+    let name = match name {
+        Ok(name) => name,
+        Err(code) => return refuse(StatusCode::UNPROCESSABLE_ENTITY, code).await,
     };
-    match name {
-        Ok(name) => match join(&state, &visitor, session, &name).await {
-            Ok(room) => render::see_other(&room.key.path()),
-            Err(NoRoom::Store(error)) => render::unavailable(&state, &visitor, &error).await,
-            Err(NoRoom::Mixed) => {
-                let (status, error) = (StatusCode::UNPROCESSABLE_ENTITY, Some(ErrorCode::RoomMixed));
-                rooms::show(&state, &visitor, status, refused(typed, error)).await
-            }
-            Err(NoRoom::Later(wait)) => {
-                let (status, error) = (StatusCode::TOO_MANY_REQUESTS, Some(ErrorCode::TooMany));
-                render::come_back(rooms::show(&state, &visitor, status, refused(typed, error)).await, wait)
-            }
-        },
-        Err(code) => rooms::show(&state, &visitor, StatusCode::UNPROCESSABLE_ENTITY, refused(typed, Some(code))).await,
+    match join(&state, &user.visitor, &user.session, &name).await {
+        Ok(room) => Ok(render::see_other(&room.key.path())),
+        Err(NoRoom::Store(error)) => Err(error.into()),
+        Err(NoRoom::Mixed) => refuse(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::RoomMixed).await,
+        Err(NoRoom::Later(wait)) => {
+            Ok(render::come_back(refuse(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooMany).await?, wait))
+        }
     }
 }
 
 /// The directory with a form that was not taken.
-fn refused(create: String, error: Option<ErrorCode>) -> Asked {
-    Asked { create, error, ..Asked::default() }
+fn refused(create: String, code: ErrorCode) -> Asked {
+    Asked { create, error: Some(code), ..Asked::default() }
 }

@@ -2,69 +2,49 @@
 
 use super::{
     AppState,
-    form::{Posted, SMALL_FORM_MAX},
-    forms::{inside, turn},
-    render, rooms,
-    visitor::Visitor,
+    error::HttpError,
+    form::SMALL_FORM_MAX,
+    forms::turn,
+    pages, render, rooms,
+    visitor::{CurrentUser, RoomPath, Submitted},
 };
-use crate::{audit, chat::access::NoAccess, limits::allowance::Cost, store::Session};
-use app::protocol::ErrorCode;
-use axum::{
-    extract::State,
-    http::{StatusCode, Uri},
-    response::Response,
-};
+use crate::{audit, limits::allowance::Cost};
+use axum::{extract::State, http::Uri, response::Response};
 
-pub async fn leave_room(State(state): State<AppState>, mut visitor: Visitor, uri: Uri) -> Response {
-    visitor.posts([]);
-    let (session, name) = match inside(&state, &visitor, &uri).await {
-        Ok(inside) => inside,
-        Err(response) => return response,
-    };
-    if let Err(response) = may(&state, &visitor, &session).await {
-        return response;
-    }
-    match state.chat.leave(session.person.id, &name.key()).await {
-        // The name as the directory has it, if that is known.
-        Ok(read) => match state.chat.known(&name.key()).await {
-            Some(room) => render::see_other(&rooms::having_left(&room.name, read)),
-            None => render::see_other("/rooms"),
-        },
-        Err(error) => render::unavailable(&state, &visitor, &error).await,
-    }
+pub async fn leave_room(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    RoomPath(name): RoomPath,
+) -> Result<Response, HttpError> {
+    await_turn(&state, &user).await?;
+    let read = state.chat.leave(user.session.person.id, &name.key()).await?;
+    // The name as the directory has it, if that is known.
+    let known = state.chat.known(&name.key()).await;
+    let to = known.map_or_else(|| "/rooms".to_owned(), |room| rooms::having_left(&room.name, read));
+    Ok(render::see_other(&to))
 }
 
 /// Undoes [`leave_room`]: `epoch` and `seq` say how far the room had been read.
 pub async fn come_back(
     State(state): State<AppState>,
-    mut visitor: Visitor,
     uri: Uri,
-    Posted(form): Posted<SMALL_FORM_MAX>,
-) -> Response {
-    let fields = ["epoch", "seq"].map(|name| (name, form.some(name).unwrap_or_default()));
-    visitor.posts(fields);
-    let (session, name) = match inside(&state, &visitor, &uri).await {
-        Ok(inside) => inside,
-        Err(response) => return response,
-    };
-    if let Err(response) = may(&state, &visitor, &session).await {
-        return response;
-    }
+    Submitted { user, form }: Submitted<SMALL_FORM_MAX>,
+) -> Result<Response, HttpError> {
+    let name = pages::room_of(&uri)?;
+    await_turn(&state, &user).await?;
     let (key, read) = (name.key(), rooms::read_mark(|field| form.some(field)));
-    match state.chat.come_back(&session.person, &key, read).await {
-        Ok(()) => render::see_other(&key.path()),
-        Err(NoAccess::Unknown) => {
-            let room = Some(name.as_str().to_owned());
-            render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await
-        }
-        Err(NoAccess::Store(error)) => render::unavailable(&state, &visitor, &error).await,
-    }
+    let back = state.chat.come_back(&user.session.person, &key, read).await;
+    back.map_err(|error| HttpError::of_access(error, &name))?;
+    Ok(render::see_other(&key.path()))
 }
 
-/// Waits until somebody may leave one more room, or come back to one; or the answer if that takes too long.
-async fn may(state: &AppState, visitor: &Visitor, session: &Session) -> Result<(), Response> {
-    let Err(wait) = turn(state, session, Cost::leave()).await else { return Ok(()) };
-    audit::limited("leaves", visitor.asker.prefix());
-    let page = render::problem_for(state, visitor, StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooMany, None);
-    Err(render::come_back(page.await, wait))
+/// Waits until somebody may leave one more room, or come back to one, unless that takes too long.
+async fn await_turn(state: &AppState, user: &CurrentUser) -> Result<(), HttpError> {
+    match turn(state, &user.session, Cost::leave()).await {
+        Ok(_) => Ok(()),
+        Err(wait) => {
+            audit::limited("leaves", user.visitor.asker.prefix());
+            Err(HttpError::Later(wait))
+        }
+    }
 }

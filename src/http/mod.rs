@@ -10,6 +10,7 @@
 //! | [`turns`] | whose page is rendered next |
 //! | [`busy`] | what is answered where there is no time for a page |
 //! | [`plain`] | what such answers look like |
+//! | [`error`] | why a request is not answered with what it asks for |
 //! | [`form`] | the fields of a form, to the letter |
 //! | [`visitor`], [`cookies`] | who asks: session, language, theme, time zone |
 //! | [`unkept`] | browsers that keep no cookie |
@@ -23,6 +24,7 @@
 mod assets;
 mod busy;
 mod cookies;
+mod error;
 mod form;
 mod forms;
 mod health;

@@ -1,14 +1,13 @@
 //! Which pages may send requests here. A browser says where a request comes from; a page of another site must not be
 //! able to act as the person who happens to be signed in.
 
-use super::{AppState, host::Reached, render};
+use super::{AppState, error::HttpError, host::Reached, visitor::Visitor};
 use crate::{config::Config, telemetry::Seldom};
-use app::protocol::ErrorCode;
 use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, Method, header},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 
 /// Origins told in the log within a minute.
@@ -65,7 +64,9 @@ pub async fn check_forms(State(state): State<AppState>, request: Request, next: 
     }
     log_refusal("form", &reached, request.headers());
     let (mut parts, _) = request.into_parts();
-    render::problem(&state, &mut parts, StatusCode::FORBIDDEN, ErrorCode::OriginRefused).await
+    // For the page that says so.
+    let Ok(_) = Visitor::from_request_parts(&mut parts, &state).await;
+    HttpError::OriginRefused.into_response()
 }
 
 #[cfg(test)]

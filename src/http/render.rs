@@ -1,6 +1,12 @@
 //! A screen as a page, with its security headers.
 
-use super::{AppState, Site, busy, form::Typed, host::Reached, visitor::Visitor};
+use super::{
+    AppState, Site, busy,
+    error::HttpError,
+    form::Typed,
+    host::Reached,
+    visitor::{Known, Visitor},
+};
 use crate::telemetry::Seldom;
 use app::{
     page::{PageData, Problem, Screen},
@@ -11,7 +17,7 @@ use axum::{
     Json,
     body::Body,
     extract::{FromRequestParts, State},
-    http::{HeaderName, HeaderValue, Request, StatusCode, header, request::Parts},
+    http::{HeaderName, HeaderValue, Request, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -39,8 +45,8 @@ struct IsPage;
 /// Renders `screen` for `visitor`.
 pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, mut screen: Screen) -> Response {
     // A form that is refused is answered by a page as well.
-    if let Err(busy) = visitor.book(&state.limits).await {
-        return busy;
+    if visitor.book(&state.limits).await.is_err() {
+        return busy::page(visitor);
     }
     // Whoever comes without the link to a room is shown where people are.
     if let Screen::Door(door) = &mut screen
@@ -142,12 +148,7 @@ async fn compressed(page: Response, encodings: Option<HeaderValue>) -> Response 
 struct PageIsGone;
 
 /// Renders the page that says what went wrong.
-pub async fn problem(state: &AppState, parts: &mut Parts, status: StatusCode, code: ErrorCode) -> Response {
-    let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
-    problem_for(state, &visitor, status, code, None).await
-}
-
-pub async fn problem_for(
+pub async fn problem(
     state: &AppState,
     visitor: &Visitor,
     status: StatusCode,
@@ -155,36 +156,45 @@ pub async fn problem_for(
     room: Option<String>,
 ) -> Response {
     let address = state.config.public_url.clone().filter(|_| code == ErrorCode::OriginRefused);
-    let problem = Problem { status: status.as_u16(), code, room, form: visitor.form.clone(), address };
+    let problem = Problem { status: status.as_u16(), code, room, form: visitor.form(), address };
     screen(state, visitor, status, Screen::Problem(problem)).await
 }
 
-/// An answer without a page, as of a handler that broke or was given up, of a form that could not be read, or of a method
-/// that there is none for: whoever asked for a page gets one, in their language, with what was read of what they typed.
+/// Answers with a page, in the language of whoever asked and with what they typed, where there is none yet: what handlers
+/// return as [`HttpError`]; and, for those who asked for a page, what comes of a handler that broke or was given up, of a form
+/// that could not be read, or of a method that there is none for.
 pub async fn failures_as_pages(State(state): State<AppState>, mut request: Request<Body>, next: Next) -> Response {
     let accepts = |accept: &HeaderValue| accept.to_str().is_ok_and(|accept| accept.contains("text/html"));
-    let page = request.headers().get(header::ACCEPT).is_some_and(accepts);
-    let typed = Typed::default();
+    let wants_page = request.headers().get(header::ACCEPT).is_some_and(accepts);
+    let (typed, known) = (Typed::default(), Known::default());
     request.extensions_mut().insert(typed.clone());
+    request.extensions_mut().insert(known.clone());
     let (parts, body) = request.into_parts();
-    let asked = page.then(|| parts.clone());
-    let bare = next.run(Request::from_parts(parts, body)).await;
-    let code = match bare.status() {
-        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorCode::BadRequest,
-        StatusCode::METHOD_NOT_ALLOWED => ErrorCode::NotFound,
-        StatusCode::REQUEST_TIMEOUT => ErrorCode::TooSlow,
-        StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
-        StatusCode::INTERNAL_SERVER_ERROR => ErrorCode::Internal,
-        _ => return bare,
+    let asked = wants_page.then(|| parts.clone());
+    let mut bare = next.run(Request::from_parts(parts, body)).await;
+    let error = bare.extensions_mut().remove::<HttpError>();
+    // Extractors know the visitor before anything else.
+    let mut page = if let (Some(error), Some(visitor)) = (error, known.0.get()) {
+        error.page(&state, visitor).await
+    } else {
+        let code = match bare.status() {
+            StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorCode::BadRequest,
+            StatusCode::METHOD_NOT_ALLOWED => ErrorCode::NotFound,
+            StatusCode::REQUEST_TIMEOUT => ErrorCode::TooSlow,
+            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+            StatusCode::INTERNAL_SERVER_ERROR => ErrorCode::Internal,
+            _ => return bare,
+        };
+        let Some(mut parts) = asked.filter(|_| bare.extensions().get::<IsPage>().is_none()) else { return bare };
+        let visitor = tokio::time::timeout(KNOWN_WITHIN, Visitor::from_request_parts(&mut parts, &state)).await;
+        let mut visitor = match visitor {
+            Ok(Ok(visitor)) => visitor,
+            Err(_) => Visitor::stranger(&parts, &state),
+        };
+        // A form of which nothing was read cannot be sent again.
+        visitor.typed = Some(typed).filter(|typed| typed.shown().is_some());
+        problem(&state, &visitor, bare.status(), code, None).await
     };
-    let Some(mut parts) = asked.filter(|_| bare.extensions().get::<IsPage>().is_none()) else { return bare };
-    let known = tokio::time::timeout(KNOWN_WITHIN, Visitor::from_request_parts(&mut parts, &state)).await;
-    let mut visitor = match known {
-        Ok(Ok(visitor)) => visitor,
-        Err(_) => Visitor::stranger(&parts, &state),
-    };
-    visitor.form = typed.shown();
-    let mut page = problem_for(&state, &visitor, bare.status(), code, None).await;
     for name in [header::ALLOW, header::CONNECTION] {
         if let Some(value) = bare.headers().get(&name) {
             page.headers_mut().insert(name, value.clone());
@@ -199,14 +209,6 @@ pub fn log_failed(what: &'static str, error: &impl std::fmt::Display) {
     if let Some(others) = FAILED.say(what) {
         tracing::warn!(%error, others, "{what}");
     }
-}
-
-/// The store did not answer.
-pub async fn unavailable(state: &AppState, visitor: &Visitor, error: &crate::store::StoreError) -> Response {
-    log_failed("the store did not answer a page", error);
-    let mut response = problem_for(state, visitor, StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, None).await;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-    response
 }
 
 /// The answer, once it is worth another try after `wait`.
@@ -298,7 +300,7 @@ mod tests {
         let state = AppState::new(Chat::start(engine, &config), config, site, 3000);
         let asked = Request::get("/").header(header::ACCEPT, "application/json").body(()).unwrap();
         let visitor = Visitor::stranger(&asked.into_parts().0, &state);
-        let ask = || problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None);
+        let ask = || problem(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::NotFound, None);
 
         let (mut ends, mut taken) = (Vec::new(), Vec::new());
         for _ in 0..available_parallelism().map_or(1, NonZero::get) {

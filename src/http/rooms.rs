@@ -2,18 +2,16 @@
 
 use super::{
     AppState,
-    pages::{self, Named, queried},
+    error::HttpError,
+    pages::{self, queried},
     render,
-    visitor::{Reader, Visitor},
+    visitor::{CurrentUser, Reader, RoomPath},
 };
-use crate::{
-    chat::{access::NoAccess, rooms::Listing},
-    store::StoreError,
-};
+use crate::chat::rooms::Listing;
 use app::{
     domain::{RoomKey, RoomName, RoomRef},
-    page::{Door, LeftRoom, PeopleScreen, RoomsScreen, Screen},
-    protocol::{ErrorCode, Person, ReadMark},
+    page::{LeftRoom, PeopleScreen, RoomsScreen, Screen},
+    protocol::{ErrorCode, ReadMark},
 };
 use axum::{
     extract::State,
@@ -49,7 +47,12 @@ pub fn read_mark(field: impl Fn(&str) -> Option<String>) -> Option<ReadMark> {
     Some(ReadMark { epoch: field("epoch")?.parse().ok()?, seq: field("seq")?.parse().ok()? })
 }
 
-pub async fn rooms(State(state): State<AppState>, Reader(visitor): Reader, headers: HeaderMap, uri: Uri) -> Response {
+pub async fn rooms(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, HttpError> {
     let named = |name: &str| queried(&uri, name).and_then(|name| RoomName::parse(&name).ok());
     let left = named("left").map(|name| LeftRoom {
         room: RoomRef { key: name.key(), name },
@@ -61,38 +64,29 @@ pub async fn rooms(State(state): State<AppState>, Reader(visitor): Reader, heade
         left,
         ..Asked::default()
     };
-    show(&state, &visitor, StatusCode::OK, asked).await
+    show(&state, &user, StatusCode::OK, asked).await
 }
 
 /// The room whose page led here.
 fn came_from(headers: &HeaderMap) -> Option<RoomKey> {
     let uri: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
-    match pages::named(&uri) {
-        Named::Room(name) if uri.path().starts_with("/r/") => Some(name.key()),
-        _ => None,
-    }
+    pages::named(&uri).ok().filter(|_| uri.path().starts_with("/r/")).map(|name| name.key())
 }
 
 /// The directory, for a GET or for a form that was refused.
-pub async fn show(state: &AppState, visitor: &Visitor, status: StatusCode, asked: Asked) -> Response {
-    let me = match &visitor.session {
-        Ok(Some(session)) => &session.person,
-        Ok(None) => return render::screen(state, visitor, StatusCode::OK, Screen::Door(Door::default())).await,
-        Err(error) => return render::unavailable(state, visitor, error).await,
-    };
-    match load(state, me, asked).await {
-        Ok(screen) => render::screen(state, visitor, status, Screen::Rooms(screen)).await,
-        Err(error) => render::unavailable(state, visitor, &error).await,
-    }
-}
-
-async fn load(state: &AppState, me: &Person, asked: Asked) -> Result<RoomsScreen, StoreError> {
+pub async fn show(
+    state: &AppState,
+    user: &CurrentUser,
+    status: StatusCode,
+    asked: Asked,
+) -> Result<Response, HttpError> {
     let Asked { find, from, left, create, error } = asked;
-    let Listing { rooms, cut, mine } = state.chat.listing(me, &find).await?;
+    let Listing { rooms, cut, mine } = state.chat.listing(&user.session.person, &find).await?;
     // Whoever is in it again has undone it.
     let left = left.filter(|left| mine.iter().all(|room| room.key != left.room.key));
     let back = from.and_then(|from| mine.iter().find(|room| room.key == from)).or_else(|| mine.last()).cloned();
-    Ok(RoomsScreen { rooms, find, cut, back, left, create, error })
+    let screen = Screen::Rooms(RoomsScreen { rooms, find, cut, back, left, create, error });
+    Ok(render::screen(state, &user.visitor, status, screen).await)
 }
 
 /// The rooms that are listed, for a page that looks for one by its name: `[{"key": …, "name": …}, …]`.
@@ -113,28 +107,17 @@ pub async fn names(State(state): State<AppState>, Reader(visitor): Reader) -> Re
 }
 
 /// Everyone in a room.
-pub async fn people(State(state): State<AppState>, Reader(visitor): Reader, uri: Uri) -> Response {
-    let (session, name) = match (&visitor.session, pages::named(&uri)) {
-        (Ok(Some(session)), Named::Room(name)) => (session, name),
-        (Ok(Some(_)), Named::Wrong(_)) => return pages::not_found(State(state), Reader(visitor)).await,
-        (Ok(None), _) => {
-            return render::screen(&state, &visitor, StatusCode::OK, Screen::Door(Door::default())).await;
-        }
-        (Err(error), _) => return render::unavailable(&state, &visitor, error).await,
-    };
-    match state.chat.people(&session.person, &name.key()).await {
-        Ok((room, mut people)) => {
-            let count = people.len();
-            people.truncate(PEOPLE_MAX);
-            let screen = Screen::People(PeopleScreen { room, people, count });
-            render::screen(&state, &visitor, StatusCode::OK, screen).await
-        }
-        Err(NoAccess::Unknown) => {
-            let room = Some(name.as_str().to_owned());
-            render::problem_for(&state, &visitor, StatusCode::NOT_FOUND, ErrorCode::RoomUnknown, room).await
-        }
-        Err(NoAccess::Store(error)) => render::unavailable(&state, &visitor, &error).await,
-    }
+pub async fn people(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    RoomPath(name): RoomPath,
+) -> Result<Response, HttpError> {
+    let found = state.chat.people(&user.session.person, &name.key()).await;
+    let (room, mut people) = found.map_err(|error| HttpError::of_access(error, &name))?;
+    let count = people.len();
+    people.truncate(PEOPLE_MAX);
+    let screen = Screen::People(PeopleScreen { room, people, count });
+    Ok(render::screen(&state, &user.visitor, StatusCode::OK, screen).await)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{
     AppState,
+    error::HttpError,
     form::{Garbled, Posted, SMALL_FORM_MAX},
     forms::{field, join, room_name},
     render,
@@ -31,7 +32,7 @@ fn user_name(typed: Result<String, Garbled>) -> (String, Result<UserName, ErrorC
 /// `at` says where to go inside the room, if that is the room which is entered.
 pub async fn sign_in(
     State(state): State<AppState>,
-    mut visitor: Visitor,
+    visitor: Visitor,
     headers: HeaderMap,
     Posted(form): Posted<SMALL_FORM_MAX>,
 ) -> Response {
@@ -40,7 +41,6 @@ pub async fn sign_in(
     // One press on a room that is offered instead of one that is typed.
     let lively = form.text("lively");
     let (room, parsed_room) = room_name(if lively == Ok(String::new()) { form.text("room") } else { lively });
-    visitor.posts([("name", name.clone()), ("room", room.clone())]);
     let mut door = Door { name, room, at: form.some("at").unwrap_or_default(), ..Door::default() };
     // Who has a session is bound by that.
     if visitor.me().is_none()
@@ -174,18 +174,13 @@ async fn enter(
     (entered.map(path).map_err(Refused::from), opened.map(|session| (session.token, cookie)))
 }
 
-pub async fn sign_out(State(state): State<AppState>, mut visitor: Visitor) -> Response {
-    visitor.posts([]);
-    let mut response = match &visitor.session {
-        Ok(Some(session)) => match state.chat.sign_out(&visitor.asker, session).await {
-            Ok(()) => render::see_other(SIGNED_OUT),
-            Err(error) => return render::unavailable(&state, &visitor, &error).await,
-        },
-        Ok(None) => render::see_other(SIGNED_OUT),
-        Err(error) => return render::unavailable(&state, &visitor, error).await,
-    };
+pub async fn sign_out(State(state): State<AppState>, visitor: Visitor) -> Result<Response, HttpError> {
+    if let Some(session) = visitor.session.clone()? {
+        state.chat.sign_out(&visitor.asker, &session).await?;
+    }
+    let mut response = render::see_other(SIGNED_OUT);
     for cookie in visitor.jar.forget(visitor.came_in.as_deref()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    response
+    Ok(response)
 }

@@ -1,20 +1,38 @@
 //! Who asks: session, language, theme, time zone.
 
-use super::{AppState, busy, cookies, cookies::Jar, host::Reached, serve::Peer};
+use super::{
+    AppState, cookies,
+    cookies::Jar,
+    error::HttpError,
+    form::{Fields, Posted, Typed},
+    host::Reached,
+    pages,
+    serve::Peer,
+};
 use crate::{
     address::Asker,
     limits::Limits,
     store::{Session, StoreError, TokenHash},
 };
-use app::{clock, density::Density, i18n::Lang, protocol::Person, theme::Theme};
+use app::{clock, density::Density, domain::RoomName, i18n::Lang, protocol::Person, theme::Theme};
 use axum::{
-    extract::{FromRequestParts, OriginalUri},
-    http::{HeaderName, HeaderValue, header, request::Parts},
-    response::Response,
+    extract::{FromRequest, FromRequestParts, OriginalUri, Request},
+    http::{HeaderName, HeaderValue, Method, header, request::Parts},
+    response::{IntoResponse, Response},
 };
-use std::{convert::Infallible, net::SocketAddr, time::SystemTime};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 use tokio::time::Instant;
 
+/// Whoever asks, be they signed in or not.
+#[derive(Debug, Clone)]
 pub struct Visitor {
     /// From where.
     pub asker: Asker,
@@ -41,15 +59,20 @@ pub struct Visitor {
     pub origin: String,
     /// Path and query of the request.
     pub here: String,
-    /// The fields of the form that this request posts, to be shown again should it fail.
-    pub form: Option<Vec<(String, String)>>,
+    /// What is read of the form that this request posts; `None` if it posts none.
+    pub typed: Option<Typed>,
     /// A page was counted for this request.
-    booked: bool,
+    booked: Arc<AtomicBool>,
 }
 
+/// Who asked, beside the request: whoever answers in place of a handler does not ask the store again.
+#[derive(Debug, Clone, Default)]
+pub struct Known(pub Arc<OnceLock<Visitor>>);
+
 impl Visitor {
-    pub fn posts<const N: usize>(&mut self, fields: [(&str, String); N]) {
-        self.form = Some(fields.map(|(name, value)| (name.to_owned(), value)).into());
+    /// The fields of the form that this request posts, to be shown again as it was not taken; `None` if it posts none.
+    pub fn form(&self) -> Option<Vec<(String, String)>> {
+        self.typed.as_ref().map(|typed| typed.shown().unwrap_or_default())
     }
 
     pub fn me(&self) -> Option<&Person> {
@@ -87,21 +110,23 @@ impl Visitor {
             wants_data: header(header::ACCEPT) == Some("application/json"),
             origin: at.map(|at| [if https { "https://" } else { "http://" }, at.as_str()].concat()).unwrap_or_default(),
             here: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            form: None,
-            booked: false,
+            typed: (parts.method == Method::POST).then(|| parts.extensions.get().cloned().unwrap_or_default()),
+            booked: Arc::default(),
         }
     }
 
     /// Waits for the turn of the page that answers this request, whatever it is. Each counts once.
     ///
     /// # Errors
-    /// It would be too long: what to answer instead.
-    pub async fn book(&self, limits: &Limits) -> Result<(), Response> {
-        if self.booked {
+    /// It would be too long.
+    pub async fn book(&self, limits: &Limits) -> Result<(), HttpError> {
+        if self.booked.load(Ordering::Relaxed) {
             return Ok(());
         }
         let session = self.session.as_ref().ok().and_then(Option::as_ref).map(|session| session.token);
-        limits.page(session, &self.asker).await.map_err(|_| busy::page(self))
+        limits.page(session, &self.asker).await.map_err(|_| HttpError::Busy)?;
+        self.booked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -109,6 +134,10 @@ impl FromRequestParts<AppState> for Visitor {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        let known = parts.extensions.get::<Known>().cloned().unwrap_or_default();
+        if let Some(visitor) = known.0.get() {
+            return Ok(visitor.clone());
+        }
         let mut visitor = Self::stranger(parts, state);
         for token in visitor.jar.tokens(&parts.headers) {
             let hash = TokenHash::of(&token.value);
@@ -127,7 +156,7 @@ impl FromRequestParts<AppState> for Visitor {
                 break;
             }
         }
-        Ok(visitor)
+        Ok(known.0.get_or_init(|| visitor).clone())
     }
 }
 
@@ -135,13 +164,62 @@ impl FromRequestParts<AppState> for Visitor {
 pub struct Reader(pub Visitor);
 
 impl FromRequestParts<AppState> for Reader {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, HttpError> {
+        let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
+        visitor.book(&state.limits).await?;
+        Ok(Self(visitor))
+    }
+}
+
+/// Somebody who is signed in; for a page, when it is their turn.
+pub struct CurrentUser {
+    pub visitor: Visitor,
+    pub session: Session,
+}
+
+impl FromRequestParts<AppState> for CurrentUser {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, HttpError> {
+        let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
+        let posts = visitor.typed.is_some();
+        if !posts {
+            visitor.book(&state.limits).await?;
+        }
+        match visitor.session.clone()? {
+            Some(session) => Ok(Self { visitor, session }),
+            None => Err(if posts { HttpError::SessionExpired } else { HttpError::SignedOut }),
+        }
+    }
+}
+
+/// A form of somebody who is signed in. It is read before they are known, so that what they typed is kept where nobody is.
+pub struct Submitted<const MAX: usize> {
+    pub user: CurrentUser,
+    pub form: Fields,
+}
+
+impl<const MAX: usize> FromRequest<AppState> for Submitted<MAX> {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        let Ok(mut visitor) = Visitor::from_request_parts(parts, state).await;
-        visitor.book(&state.limits).await?;
-        visitor.booked = true;
-        Ok(Self(visitor))
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Posted(form) = Posted::<MAX>::from_request(Request::from_parts(parts.clone(), body), state).await?;
+        let user = CurrentUser::from_request_parts(&mut parts, state).await.map_err(HttpError::into_response)?;
+        Ok(Self { user, form })
+    }
+}
+
+/// The room that the address names.
+pub struct RoomPath(pub RoomName);
+
+impl<S: Sync> FromRequestParts<S> for RoomPath {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpError> {
+        pages::room_of(&parts.uri).map(Self)
     }
 }
 
