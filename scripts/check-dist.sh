@@ -31,6 +31,10 @@ no_home() { ! grep -qaE '/(root|home/[a-z0-9_-]+|Users/[A-Za-z0-9_-]+)/' "$wasm"
 check "the browser's files name no one's home folder" no_home
 check "WASM and JavaScript fit their budget, compressed" at_most 300000 "$wasm.br" "$js.br"
 check "the server fits its budget" at_most 25000000 dist/hubbub
+names_commit() { [[ ! -e .git ]] || dist/hubbub --version | grep -qE ', commit [0-9a-f]{7,}, page [0-9a-f]{12}$'; }
+check "the server says what it was built from" names_commit
+check "the licences of this program and of its crates are there" \
+  grep -qzE 'Permission is hereby granted.*axum [0-9.]+: MIT.*leptos [0-9.]+: MIT.*Of [^:]*axum' dist/LICENCES
 nothing_to_do() { [[ -z $(scripts/build.sh 2>&1) ]]; }
 check "a second build has nothing to do" nothing_to_do
 exit "$failed"

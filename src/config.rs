@@ -7,6 +7,7 @@ use crate::{
     address::{AddressHeader, TrustedProxies, Way, parse_network},
     authority::{self, Authority, Name},
     engine::{embedded::KeepFree, redis},
+    http::{Site, find_site},
     telemetry::LogFormat,
 };
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -168,9 +169,18 @@ pub struct Config {
 /// What to do instead of serving.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
+    /// Copies the embedded engine's file, also while the server uses it
+    Backup {
+        /// Where to; a file that is not there yet
+        file: PathBuf,
+    },
+
+    /// Asks the server that runs with these settings on this machine whether it serves
+    Healthcheck,
+
     /// Puts a backup in the place of the embedded engine's file; the server has to be stopped
     Restore {
-        /// The backup, as `sqlite3 data/hubbub.sqlite3 ".backup copy"` makes it
+        /// The backup, as `hubbub backup` makes it
         file: PathBuf,
 
         /// Puts the store that is there aside, under another name. Nothing is deleted
@@ -270,7 +280,11 @@ impl Config {
     }
 
     fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, (String, u8)> {
-        let command = Self::command().mut_args(without_blank_variable);
+        let args: Vec<OsString> = args.into_iter().collect();
+        // Only then, since all of it is read.
+        let site = args.iter().any(|arg| arg == "--version" || arg == "-V").then(|| Site::open(find_site(), None).ok());
+        let version = crate::version(site.flatten().as_ref());
+        let command = Self::command().mut_args(without_blank_variable).version(version);
         let parsed = command.try_get_matches_from(args).and_then(|found| Self::from_arg_matches(&found));
         let parsed = parsed.map_err(|error| {
             if !error.use_stderr() {

@@ -9,6 +9,7 @@
 //! | [`config`] | every setting, parsed once |
 //! | [`start`] | the address, the store and the signals, before anything is served |
 //! | [`telemetry`] | structured logs |
+//! | [`healthcheck`] | asking a running server whether it serves |
 //! | [`audit`] | security events in the log |
 //! | [`store`] | what a store keeps, in the words of whoever shows it |
 //! | [`engine`] | the port to the store, and its two implementations |
@@ -29,6 +30,7 @@ pub mod config;
 mod connection;
 mod digest;
 pub mod engine;
+pub mod healthcheck;
 pub mod http;
 pub mod hub;
 pub mod limits;
@@ -46,6 +48,17 @@ pub use start::{StartError, listen, open_engine};
 use std::{io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
+
+/// What this program is, for people: its version, the commit it was built from, and the page that lies beside it.
+pub fn version(site: Option<&Site>) -> String {
+    let commit =
+        COMMIT.filter(|commit| !commit.is_empty()).map(|commit| format!(", commit {commit}")).unwrap_or_default();
+    let page = site.map(|site| format!(", page {}", site.build)).unwrap_or_default();
+    format!("{}{commit}{page}", env!("CARGO_PKG_VERSION"))
+}
+
+/// As scripts/build.sh or the image's build says.
+const COMMIT: Option<&str> = option_env!("HUBBUB_COMMIT");
 
 /// How many files this process may have open.
 pub fn open_files() -> u64 {
@@ -71,6 +84,7 @@ pub async fn run(
     let dir = config.site_dir.clone().unwrap_or_else(http::find_site);
     let reload = config.watch.then_some(config.reload_port.unwrap_or(3001));
     let site = Site::open(dir, reload).map_err(StartError::Site)?;
+    let version = version(Some(&site));
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -84,7 +98,7 @@ pub async fn run(
     let state = AppState::new(chat, config, site, address.port());
 
     let stop = CancellationToken::new();
-    tracing::info!(%address, store, version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
+    tracing::info!(%address, store, version, "listening on http://{address}");
     let serving = http::Serving::new(state, connections, stop.clone());
     let serving = tokio::spawn(http::serve(listener, serving));
     shutdown.await;

@@ -4,12 +4,13 @@ use hubbub::{
     StartError,
     config::{Command, Config},
     engine::embedded,
+    healthcheck::healthcheck,
     http::files_for,
     open_files, run,
     start::{asked_to_end, reserve, wait_for_engine},
     telemetry,
 };
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{fmt::Display, process::ExitCode, time::Duration};
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -25,22 +26,23 @@ fn main() -> ExitCode {
         }
     };
     telemetry::start(&config.log, config.log_format);
-    if let Some(Command::Restore { file, replace }) = &config.command {
-        return restore(file, &config.data_dir, *replace);
-    }
-    match run_to_the_end(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("hubbub: {error}");
-            ExitCode::FAILURE
+    let dir = &config.data_dir;
+    match &config.command {
+        None => end(run_to_the_end(config).map(|()| None::<String>)),
+        Some(Command::Healthcheck) => end(healthcheck(&config).map(|()| None::<String>)),
+        Some(Command::Backup { .. } | Command::Restore { .. }) if config.redis().is_some() => {
+            end::<String>(Err("the store is Redis, which has its own backups: see docs/operations.md"))
         }
+        Some(Command::Backup { file }) => end(embedded::backup(dir, file).map(Some)),
+        Some(Command::Restore { file, replace }) => end(embedded::restore(file, dir, *replace).map(Some)),
     }
 }
 
-fn restore(file: &Path, dir: &Path, replace: bool) -> ExitCode {
-    match embedded::restore(file, dir, replace) {
-        Ok(restored) => {
-            println!("{restored}");
+/// Prints what came of it.
+fn end<T: Display>(done: Result<Option<T>, impl Display>) -> ExitCode {
+    match done {
+        Ok(done) => {
+            done.iter().for_each(|done| println!("{done}"));
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -1,6 +1,8 @@
 //! The program as whoever runs it sees it: how it starts, why it does not, how it stops, and what it does without a store.
 #![allow(clippy::unwrap_used)]
 
+#[path = "process/backup.rs"]
+mod backup;
 #[path = "process/logs.rs"]
 mod logs;
 mod support;
@@ -62,7 +64,11 @@ impl Process {
     }
 
     async fn start_by(program: impl FnOnce(&[&str]) -> Command) -> Self {
-        let (data, site, address) = (TempDir::new().unwrap(), site(), free_address());
+        Self::start_in(TempDir::new().unwrap(), program).await
+    }
+
+    async fn start_in(data: TempDir, program: impl FnOnce(&[&str]) -> Command) -> Self {
+        let (site, address) = (site(), free_address());
         let (data_dir, site_dir) = (data.path().to_str().unwrap(), site.path().to_str().unwrap());
         let port = address.port().to_string();
         let args = ["--port", &port, "--data-dir", data_dir, "--site-dir", site_dir, "--log", "warn"];
@@ -99,6 +105,57 @@ fn help_documents_every_setting_with_its_variable() {
     {
         assert!(help.contains(&format!("[env: {variable}")), "{variable}");
     }
+}
+
+#[test]
+fn the_version_names_the_page_that_lies_beside_the_program() {
+    let output = program(&["--version"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.starts_with(concat!("hubbub ", env!("CARGO_PKG_VERSION"))), "{said}");
+
+    let dir = TempDir::new().unwrap();
+    let copy = dir.path().join("hubbub");
+    std::fs::copy(env!("CARGO_BIN_EXE_hubbub"), &copy).unwrap();
+    let page = |style: &str| {
+        let pkg = dir.path().join("site/pkg");
+        std::fs::create_dir_all(&pkg).unwrap();
+        for (kind, content) in [("css", style), ("js", "js"), ("wasm", "wasm")] {
+            std::fs::write(pkg.join(format!("hubbub.{kind}")), content).unwrap();
+        }
+        let output = Command::new(&copy).arg("--version").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.trim().split_once(", page ").unwrap_or_else(|| panic!("{said}")).1.to_owned()
+    };
+    let (one, other) = (page("a {}"), page("b {}"));
+    assert!(one.len() == 12 && other.len() == 12 && one != other, "{one} {other}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_itself_says_whether_a_server_serves() {
+    let server = Process::start().await;
+    let asked = |address: SocketAddr, host: &str| {
+        let port = address.port().to_string();
+        let args = ["--host", host, "--port", &port, "healthcheck"];
+        let output = program(&args).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(asked(server.address, "127.0.0.1"), (0, String::new()));
+    assert_eq!(asked(server.address, "0.0.0.0"), (0, String::new()), "as an image is set");
+
+    let (code, said) = asked(free_address(), "127.0.0.1");
+    assert!(code == 1 && said.starts_with("hubbub: nothing serves on 127.0.0.1:"), "{said}");
+
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let answers = std::thread::spawn(move || {
+        let (mut asker, _) = other.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&mut asker).read_line(&mut line).unwrap();
+        std::io::Write::write_all(&mut asker, b"HTTP/1.1 404 Not Found\r\n\r\n").unwrap();
+    });
+    let (code, said) = asked(address, "127.0.0.1");
+    answers.join().unwrap();
+    assert!(code == 1 && said.contains("is no Hubbub"), "{said}");
 }
 
 #[test]
@@ -372,37 +429,6 @@ async fn sigterm_ends_it_within_ten_seconds_with_people_talking() {
     }
     let status = tokio::task::spawn_blocking(move || server.child.wait().unwrap()).await.unwrap();
     assert!(status.success() && start.elapsed() < Duration::from_secs(10), "{status} after {:?}", start.elapsed());
-}
-
-#[tokio::test]
-async fn a_backup_is_restored_by_the_program_itself() {
-    let (mut server, dir) = (Process::start().await, TempDir::new().unwrap());
-    let data = server.dirs[0].path().to_owned();
-    let [data_dir, backup] = [&data, &dir.path().join("copy")].map(|path| path.to_str().unwrap().to_owned());
-    let person = Person::signed_in(&server, "지우", "a").await;
-    let mut socket = person.socket(&server).await;
-    socket.join("a", None).await;
-    socket.say("a", ProducerId(1), 1, "hello").await;
-    socket.ack(1).await;
-    let store = rusqlite::Connection::open(data.join("hubbub.sqlite3")).unwrap();
-    store.execute("VACUUM INTO ?1", [&backup]).unwrap();
-    drop(store);
-    // Beside a server that runs, then over a store without saying so, then as it should be.
-    let restore = ["restore", &backup, "--data-dir", &data_dir];
-    let says = |args: &[&str], what: &str| {
-        let (output, error) = fails(args);
-        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
-        assert!(error.starts_with("hubbub: ") && error.contains(what), "{error}");
-    };
-    says(&restore, "in use");
-    server.child.kill().unwrap();
-    server.child.wait().unwrap();
-    says(&restore, "--replace");
-    let output = program(&[&restore[..], &["--replace"]].concat()).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && said.contains("messages: 1") && said.contains("what was there is"), "{said}");
-    let (output, _) = fails(&["restore", "--data-dir", &data_dir]);
-    assert_eq!(output.status.code(), Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,11 @@ const LOCK: &str = "hubbub.lock";
 /// What a restore has copied and not yet put in its place.
 const RESTORING: &str = "hubbub.sqlite3.restoring";
 
+/// The store's file in a data directory.
+pub(super) fn store_file(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
 /// A data directory that no other process uses as long as this value lives.
 pub(super) struct Folder {
     pub dir: PathBuf,
@@ -49,7 +54,7 @@ impl Folder {
     }
 
     pub fn file(&self) -> PathBuf {
-        self.dir.join(FILE)
+        store_file(&self.dir)
     }
 
     /// The file beside the database with this at the end of its name.

@@ -12,6 +12,7 @@
 //! | [`writer`] | the one thread that writes, in groups |
 //! | [`health`] | whether the store can be written to |
 //! | [`prune`] | forgetting what nobody will ask for |
+//! | [`backup`] | copying the store while it is used |
 //! | [`restore`] | putting a backup in the store's place |
 //! | [`append`] | the rule of a producer's numbers, an entry's place |
 //! | [`rooms`] | rooms and their logs, as they are read |
@@ -21,6 +22,7 @@
 //! | [`reports`] | whom to tell what, and who is where |
 
 mod append;
+mod backup;
 mod clock;
 mod error;
 mod folder;
@@ -38,6 +40,7 @@ mod stamp;
 mod worker;
 mod writer;
 
+pub use backup::{BackedUp, BackupError, backup};
 pub use error::OpenDataError;
 pub use health::KeepFree;
 pub use restore::{RestoreError, Restored, restore};

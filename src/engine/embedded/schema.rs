@@ -157,6 +157,27 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, OpenDataError> {
         .map_err(|error| refused(file, &error))
 }
 
+/// A connection to a store that another process may be using. Nothing is brought up to date, and nothing moves from the log into
+/// the database, which is for the server to do.
+pub(super) fn open_other(file: &Path) -> Result<Connection, OpenDataError> {
+    // To write is what it takes to read a log that nobody else has open.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(file, flags).and_then(|db| {
+        prepare(&db)?;
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        db.execute_batch("PRAGMA query_only = ON")?;
+        let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let version = number("PRAGMA user_version")?;
+        let found = match number("PRAGMA application_id")? {
+            APPLICATION_ID if version > VERSION => Found::Newer(version),
+            APPLICATION_ID => Found::Current,
+            _ => Found::Foreign,
+        };
+        Ok((db, found))
+    });
+    opened.map_err(|error| refused(file, &error)).and_then(|(db, found)| found.accept(file).map(|()| db))
+}
+
 /// A connection to a finished copy, such as a backup, which nobody else uses and which is brought up to date and refused as the
 /// store itself is. An empty file is no copy of anything.
 pub(super) fn open_copy(file: &Path) -> Result<Connection, OpenDataError> {

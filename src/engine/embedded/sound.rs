@@ -63,6 +63,14 @@ pub(super) fn check(db: &mut Connection, file: &Path, depth: Depth) -> Result<()
     tx.commit().map_err(|error| failed(&error))
 }
 
+/// The first thing that is wrong with a store; nothing is mended.
+pub(super) fn look(db: &Connection) -> rusqlite::Result<Option<String>> {
+    if let Some(what) = pages(db)?.map_or_else(|| contradiction(db), |what| Ok(Some(what)))? {
+        return Ok(Some(what));
+    }
+    Ok(ends(db)?.first().map(|end| format!("the log of room {} does not end with the entry that it should", end.room)))
+}
+
 /// What `check` finds, or nothing if it does not come to an end.
 fn bounded(
     db: &mut Connection,
