@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dev test simulate lint chaos chaos-mutants simulate-mutants advisories screenshots lighthouse switch icons docker clean
+.PHONY: help run build dev test simulate lint chaos chaos-mutants simulate-mutants advisories gcloud-flags screenshots lighthouse switch icons docker clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -37,6 +37,10 @@ chaos-mutants: ## Prove that the chaos finds deliberate bugs (ONLY="name…", SE
 
 simulate-mutants: ## Prove that the simulation finds deliberate bugs (ONLY="name…", SECS=…)
 	@scripts/simulate-mutants.sh $(ONLY)
+
+gcloud-flags: ## Write down anew what the installed gcloud knows of the commands in deploy/cloud-run/
+	@grep -v '^#' tests/cloud_run/flags.tsv | cut -f1 | sort -u | tr '\n' '\0' | xargs -0 tests/cloud_run/flags.py >target/flags.tsv
+	@mv target/flags.tsv tests/cloud_run/flags.tsv
 
 screenshots: ## Take a picture of every state of the page (ONLY=…): end2end/screenshots/, a few in docs/screenshots/
 	@scripts/browser.sh screenshots

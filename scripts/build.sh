@@ -34,7 +34,6 @@ done
 
 if [[ ${1:-} == dependencies ]]; then
   # Empty sources for every crate, which cargo then forgets: real ones may be older than what was made of these.
-  members=$(members)
   made=()
   empty() { [[ -e $1 ]] || { mkdir -p "$(dirname "$1")" && touch "$1" && made+=("$1"); }; }
   for manifest in Cargo.toml */Cargo.toml crates/*/Cargo.toml; do
@@ -44,7 +43,7 @@ if [[ ${1:-} == dependencies ]]; then
   say "compiling what the release depends on"
   cargo build --locked --release --package hubbub --bin hubbub
   cargo build --locked --profile wasm-release --package frontend --lib --target wasm32-unknown-unknown --target-dir target/front
-  for member in $members; do
+  for member in $(members); do
     cargo clean --quiet --release --package "$member"
     cargo clean --quiet --profile wasm-release --package "$member" --target wasm32-unknown-unknown --target-dir target/front
   done
