@@ -16,21 +16,22 @@ program() { have "$1" || packages+=("$2"); }
 # fontconfig pattern, the Debian package of a font that matches
 font() { [[ -n $(fc-list "$1" 2>/dev/null) ]] || packages+=("$2"); }
 
+as_root=()
+[[ $(id -u) == 0 ]] || as_root=(sudo -n)
+
+# A broken list of packages need not stop the installation, and if it does, that says why.
+package_lists() { "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update || true; }
+
 install_packages() {
   ((${#packages[@]})) || return 0
   have apt-get || die "Please install these (named as in Debian), then run this again: ${packages[*]}"
-  local sudo=()
-  if [[ $(id -u) != 0 ]]; then
-    if ! sudo -n true 2>/dev/null; then
-      die "Please run this, then try again:
+  if [[ $(id -u) != 0 ]] && ! sudo -n true 2>/dev/null; then
+    die "Please run this, then try again:
   sudo apt-get update && sudo apt-get install --no-install-recommends ${packages[*]}"
-    fi
-    sudo=(sudo -n)
   fi
   say "installing Debian packages: ${packages[*]}"
-  # A broken list of packages need not stop the installation, and if it does, that says why.
-  "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update || true
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+  package_lists
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${packages[@]}" >/dev/null
 }
 
@@ -200,6 +201,27 @@ kosoku() {
   rmdir "$new"
 }
 
+# Checks what monitoring reads. Of Debian's package without the service that comes with it; apt knows what it has to be.
+promtool() {
+  local folder=$tools/promtool new
+  [[ -z $(type -P promtool) && ! -x $folder/bin/promtool ]] || return 0
+  have dpkg || die "Please install promtool, which is part of Prometheus (https://prometheus.io/download), then run this again."
+  say "installing promtool"
+  mkdir -p "$tools"
+  new=$(mktemp -d "$tools/.new.XXXXXX")
+  (
+    cd "$new"
+    apt-get -qq download prometheus 2>/dev/null || { package_lists && apt-get -qq download prometheus; }
+    dpkg -x prometheus_*.deb unpacked
+  )
+  mkdir -p "$new/tool/bin"
+  mv "$new/unpacked/usr/bin/promtool" "$new/tool/bin/"
+  "$new/tool/bin/promtool" --version >/dev/null 2>&1 || die "promtool was installed but does not run."
+  rm -rf "$folder"
+  mv "$new/tool" "$folder"
+  rm -rf "$new"
+}
+
 npm_packages() {
   local installed=end2end/node_modules/.lock-installed
   [[ $(node --version) =~ ^v(2[0-9]|[3-9][0-9])\. ]] ||
@@ -245,6 +267,7 @@ for what in "${@:-build}"; do
       ;;
     test)
       kosoku
+      promtool
       npm_packages
       ;;
     lint)

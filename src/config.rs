@@ -7,11 +7,15 @@ use crate::{
     address::{AddressHeader, TrustedProxies, Way, parse_network},
     authority::{self, Authority, Name},
     engine::{embedded::KeepFree, redis},
-    http::{Site, find_site},
     telemetry::LogFormat,
 };
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::{ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 use url::Url;
 
 /// Multi-room chat in which no acknowledged message is lost, doubled or reordered.
@@ -157,6 +161,11 @@ pub struct Config {
           default_missing_value = "true", value_parser = parse_switch)]
     pub watch: bool,
 
+    /// Address and port on which monitoring reads this instance's metrics, such as 127.0.0.1:9091. They name no person and no room, but
+    /// are nobody's business on the internet
+    #[arg(long, env = "HUBBUB_METRICS", value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+
     /// What to log, as a tracing filter
     #[arg(long, env = "HUBBUB_LOG", default_value = "info", value_name = "FILTER", value_parser = parse_filter)]
     pub log: String,
@@ -271,19 +280,22 @@ fn without_blank_variable(arg: Arg) -> Arg {
 }
 
 impl Config {
-    /// The settings of this process. On a setting that does not parse: one line that says which and why.
+    /// The settings of this process, whose `version` is only asked for when it is to be printed. On a setting that does not parse:
+    /// one line that says which and why.
     ///
     /// # Errors
     /// The line to print, and the exit status: 0 for `--help` and `--version`.
-    pub fn from_process() -> Result<Self, (String, u8)> {
-        Self::from_args(std::env::args_os())
+    pub fn from_process(version: impl FnOnce() -> String) -> Result<Self, (String, u8)> {
+        Self::from_args(std::env::args_os(), version)
     }
 
-    fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, (String, u8)> {
+    fn from_args(
+        args: impl IntoIterator<Item = OsString>,
+        version: impl FnOnce() -> String,
+    ) -> Result<Self, (String, u8)> {
         let args: Vec<OsString> = args.into_iter().collect();
-        // Only then, since all of it is read.
-        let site = args.iter().any(|arg| arg == "--version" || arg == "-V").then(|| Site::open(find_site(), None).ok());
-        let version = crate::version(site.flatten().as_ref());
+        let is_asked = args.iter().any(|arg| arg == "--version" || arg == "-V");
+        let version = if is_asked { version() } else { String::new() };
         let command = Self::command().mut_args(without_blank_variable).version(version);
         let parsed = command.try_get_matches_from(args).and_then(|found| Self::from_arg_matches(&found));
         let parsed = parsed.map_err(|error| {

@@ -11,6 +11,7 @@
 //! | [`telemetry`] | structured logs |
 //! | [`healthcheck`] | asking a running server whether it serves |
 //! | [`audit`] | security events in the log |
+//! | [`metrics`] | what monitoring reads |
 //! | [`store`] | what a store keeps, in the words of whoever shows it |
 //! | [`engine`] | the port to the store, and its two implementations |
 //! | [`address`] | from where a request came |
@@ -34,6 +35,7 @@ pub mod healthcheck;
 pub mod http;
 pub mod hub;
 pub mod limits;
+pub mod metrics;
 pub mod socket;
 pub mod start;
 pub mod store;
@@ -88,6 +90,11 @@ pub async fn run(
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    // Before anything is started, so that an address that is taken ends the start.
+    let metrics = match config.metrics {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?),
+        None => None,
+    };
     let chat = Chat::start(engine.clone(), &config);
     let hub = chat.hub.clone();
     let address = listener.local_addr()?;
@@ -95,10 +102,16 @@ pub async fn run(
     let connections = config
         .max_connections
         .map_or_else(|| http::connections_within(open_files(), config.max_sockets), |most| most as usize);
-    let state = AppState::new(chat, config, site, address.port());
 
     let stop = CancellationToken::new();
+    chat.hub.metrics.set_build(env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or_default(), &site.build, store);
+    if let Some(metrics) = metrics {
+        let address = metrics.local_addr()?;
+        tracing::info!("metrics are on http://{address}/metrics");
+        tokio::spawn(http::metrics::serve(metrics, chat.clone(), stop.clone()));
+    }
     tracing::info!(%address, store, version, "listening on http://{address}");
+    let state = AppState::new(chat, config, site, address.port());
     let serving = http::Serving::new(state, connections, stop.clone());
     let serving = tokio::spawn(http::serve(listener, serving));
     shutdown.await;

@@ -5,16 +5,16 @@ use hubbub::{
     config::{Command, Config},
     engine::embedded,
     healthcheck::healthcheck,
-    http::files_for,
+    http::{Site, files_for, find_site},
     open_files, run,
     start::{asked_to_end, reserve, wait_for_engine},
-    telemetry,
+    telemetry, version,
 };
 use std::{fmt::Display, process::ExitCode, time::Duration};
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let config = match Config::from_process() {
+    let config = match Config::from_process(|| version(Site::open(find_site(), None).ok().as_ref())) {
         Ok(config) => config,
         Err((text, 0)) => {
             print!("{text}");
@@ -42,7 +42,9 @@ fn main() -> ExitCode {
 fn end<T: Display>(done: Result<Option<T>, impl Display>) -> ExitCode {
     match done {
         Ok(done) => {
-            done.iter().for_each(|done| println!("{done}"));
+            if let Some(done) = done {
+                println!("{done}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

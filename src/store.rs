@@ -30,6 +30,24 @@ impl Record {
     }
 }
 
+/// What a store says of itself; what it does not say, or is not its to say, is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// Bytes of memory that the fullest server of Redis uses, and may use.
+    pub redis_used_bytes: Option<u64>,
+    pub redis_max_bytes: Option<u64>,
+    /// Keys that servers of Redis deleted for want of memory.
+    pub redis_evicted_keys: Option<u64>,
+    /// All servers refuse writes rather than delete something.
+    pub redis_noeviction: Option<bool>,
+    /// Bytes of the embedded store's file and of its write-ahead log.
+    pub sqlite_file_bytes: Option<u64>,
+    pub sqlite_wal_bytes: Option<u64>,
+    /// The disk that they are on, and what is free of it.
+    pub disk_bytes: Option<u64>,
+    pub disk_free_bytes: Option<u64>,
+}
+
 /// What follows a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum After {

@@ -20,14 +20,16 @@ const CRATES: [(&str, &str, &[&str]); 5] = [
 ];
 
 /// The server's modules from the ground up: each may name those before it.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 17] = [
     "digest",
     "telemetry",
     "address",
     "authority",
     "store",
+    "metrics",
     "engine",
     "config",
+    "healthcheck",
     "audit",
     "hub",
     "limits",

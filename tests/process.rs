@@ -5,6 +5,8 @@
 mod backup;
 #[path = "process/logs.rs"]
 mod logs;
+#[path = "process/metrics.rs"]
+mod metrics;
 mod support;
 
 use app::{

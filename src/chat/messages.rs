@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     engine::Draft,
+    metrics::Metrics,
     store::{After, AppendError, Appended, Record, RecordPage, StoreError},
 };
 use app::{
@@ -60,6 +61,26 @@ pub enum Part {
     Around(u64),
 }
 
+/// What comes of appending, counted.
+async fn timed(
+    metrics: &Metrics,
+    appending: impl Future<Output = Result<Appended, AppendError>>,
+) -> Result<Appended, AppendError> {
+    let began = Instant::now();
+    let outcome = appending.await;
+    metrics.append_seconds.observe(began.elapsed().as_secs_f64());
+    let label = match &outcome {
+        Ok(Appended::Entry(_)) => "entry",
+        Ok(Appended::Voided) => "voided",
+        Err(AppendError::Conflict) => "conflict",
+        Err(AppendError::OutOfOrder { .. }) => "out_of_order",
+        Err(AppendError::Unavailable(_)) => "unavailable",
+        Err(AppendError::Unknown(_)) => "unknown",
+    };
+    metrics.appends.with_label_values(&[label]).inc();
+    outcome
+}
+
 impl Chat {
     /// Begins to append. The store takes drafts up in the order in which these futures are first polled, and nothing is waited for
     /// before that.
@@ -75,7 +96,8 @@ impl Chat {
         let (by, room, until) = access.into_parts();
         let Numbered { p, n, earlier, .. } = numbered;
         let (engine, draft) = (self.engine.clone(), Draft { room, by, p, n, earlier, until, operation });
-        Ok(async move { engine.append(draft).await })
+        let metrics = self.hub.metrics.clone();
+        Ok(async move { timed(&metrics, engine.append(draft)).await })
     }
 
     /// Appends what was posted by a form, whose own producer makes one that is sent twice count once. A form that was changed and
@@ -99,8 +121,9 @@ impl Chat {
             let (room, by, operation) = (access.room().clone(), access.person().clone(), operation.clone());
             Draft { room, by, p, n: 1, earlier: Vec::new(), until, operation }
         };
-        let appended = match self.engine.append(draft(p)).await {
-            Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => self.engine.append(draft(other)).await?,
+        let append = |p| timed(&self.hub.metrics, self.engine.append(draft(p)));
+        let appended = match append(p).await {
+            Err(AppendError::Conflict | AppendError::OutOfOrder { .. }) => append(other).await?,
             outcome => outcome?,
         };
         let (me, key) = (access.person().id, &access.room().key);

@@ -207,6 +207,7 @@ impl Chat {
         if is_made {
             self.directory.changed();
             audit::room_made(asker, session.person.id);
+            self.hub.metrics.rooms_made.inc();
         }
         self.engine.add_member(session.person.id, &room.key).await?;
         Ok(room)

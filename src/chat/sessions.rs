@@ -50,6 +50,26 @@ impl Chat {
         room: &RoomName,
         token: TokenHash,
     ) -> (Result<RoomRef, NoEntry>, Option<Session>) {
+        let (entered, session) = self.open_and_enter(asker, old, name, room, token).await;
+        let outcome = match &entered {
+            _ if session.is_some() => "opened",
+            Err(NoEntry::Open(OpenError::Taken)) => "taken",
+            Err(NoEntry::Later(_)) => "limited",
+            Err(NoEntry::Open(OpenError::Store(_))) => "store",
+            _ => "refused",
+        };
+        self.hub.metrics.sign_ins.with_label_values(&[outcome]).inc();
+        (entered, session)
+    }
+
+    async fn open_and_enter(
+        &self,
+        asker: &Asker,
+        old: Option<&Session>,
+        name: &UserName,
+        room: &RoomName,
+        token: TokenHash,
+    ) -> (Result<RoomRef, NoEntry>, Option<Session>) {
         let is_new = match self.may_enter(asker, room).await {
             Ok(is_new) => is_new,
             Err(refused) => return (Err(refused), None),
@@ -87,6 +107,7 @@ impl Chat {
     pub async fn sign_out(&self, asker: &Asker, session: &Session) -> Result<(), StoreError> {
         self.engine.close_session(session.token).await?;
         audit::signed_out(asker, session.person.id);
+        self.hub.metrics.sign_outs.inc();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 fn config(args: &[&str]) -> Result<Config, (String, u8)> {
-    Config::from_args(["hubbub"].iter().chain(args).map(Into::into))
+    Config::from_args(["hubbub"].iter().chain(args).map(Into::into), String::new)
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub mod redis;
 
 pub use crate::store::{
     After, AppendError, Appended, CreateError, Ended, Listed, OpenError, ROOMS_LISTED, Reason, Record, RecordPage,
-    Session, StoreError, TokenHash, Unwritable,
+    Session, StoreError, TokenHash, Unwritable, Vitals,
 };
 pub use quotas::{Quota, Quotas};
 pub use reads::Reads;
@@ -232,6 +232,10 @@ pub trait Live: Send + Sync {
     fn may_miss(&self) -> bool;
     /// Whether messages can be written.
     async fn writable(&self) -> Result<(), Unwritable>;
+    /// What the store says of itself.
+    async fn vitals(&self) -> Vitals {
+        Vitals::default()
+    }
     /// Releases presence and finishes what was accepted.
     async fn shutdown(&self);
 }

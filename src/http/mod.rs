@@ -18,6 +18,7 @@
 //! | [`origin`] | which pages may send requests here |
 //! | [`assets`] | the files of the page |
 //! | [`health`] | whether people should be sent here |
+//! | [`metrics`] | what monitoring reads, on an address of its own |
 //! | [`upgrade`] | the handshake of a WebSocket |
 //! | [`serve`] | accepting connections |
 
@@ -30,6 +31,7 @@ mod forms;
 mod health;
 pub mod host;
 mod leaving;
+pub mod metrics;
 mod misdirected;
 mod origin;
 mod pages;
@@ -164,6 +166,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), host::check))
         .layer(middleware::from_fn_with_state(state.clone(), render::common_headers))
         .layer(log)
+        .layer(middleware::from_fn_with_state(state.chat.clone(), metrics::count))
         .layer(middleware::from_fn_with_state(state.clone(), identify))
         .with_state(state)
 }
@@ -192,21 +195,28 @@ async fn socket(
     Extension(reached): Extension<Reached>,
     headers: HeaderMap,
 ) -> Response {
+    let refused = |reason| state.hub.metrics.sockets_refused.with_label_values(&[reason]).inc();
     if !origin::allowed(&state.config, &reached, &headers) {
+        refused("origin");
         origin::log_refusal("socket", &reached, &headers);
         return (StatusCode::FORBIDDEN, ErrorCode::OriginRefused.as_str()).into_response();
     }
     wire.bound_buffers();
     if let Some(theirs) = other_version(upgrade.offers()).map(str::to_owned) {
+        refused("protocol");
         return refuse(&state, upgrade, &theirs, CloseCode::Incompatible, state.site.build.to_string());
     }
     let refuse = |upgrade, code, reason| refuse(&state, upgrade, SUBPROTOCOL, code, reason);
     match visitor.session {
-        _ if state.hub.stopping() => refuse(upgrade, CloseCode::Restarting, "server is stopping"),
+        _ if state.hub.stopping() => {
+            refused("stopping");
+            refuse(upgrade, CloseCode::Restarting, "server is stopping")
+        }
         Ok(Some(session)) => {
             let place = match place(&state, &session, &visitor.asker) {
                 Ok(place) => place,
                 Err(reason) => {
+                    refused("busy");
                     audit::limited("sockets", visitor.asker.prefix());
                     return refuse(upgrade, CloseCode::Busy, reason);
                 }
@@ -218,8 +228,14 @@ async fn socket(
             upgrade.run(SUBPROTOCOL, |ws| crate::socket::run(ws, sockets, admitted))
         }
         // A script sees a refused upgrade as any other loss of the network, so it is told in a close frame.
-        Ok(None) => refuse(upgrade, CloseCode::SessionEnded, "sign in first"),
-        Err(_) => refuse(upgrade, CloseCode::Busy, "the store does not answer"),
+        Ok(None) => {
+            refused("session");
+            refuse(upgrade, CloseCode::SessionEnded, "sign in first")
+        }
+        Err(_) => {
+            refused("store");
+            refuse(upgrade, CloseCode::Busy, "the store does not answer")
+        }
     }
 }
 

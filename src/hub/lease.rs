@@ -74,6 +74,11 @@ impl Lease {
         }
     }
 
+    /// Since the latest round began that was answered; `None` where nothing lapses.
+    pub fn age(&self) -> Option<Duration> {
+        (!self.endless).then(|| (self.began + Duration::from_millis(self.asked.load(Ordering::SeqCst))).elapsed())
+    }
+
     /// Whether what the store said of the session of a socket still counts, be it that it ended since. If it does not, its
     /// socket is woken after the next round.
     pub fn holds(&self, admission: Admission) -> bool {

@@ -31,9 +31,10 @@ pub mod wake;
 mod work;
 
 use crate::config::Config;
+use crate::metrics::{Metrics, number};
 use crate::{
     engine::{Engine, Random, random_id},
-    store::{Session, StoreError},
+    store::{Session, StoreError, Vitals},
 };
 use app::{
     domain::{RoomKey, UserId},
@@ -52,13 +53,20 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{runtime::Handle, sync::Semaphore, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use wake::Wake;
 use work::{Doubt, Work, lock};
 
 /// How many times within its time to live a session is said to be used while it has a socket.
 const SESSION_USES: u32 = 48;
+
+/// How long a store may take to say how it is.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 pub struct Hub {
     engine: Arc<dyn Engine>,
@@ -67,6 +75,7 @@ pub struct Hub {
     /// How often an open socket counts as use of its session.
     session_use: Duration,
     budget: Arc<Budget>,
+    pub metrics: Arc<Metrics>,
     rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
     sockets: SocketRegistry,
     pub lease: Lease,
@@ -111,6 +120,7 @@ impl Hub {
             random,
             session_use: config.session_ttl / SESSION_USES,
             budget: Arc::new(Budget::new(config.ring_mib as usize * 1024 * 1024)),
+            metrics: Arc::default(),
             rooms: Mutex::default(),
             sockets: SocketRegistry::default(),
             unsaid: Work::new(),
@@ -125,6 +135,21 @@ impl Hub {
         hub.engine.attach(Arc::new(Sink(Arc::downgrade(&hub))));
         upkeep::start(&hub);
         hub
+    }
+
+    /// Sets the gauges that say how this instance and its store are now.
+    pub async fn measure(&self) {
+        let metrics = &self.metrics;
+        metrics.rooms_live.set(number(lock(&self.rooms).len()));
+        metrics.ring_bytes.set(number(self.budget.used_bytes()));
+        metrics.ring_limit_bytes.set(number(self.budget.max_bytes));
+        metrics.lease_age_seconds.set(self.lease.age().map_or(f64::NAN, |age| age.as_secs_f64()));
+        let asked = Instant::now();
+        let writable = timeout(STORE_ANSWERS_WITHIN, self.engine.writable()).await;
+        metrics.store_up.set(if matches!(writable, Ok(Ok(()))) { 1.0 } else { 0.0 });
+        metrics.store_ping_seconds.set(asked.elapsed().as_secs_f64());
+        let vitals = timeout(STORE_ANSWERS_WITHIN, self.engine.vitals()).await;
+        metrics.set_vitals(&vitals.unwrap_or_else(|_| Vitals::default()));
     }
 
     /// A random number, for whatever this instance draws one for.
@@ -287,6 +312,7 @@ impl Hub {
     pub fn refill(self: &Arc<Self>, room: &Arc<Room>) {
         room.refill.again.store(true, Ordering::Release);
         if !room.refill.running.swap(true, Ordering::AcqRel) {
+            self.metrics.refills.inc();
             self.runtime.spawn(refill::refill(self.clone(), room.clone()));
         }
     }

@@ -70,6 +70,7 @@ async fn refill_once(hub: &Hub, room: &Room) -> Result<(), StoreError> {
 /// The log was rolled back or is another one: its readers find out by their cursors.
 async fn start_anew(hub: &Hub, room: &Room) -> Result<(), StoreError> {
     tracing::warn!("a room's log is not the one it was: starting its ring anew");
+    hub.metrics.logs_replaced.inc();
     let mut top = hub.engine.top(room.key()).await?;
     if top.is_none() {
         // Not even the room is in the store any more. There are people in it, so it is created again.

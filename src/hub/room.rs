@@ -43,7 +43,11 @@ impl Budget {
     }
 
     pub fn exceeded(&self) -> bool {
-        self.used.load(Ordering::Relaxed) > self.max_bytes
+        self.used_bytes() > self.max_bytes
+    }
+
+    pub fn used_bytes(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 }
 

@@ -71,6 +71,11 @@ impl Places {
         Self { max, factor, taken: Mutex::default() }
     }
 
+    /// How many are taken, and how many there are.
+    pub fn used(&self) -> (usize, usize) {
+        (self.taken().total, self.max)
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,6 +12,7 @@
 //! | [`request`] | what each frame of a client asks, worked on beside the task |
 //! | [`signals`] | read marks and typing |
 //! | [`throttle`] | how fast it is read from |
+//! | `traffic` | how much it said and was told |
 //! | [`reply`] | the frames the server writes |
 //!
 //! A message is acknowledged after its commit; entries come from the room's ring, or from the log for who fell behind.
@@ -26,6 +27,7 @@ mod scan;
 mod signals;
 mod subscription;
 mod throttle;
+mod traffic;
 
 pub use clock::DRAIN;
 pub use conn::run;

@@ -1,6 +1,7 @@
 //! Whether the store can be written to: what became of the last writes, and how much of the disk is free.
 
-use crate::engine::{Reason, Unwritable};
+use super::folder::store_file;
+use crate::engine::{Reason, Unwritable, Vitals};
 use rusqlite::{Connection, ErrorCode};
 use std::{
     path::PathBuf,
@@ -98,6 +99,22 @@ impl Health {
     /// What became of the last write.
     pub fn outcome(&self) -> Result<(), Unwritable> {
         self.last().outcome.clone()
+    }
+
+    /// How large it is, and how much room there is.
+    pub fn vitals(&self) -> Vitals {
+        let dir = &self.space.dir;
+        let len = |path: PathBuf| path.metadata().ok().map(|found| found.len());
+        let disk = rustix::fs::statvfs(dir).ok();
+        let mut wal = store_file(dir).into_os_string();
+        wal.push("-wal");
+        Vitals {
+            sqlite_file_bytes: len(store_file(dir)),
+            sqlite_wal_bytes: len(wal.into()).or(Some(0)),
+            disk_bytes: disk.as_ref().map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
+            disk_free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+            ..Vitals::default()
+        }
     }
 
     /// The store takes nothing any more.

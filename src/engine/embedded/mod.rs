@@ -47,7 +47,7 @@ pub use restore::{RestoreError, Restored, restore};
 
 use super::{
     After, AppendError, Appended, CreateError, Directory, Draft, Ended, Listed, Live, LiveSink, NoTop, OpenError,
-    Presence, RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable,
+    Presence, RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable, Vitals,
 };
 use app::{
     domain::{Cursor, Epoch, NameKey, RoomKey, RoomName, RoomRef, UserId, UserName},
@@ -379,6 +379,10 @@ impl Live for Embedded {
                 Ok(()) => Ok(()),
             },
         }
+    }
+
+    async fn vitals(&self) -> Vitals {
+        self.health.vitals()
     }
 
     async fn shutdown(&self) {

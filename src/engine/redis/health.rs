@@ -8,7 +8,7 @@ use super::{
     script::{PROBE, RIGHTS},
     subscriptions::subscribe,
 };
-use crate::engine::{Reason, Unwritable};
+use crate::engine::{Reason, Unwritable, Vitals};
 use fred::{
     bytes_utils::Str,
     prelude::{Client, ClientLike, Error, Options, PubsubInterface, Server},
@@ -122,6 +122,27 @@ async fn info_of_all(client: &Client, section: &'static str) -> Vec<(Server, Str
     };
     let infos = futures_util::future::join_all(client.active_connections().into_iter().map(ask)).await;
     infos.into_iter().flatten().collect()
+}
+
+/// What the servers say of their memory: of the fullest one, and of all of them what they deleted.
+pub async fn vitals(client: &Client) -> Vitals {
+    let (memory, stats) = tokio::join!(info_of_all(client, "memory"), info_of_all(client, "stats"));
+    let number = |info: &str, name: &str| field(info, name)?.parse::<u64>().ok();
+    // One without a limit is never full.
+    let fill = |(used, max): &(u64, u64)| u128::from(*used) * 1_000_000 / u128::from((*max).max(1));
+    let memories =
+        memory.iter().filter_map(|(_, info)| Some((number(info, "used_memory")?, number(info, "maxmemory")?)));
+    let fullest = memories.max_by_key(|memory| if memory.1 == 0 { 0 } else { fill(memory) });
+    let policies: Option<Vec<_>> = memory.iter().map(|(_, info)| field(info, "maxmemory_policy")).collect();
+    let policies = policies.filter(|policies| !policies.is_empty());
+    let evicted: Vec<_> = stats.iter().filter_map(|(_, info)| number(info, "evicted_keys")).collect();
+    Vitals {
+        redis_used_bytes: fullest.map(|(used, _)| used),
+        redis_max_bytes: fullest.map(|(_, max)| max),
+        redis_evicted_keys: (!evicted.is_empty()).then(|| evicted.iter().sum()),
+        redis_noeviction: policies.map(|all| all.iter().all(|policy| *policy == "noeviction")),
+        ..Vitals::default()
+    }
 }
 
 /// Evicted keys would be lost messages.

@@ -1,7 +1,7 @@
 //! What happens elsewhere, and the engine's end.
 
-use super::{APPENDS_MAX, Redis, keys::TYPING};
-use crate::engine::{Live, LiveSink, StoreError, Unwritable};
+use super::{APPENDS_MAX, Redis, health::vitals, keys::TYPING};
+use crate::engine::{Live, LiveSink, StoreError, Unwritable, Vitals};
 use app::{domain::RoomKey, protocol::Person};
 use async_trait::async_trait;
 use fred::prelude::{ClientLike, PubsubInterface};
@@ -44,6 +44,10 @@ impl Live for Redis {
 
     async fn writable(&self) -> Result<(), Unwritable> {
         self.can_write().await
+    }
+
+    async fn vitals(&self) -> Vitals {
+        vitals(&self.client).await
     }
 
     async fn shutdown(&self) {

@@ -19,6 +19,7 @@ use super::{
     signals::{self, Marks},
     subscription::Subscription,
     throttle::{Throttle, Turn},
+    traffic::Traffic,
 };
 use crate::{
     chat::turns::ReadTurns,
@@ -70,6 +71,7 @@ struct Conn {
     stay: Stay,
     throttle: Throttle,
     wire: Wire,
+    traffic: Traffic,
 }
 
 pub async fn run(ws: WebSocket, sockets: SocketContext, admitted: Admitted) {
@@ -90,11 +92,13 @@ pub async fn run(ws: WebSocket, sockets: SocketContext, admitted: Admitted) {
         stay: Stay::new(sockets.lifetime, &sockets.chat.hub),
         throttle: Throttle::new(allowance),
         wire,
+        traffic: Traffic::new(&sockets.chat.hub.metrics),
         sockets,
         admission: Admission { token: session.token, asked, registered: asked },
         session,
     };
     let hub = conn.sockets.chat.hub.clone();
+    hub.metrics.sockets_opened.inc();
     hub.add_socket(&conn.session, &conn.wake);
     conn.admission.registered = Instant::now();
     // A session that ended just before has told the sockets that were there.
@@ -104,6 +108,11 @@ pub async fn run(ws: WebSocket, sockets: SocketContext, admitted: Admitted) {
         end => end,
     };
     conn.turns.end();
+    hub.metrics.closed(match end {
+        Err(End::Close(code, _)) => Some(code.code()),
+        Err(End::Closed) => Some(1000),
+        Ok(()) | Err(End::Gone) => None,
+    });
     // Requests under way hold a place in their rooms: let them finish, unseen, so that it is given back.
     for joined in std::mem::take(&mut conn.rooms) {
         conn.exit(&joined, conn.wake.ended.load(Ordering::Acquire));
@@ -238,6 +247,8 @@ impl Conn {
         match self.stay.due() {
             Some(Due::Move(within)) => {
                 self.wake.told_to_move();
+                let hub = &self.sockets.chat.hub;
+                hub.metrics.socket_moves.with_label_values(&[if hub.stopping() { "stop" } else { "lifetime" }]).inc();
                 let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
                 self.say(&ServerFrame::Move { within_ms }).await
             }
@@ -275,6 +286,7 @@ impl Conn {
             Message::Text(text) => {
                 let parsed = request::parse(&text);
                 self.throttle.charge(parsed.as_ref().ok(), text.len());
+                self.traffic.read(text.len());
                 match parsed {
                     Ok(frame) => self.request(frame).await,
                     Err(error) => self.bad_frame(&error).await,

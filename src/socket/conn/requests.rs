@@ -105,6 +105,16 @@ impl Conn {
             .then(|| reply::error(ErrorCode::TooManyRooms, "leave a room first", room))
     }
 
+    fn count_start(&self, how: JoinedHow) {
+        let label = match how {
+            JoinedHow::Newest => "newest",
+            JoinedHow::Resumed => "resumed",
+            JoinedHow::Jumped => "jumped",
+            JoinedHow::Reset => "reset",
+        };
+        self.sockets.chat.hub.metrics.joins.with_label_values(&[label]).inc();
+    }
+
     async fn append(&mut self, room: RoomKey, numbered: Numbered) -> Result<(), End> {
         let number = Number { room, p: numbered.p, n: numbered.n };
         let Some(access) = self.joined(&number.room).map(|joined| &joined.access) else {
@@ -162,6 +172,9 @@ impl Conn {
                     return self.say(&reply::unavailable(joined.room.key().clone())).await;
                 }
                 self.rooms.push(joined);
+                if let ServerFrame::Joined { how, .. } = &reply {
+                    self.count_start(*how);
+                }
                 self.say(&reply).await
             }
             Done::NotJoined { token, reply } => {
@@ -244,6 +257,7 @@ impl Conn {
                 let room = joined.room.key().clone();
                 let page: Page<_> = reply::page(page);
                 tracing::info!(?how, "a client was moved to the newest page");
+                self.count_start(how);
                 self.say(&ServerFrame::Reset { room, how, page }).await
             }
         }

@@ -22,7 +22,9 @@ const CATCH_UPS_MAX: usize = 4;
 
 impl Conn {
     pub(super) async fn say(&mut self, frame: &Frame) -> Result<(), End> {
-        self.feed(Message::Text(reply::encode(frame))).await
+        let text = reply::encode(frame);
+        self.traffic.wrote(text.len());
+        self.feed(Message::Text(text)).await
     }
 
     pub(super) async fn feed(&mut self, message: Message) -> Result<(), End> {
@@ -47,6 +49,7 @@ impl Conn {
             let is_joining = |key: &RoomKey| joining.iter().any(|(other, _)| other == key);
             news.extend(signals::news(rooms, wake, session.person.id, is_joining));
             for frame in news {
+                self.traffic.wrote(frame.len());
                 self.feed(Message::Text(frame)).await?;
             }
         }
@@ -92,6 +95,9 @@ impl Conn {
             }
         }
         self.turn = self.turn.wrapping_add(1) % count.max(1);
+        if !frames.is_empty() {
+            self.traffic.delivered(frames.len(), bytes);
+        }
         for frame in frames {
             self.feed(Message::Text(frame)).await?;
         }
