@@ -6,23 +6,30 @@ use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
     Json,
+    /// JSON with the fields that Google's Cloud Logging reads: `severity`, `time`, `message`
+    Google,
 }
 
 /// Starts logging. Tests that start several servers in one process may call it again; only the first call counts.
 pub fn start(filter: &str, format: LogFormat) {
     let filter = EnvFilter::builder().parse_lossy(filter);
+    if format == LogFormat::Google {
+        let layer = tracing_stackdriver::layer().with_writer(stderr);
+        let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+        return;
+    }
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     let builder = builder.with_ansi(stderr().is_terminal());
     // An error means that a subscriber is there already.
     let _ = match format {
-        LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text | LogFormat::Google => builder.try_init(),
     };
 }
 

@@ -40,6 +40,21 @@ async fn an_address_of_redis_that_is_empty_is_warned_of() {
 }
 
 #[tokio::test]
+async fn cloud_logging_finds_its_fields() {
+    let log = logged(&["--log-format", "google"], &[("REDIS_URL", "")], async |address| {
+        let person = Person::signed_in(&address, "지우", "a").await;
+        assert_eq!(person.get(&address, "/r/none").await.status(), 404);
+    });
+    let lines: Vec<serde_json::Value> =
+        log.await.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let severities: Vec<_> = lines.iter().map(|line| line["severity"].as_str().unwrap()).collect();
+    assert!(severities.contains(&"INFO") && severities.contains(&"WARNING"), "{severities:?}");
+    assert!(lines.iter().all(|line| line["time"].is_string() && line["message"].is_string()), "{lines:?}");
+    let signed_in = lines.iter().find(|line| line["event"] == "signed_in").unwrap();
+    assert!(signed_in["span"]["id"].is_string() && signed_in["user"].is_string(), "{signed_in}");
+}
+
+#[tokio::test]
 async fn a_store_that_is_full_is_told_of_once() {
     let log = logged(&["--keep-free-mib", "4294967295"], &[], async |address| {
         let person = Person::signed_in(&address, "지우", "a").await;
