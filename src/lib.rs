@@ -45,6 +45,7 @@ use chat::Chat;
 use config::Config;
 use engine::Engine;
 use http::{AppState, Site};
+use sd_notify::NotifyState;
 use socket::DRAIN;
 pub use start::{StartError, listen, open_engine};
 use std::{io, sync::Arc, time::Duration};
@@ -114,7 +115,9 @@ pub async fn run(
     let state = AppState::new(chat, config, site, address.port());
     let serving = http::Serving::new(state, connections, stop.clone());
     let serving = tokio::spawn(http::serve(listener, serving));
+    start::tell(&NotifyState::Ready);
     shutdown.await;
+    start::tell(&NotifyState::Stopping);
 
     tracing::info!("stopping: sending the clients to other instances");
     hub.drain();

@@ -8,6 +8,8 @@ use crate::{
         redis::{ConnectError, Redis, Times},
     },
 };
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
 use std::{
     io,
     net::SocketAddr,
@@ -47,17 +49,21 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 /// A store that answered within this time was not waited for.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// An address that is taken, and not listened on: who connects is refused, as by a server that is not there yet.
-pub struct Reserved {
-    socket: TcpSocket,
-    address: SocketAddr,
+/// An address that is taken, and not listened on: who connects is refused, as by a server that is not there yet. Or a socket that
+/// whoever started this process listens on already, as systemd does: who connects meanwhile waits in its queue.
+pub enum Reserved {
+    Own { socket: TcpSocket, address: SocketAddr },
+    Inherited(std::net::TcpListener),
 }
 
-/// Takes the address that the settings name.
+/// Takes the address that the settings name, unless a listening socket was handed over instead (`LISTEN_FDS`).
 ///
 /// # Errors
 /// It is taken, or not this machine's.
 pub fn reserve(config: &Config) -> Result<Reserved, StartError> {
+    if let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? {
+        return Ok(Reserved::Inherited(listener));
+    }
     let address = SocketAddr::new(config.host, config.port);
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -67,15 +73,29 @@ pub fn reserve(config: &Config) -> Result<Reserved, StartError> {
         Ok(socket)
     };
     let socket = bind().map_err(|error| StartError::Listen { address, error })?;
-    Ok(Reserved { socket, address })
+    Ok(Reserved::Own { socket, address })
 }
 
 impl Reserved {
     /// # Errors
     /// Another process listens there.
     pub fn listen(self) -> Result<TcpListener, StartError> {
-        let Self { socket, address } = self;
-        socket.listen(BACKLOG).map_err(|error| StartError::Listen { address, error })
+        match self {
+            Self::Own { socket, address } => {
+                socket.listen(BACKLOG).map_err(|error| StartError::Listen { address, error })
+            }
+            Self::Inherited(listener) => {
+                listener.set_nonblocking(true)?;
+                Ok(TcpListener::from_std(listener)?)
+            }
+        }
+    }
+}
+
+/// Tells systemd that people are served, or not any more; nothing where it did not start this process.
+pub fn tell(state: &NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
+        warn!(%error, "systemd was not told how this server stands");
     }
 }
 

@@ -8,6 +8,8 @@ mod logs;
 #[path = "process/metrics.rs"]
 mod metrics;
 mod support;
+#[path = "process/systemd.rs"]
+mod systemd;
 
 use app::{
     domain::ProducerId,
