@@ -201,22 +201,35 @@ kosoku() {
   rmdir "$new"
 }
 
-# Checks what monitoring reads. Of Debian's package without the service that comes with it; apt knows what it has to be.
-promtool() {
-  local folder=$tools/promtool new
-  [[ -z $(type -P promtool) && ! -x $folder/bin/promtool ]] || return 0
-  have dpkg || die "Please install promtool, which is part of Prometheus (https://prometheus.io/download), then run this again."
-  say "installing promtool"
+# A program of a Debian package, unpacked into the tools with the libraries that it needs: nothing is installed, and no service
+# is started. apt knows what packages have to be.
+unpacked() { # program, package
+  local program=$1 folder=$tools/$1 new found libraries
+  [[ -z $(type -P "$program") && ! -x $folder/bin/$program ]] || return 0
+  have dpkg || die "Please install $program, then run this again."
+  say "unpacking $program"
   mkdir -p "$tools"
   new=$(mktemp -d "$tools/.new.XXXXXX")
-  (
-    cd "$new"
-    apt-get -qq download prometheus 2>/dev/null || { package_lists && apt-get -qq download prometheus; }
-    dpkg -x prometheus_*.deb unpacked
-  )
-  mkdir -p "$new/tool/bin"
-  mv "$new/unpacked/usr/bin/promtool" "$new/tool/bin/"
-  "$new/tool/bin/promtool" --version >/dev/null 2>&1 || die "promtool was installed but does not run."
+  [[ $(apt-cache show "$2" 2>/dev/null) ]] || package_lists
+  # Of the C library the machine's own is used.
+  mapfile -t libraries < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+    --no-enhances "$2" | grep -E '^lib' | grep -vE '^(libc6|libgcc|libcrypt1|libselinux|libpam|libaudit)')
+  (cd "$new" && apt-get -qq download "$2" "${libraries[@]}" 2>/dev/null) || die "apt has no $2: please install $program, then run this again."
+  mkdir -p "$new/tool/bin" "$new/tool/root"
+  for found in "$new"/*.deb; do dpkg -x "$found" "$new/tool/root"; done
+  found=$(find "$new/tool/root" -type f -path "*bin/$program" -printf '%P\n' | head -n 1)
+  [[ $found ]] || die "$2 has no $program."
+  # Much of the rest is far larger.
+  mkdir -p "$new/tool/lib"
+  mv "$new/tool/root/$found" "$new/tool/bin/$program.bin"
+  find "$new/tool/root" -name '*.so*' -exec cp --no-dereference {} "$new/tool/lib/" \;
+  rm -rf "$new/tool/root"
+  cat >"$new/tool/bin/$program" <<END
+#!/bin/sh
+here=\$(dirname "\$0")
+LD_LIBRARY_PATH=\$here/../lib exec "\$here/$program.bin" "\$@"
+END
+  chmod +x "$new/tool/bin/$program"
   rm -rf "$folder"
   mv "$new/tool" "$folder"
   rm -rf "$new"
@@ -267,7 +280,10 @@ for what in "${@:-build}"; do
       ;;
     test)
       kosoku
-      promtool
+      unpacked promtool prometheus
+      unpacked nginx nginx
+      unpacked haproxy haproxy
+      unpacked caddy caddy
       npm_packages
       ;;
     lint)

@@ -1,0 +1,275 @@
+//! Two instances on one Redis behind each proxy that `deploy/proxy/` has a configuration for, while they are restarted one after the
+//! other: nobody who is connected through it is without a socket for long, and nothing is lost.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use app::{domain::Cursor, protocol::ServerFrame};
+use futures_util::{
+    SinkExt,
+    future::{join_all, try_join_all},
+};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+use support::{
+    person::{PATIENCE, Person, Socket},
+    redis::RedisServer,
+    server::{free_address, site, until_it_listens},
+};
+use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::Message;
+
+/// People who listen all the time.
+const LISTENERS: usize = 30;
+/// Nobody is without a socket for longer.
+const OFFLINE_MAX: Duration = Duration::from_secs(1);
+/// How long nothing is asked, and how many forms come at once then: connections that a proxy keeps for longer than an instance would
+/// be met by one.
+const QUIET: Duration = Duration::from_secs(11);
+const FORMS: usize = 200;
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn tool(name: &str) -> PathBuf {
+    let home = || std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let cache = || std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from);
+    let tools = std::env::var_os("HUBBUB_TOOLS").map_or_else(|| cache().join("hubbub/tools"), PathBuf::from);
+    let own = tools.join(name).join("bin").join(name);
+    if own.is_file() { own } else { name.into() }
+}
+
+/// The configuration as it is shipped, but for its addresses.
+fn configured(file: &str, changes: &[(&str, String)]) -> String {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/proxy").join(file);
+    let mut text = std::fs::read_to_string(shipped).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{file} has no {from}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+fn proxy(kind: &str, dir: &Path, at: SocketAddr, [one, two]: [SocketAddr; 2]) -> Process {
+    let (port, one, two) = (at.port(), one.to_string(), two.to_string());
+    let (file, text, args): (_, _, &[&str]) = match kind {
+        "nginx" => {
+            let changes = [
+                ("listen 8080;", format!("listen 127.0.0.1:{port};")),
+                ("hubbub-1:3000", one),
+                ("hubbub-2:3000", two),
+                ("/tmp/", format!("{}/", dir.display())),
+            ];
+            ("nginx.conf", configured("nginx.conf", &changes), &["-g", "daemon off;", "-e", "stderr", "-c"])
+        }
+        "haproxy" => {
+            let changes = [
+                // Each takes two open files, of which a machine that tests allows fewer.
+                ("maxconn 40000", "maxconn 1000".to_owned()),
+                (":443 ssl crt /etc/haproxy/chat.example.com.pem alpn h2,http/1.1", format!("127.0.0.1:{port}")),
+                ("X-Forwarded-Proto https", "X-Forwarded-Proto http".to_owned()),
+                ("127.0.0.1:3001", one),
+                ("127.0.0.1:3002", two),
+            ];
+            ("haproxy.cfg", configured("haproxy.cfg", &changes), &["-f"])
+        }
+        "caddy" => {
+            let changes = [
+                ("chat.example.com {", format!("http://127.0.0.1:{port} {{")),
+                ("127.0.0.1:3001", one),
+                ("127.0.0.1:3002", two),
+            ];
+            ("Caddyfile", configured("Caddyfile", &changes), &["run", "--adapter", "caddyfile", "--config"])
+        }
+        other => unreachable!("{other}"),
+    };
+    let path = dir.join(file);
+    std::fs::write(&path, text).unwrap();
+    let mut program = Command::new(tool(kind));
+    program.args(args).arg(&path).current_dir(dir).env("HOME", dir).stdin(Stdio::null());
+    program.stdout(Stdio::null()).stderr(Stdio::null());
+    Process(
+        program.spawn().unwrap_or_else(|error| panic!("{kind} is needed, which scripts/setup.sh test gets: {error}")),
+    )
+}
+
+fn instance(at: SocketAddr, proxy: SocketAddr, redis: &str, site: &Path) -> Process {
+    let public = format!("http://{proxy}");
+    let (port, site) = (at.port().to_string(), site.to_str().unwrap());
+    let args = ["--port", &port, "--redis-url", redis, "--public-url", &public, "--trusted-proxies", "127.0.0.1"];
+    let more = ["--limits", "0", "--site-dir", site, "--log", "error"];
+    Process(Command::new(env!("CARGO_BIN_EXE_hubbub")).args(args).args(more).stdin(Stdio::null()).spawn().unwrap())
+}
+
+/// Ends an instance as whoever rolls a release out does, and starts it again.
+async fn restart(old: &mut Process, start: impl FnOnce() -> Process, at: SocketAddr) {
+    let ended = Command::new("kill").arg(old.0.id().to_string()).status().unwrap();
+    assert!(ended.success());
+    let begun = Instant::now();
+    while old.0.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it ends within ten seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    *old = start();
+    until_it_listens(at).await;
+}
+
+/// A client that does what `docs/protocol.md` asks for: it opens the next socket when it is told to move, and comes back by its
+/// cursor whatever happens.
+struct Listener<'a> {
+    person: &'a Person,
+    at: SocketAddr,
+    cursor: Option<Cursor>,
+    texts: Vec<String>,
+    offline: Duration,
+}
+
+impl Listener<'_> {
+    /// The next socket, and since when there is none if it is the first after a break.
+    async fn connect(&mut self) -> Socket {
+        let begun = Instant::now();
+        loop {
+            if let Ok(mut socket) = self.person.try_socket(&self.at, Some(&format!("http://{}", self.at))).await
+                && let Some(page) = self.join(&mut socket).await
+            {
+                self.texts.extend(page);
+                return socket;
+            }
+            assert!(begun.elapsed() < PATIENCE, "nobody lets it in");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What it missed, if it is let in.
+    async fn join(&mut self, socket: &mut Socket) -> Option<Vec<String>> {
+        let frame = app::protocol::ClientFrame::Join { room: support::person::key("a"), cursor: self.cursor };
+        socket.ws.send(Message::text(serde_json::to_string(&frame).unwrap())).await.ok()?;
+        loop {
+            match socket.next().await.ok()? {
+                ServerFrame::Joined { page, .. } => {
+                    self.cursor = Some(page.cursor);
+                    return Some(
+                        page.entries.iter().filter_map(|entry| entry.text()).map(ToString::to_string).collect(),
+                    );
+                }
+                ServerFrame::Error { .. } => return None,
+                _ => {}
+            }
+        }
+    }
+
+    async fn listen(mut self, enough: &AtomicU64, over: &AtomicBool) -> (Vec<String>, Duration) {
+        let mut socket = self.connect().await;
+        loop {
+            if over.load(Ordering::Relaxed) && self.texts.len() as u64 >= enough.load(Ordering::Relaxed) {
+                return (self.texts, self.offline);
+            }
+            match tokio::time::timeout(Duration::from_millis(200), socket.next()).await {
+                Ok(Ok(ServerFrame::Entry { entry, .. })) => {
+                    self.cursor = Some(entry.cursor());
+                    self.texts.extend(entry.text().map(ToString::to_string));
+                }
+                Ok(Ok(ServerFrame::Move { .. })) => {
+                    // The old one serves until the next one does, and what both bring is told apart by the cursor.
+                    let next = self.connect().await;
+                    drop(std::mem::replace(&mut socket, next));
+                }
+                Ok(Ok(_)) | Err(_) => {}
+                Ok(Err(_)) => {
+                    let lost = Instant::now();
+                    socket = self.connect().await;
+                    self.offline = self.offline.max(lost.elapsed());
+                }
+            }
+        }
+    }
+}
+
+async fn rolls_unnoticed(kind: &str) {
+    let (redis, site, dir) = (RedisServer::start(&[]), site(), TempDir::new().unwrap());
+    let ([one, two], at) = ([free_address(), free_address()], free_address());
+    let start = |own| instance(own, at, &redis.url(), site.path());
+    let mut instances = [start(one), start(two)];
+    until_it_listens(one).await;
+    until_it_listens(two).await;
+    let _proxy = proxy(kind, dir.path(), at, [one, two]);
+    until_it_listens(at).await;
+    let begun = Instant::now();
+    while Person::new().get(&at, "/").await.status() != 200 {
+        assert!(begun.elapsed() < PATIENCE, "{kind} does not serve");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    let people =
+        join_all((0..LISTENERS).map(async |n| Person::signed_in(&at, &format!("listener {n}"), "a").await)).await;
+    let writer = Person::signed_in(&at, "writer", "a").await;
+    let (said, rolled, over) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
+    let post = async |text: &str| writer.post(&at, "/r/a", &[("text", text)]).await.status().as_u16();
+    let write = async {
+        let mut n = 0;
+        while !rolled.load(Ordering::Relaxed) {
+            n += 1;
+            assert_eq!(post(&format!("message {n}")).await, 303, "{kind}: message {n}");
+            said.store(n, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    let roll = async {
+        while said.load(Ordering::Relaxed) < 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for (instance, own) in instances.iter_mut().zip([one, two]) {
+            restart(instance, || start(own), own).await;
+            // Whoever rolls a release out waits until the proxy has seen it, as its checks do twice a second.
+            let before = said.load(Ordering::Relaxed);
+            while said.load(Ordering::Relaxed) < before + 60 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        rolled.store(true, Ordering::Relaxed);
+    };
+    let listen = join_all(people.iter().map(|person| {
+        let listener = Listener { person, at, cursor: None, texts: Vec::new(), offline: Duration::ZERO };
+        listener.listen(&said, &over)
+    }));
+    let ((), (), heard) = tokio::join!(write, roll, listen);
+    let all: Vec<_> = (1..=said.load(Ordering::Relaxed)).map(|n| format!("message {n}")).collect();
+    for (n, (texts, offline)) in heard.iter().enumerate() {
+        assert!(*offline <= OFFLINE_MAX, "{kind}: listener {n} was without a socket for {offline:?}");
+        assert_eq!(texts, &all, "{kind}: listener {n}");
+    }
+
+    tokio::time::sleep(QUIET).await;
+    let forms = try_join_all((0..FORMS).map(async |n| match post(&format!("after a while {n}")).await {
+        303 => Ok(()),
+        status => Err(status),
+    }));
+    assert_eq!(forms.await.map(|done| done.len()), Ok(FORMS), "{kind}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_nginx_a_rolling_restart_is_not_noticed() {
+    rolls_unnoticed("nginx").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_haproxy_a_rolling_restart_is_not_noticed() {
+    rolls_unnoticed("haproxy").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_caddy_a_rolling_restart_is_not_noticed() {
+    rolls_unnoticed("caddy").await;
+}
