@@ -77,7 +77,7 @@ async fn the_start_ends_with_a_line_that_names_the_missing_right() {
 fn immortal(server: &RedisServer) -> String {
     let script = "local found = {} for _, key in ipairs(redis.call('KEYS', '*')) do
         local kept = string.find(key, ':meta$') or string.find(key, ':log$') or string.find(key, ':people$')
-            or string.find(key, '{rooms}', 1, true) or string.find(key, ':instances$') or string.find(key, ':secret$')
+            or string.find(key, '{rooms}', 1, true) or string.find(key, ':instances$') or string.find(key, ':secret$') or string.find(key, ':format$')
             or (string.find(key, ':look:', 1, true) and string.sub(redis.call('GET', key), 1, 1) == ' ')
         if not kept and redis.call('PTTL', key) == -1 then found[#found + 1] = key end
     end return found";

@@ -2,7 +2,10 @@
 
 use crate::{contract::support::*, support::redis::RedisServer};
 use app::protocol::ReadMark;
-use hubbub::engine::{Directory, Presence, Quota, Quotas, Reads, RoomLog, redis::Redis};
+use hubbub::engine::{
+    Directory, Presence, Quota, Quotas, Reads, RoomLog,
+    redis::{Redis, Times},
+};
 use std::time::Duration;
 
 /// A key without what is different each time.
@@ -56,4 +59,25 @@ async fn keys_and_fields_are_what_they_are() {
     let is_listed = async || engine.rooms(1).await.unwrap().len() == 1;
     eventually("the room is on the list", is_listed).await;
     assert_eq!(keys(&server), include_str!("keys.txt"));
+}
+
+#[tokio::test]
+async fn what_a_later_hubbub_keeps_is_refused_in_one_line_and_left_alone() {
+    let server = RedisServer::start(&[]);
+    drop(Redis::connect(&server.tcp_url(), DAY).await.unwrap());
+    assert_eq!(server.cli(&["GET", "hubbub:format"]).trim(), "1");
+    for found in ["2", "1.5", ""] {
+        server.cli(&["SET", "hubbub:format", found]);
+        let error = Redis::connect(&server.tcp_url(), DAY).await.err().unwrap();
+        assert!(
+            error.is_lasting() && error.to_string().contains(&format!("has format {found}, of a later Hubbub")),
+            "{error}"
+        );
+        assert_eq!(server.cli(&["GET", "hubbub:format"]).trim(), found);
+    }
+    // Another deployment's is its own.
+    Redis::connect_as(&server.tcp_url(), "other", Times::with_session_ttl(DAY)).await.unwrap();
+    server.cli(&["DEL", "hubbub:format"]);
+    Redis::connect(&server.tcp_url(), DAY).await.unwrap();
+    assert_eq!(server.cli(&["GET", "hubbub:format"]).trim(), "1");
 }

@@ -50,6 +50,10 @@ pub enum ConnectError {
     TooOld { server: String, version: String },
     #[error("the user at {server} lacks a right in Redis that Hubbub needs: {missing}")]
     Rights { server: String, missing: String },
+    #[error(
+        "what is kept in Redis at {server} has format {found}, of a later Hubbub; this one knows {known}: run that one"
+    )]
+    Newer { server: String, found: String, known: u64 },
     #[error("Redis does not do what Hubbub needs: {0}")]
     Unusable(StoreError),
 }
@@ -75,7 +79,9 @@ impl ConnectError {
             .any(|code| why.contains(code))
         };
         match self {
-            Self::Url(_) | Self::Refused { .. } | Self::TooOld { .. } | Self::Rights { .. } => true,
+            Self::Url(_) | Self::Refused { .. } | Self::TooOld { .. } | Self::Rights { .. } | Self::Newer { .. } => {
+                true
+            }
             // A server that speaks another language than Redis 7, or has no such database.
             Self::Unreachable { why, .. } => {
                 why.to_ascii_lowercase().contains("certificate")

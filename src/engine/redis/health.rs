@@ -11,8 +11,8 @@ use super::{
 use crate::engine::{Reason, Unwritable, Vitals};
 use fred::{
     bytes_utils::Str,
-    prelude::{Client, ClientLike, Error, Options, PubsubInterface, Server},
-    types::{ClusterHash, CustomCommand},
+    prelude::{Client, ClientLike, Error, KeysInterface, Options, PubsubInterface, Server},
+    types::{ClusterHash, CustomCommand, SetOptions},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{collections::HashMap, time::Duration};
@@ -110,6 +110,26 @@ pub async fn check_rights(clients: &Clients, keys: &Keys, place: &Location) -> R
         PROBE.run_whole(&clients.client, keys.probe(&tag)[0].clone()).await.map_err(unusable)?;
     }
     Ok(())
+}
+
+/// The number of what is kept in Redis. Raised by a change with which an instance of before would misread it, or be misread;
+/// one that only adds to it keeps the number.
+const FORMAT: u64 = 1;
+
+/// Refuses a store of a format that is not known here, and marks one that is new.
+pub async fn check_format(clients: &Clients, keys: &Keys, place: &Location) -> Result<(), ConnectError> {
+    let key = keys.format();
+    let found: Option<String> = clients.client.get(&key).await.map_err(|error| place.unusable(error.into()))?;
+    match found {
+        None => {
+            // One that takes no writes now is marked by a later start.
+            let set = SetOptions::NX;
+            let _ = clients.client.set::<Option<String>, _, _>(key, FORMAT.to_string(), None, Some(set), false).await;
+            Ok(())
+        }
+        Some(found) if found.parse().is_ok_and(|found: u64| found <= FORMAT) => Ok(()),
+        Some(found) => Err(ConnectError::Newer { server: place.server.clone(), found, known: FORMAT }),
+    }
 }
 
 /// An `INFO` section of every server that the client is connected to and that answers.

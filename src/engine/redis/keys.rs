@@ -47,6 +47,11 @@ impl Keys {
         format!("{}{{rooms}}:names", self.prefix)
     }
 
+    /// String: the number of the format of all the others.
+    pub fn format(&self) -> String {
+        format!("{}format", self.prefix)
+    }
+
     /// String: what names of buckets are hidden with.
     pub fn secret(&self) -> String {
         format!("{}secret", self.prefix)

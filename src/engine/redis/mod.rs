@@ -116,6 +116,7 @@ impl Redis {
         let unusable = |error: StoreError| place.unusable(error);
         script::load_all(&clients.client).await.map_err(|error| unusable(error.into()))?;
         health::check_rights(&clients, &keys, &place).await?;
+        health::check_format(&clients, &keys, &place).await?;
         let subscriptions = Arc::new(Subscriptions::new(clients.subscriber, keys.clone()));
         subscriptions.start(&tasks, &stop).await.map_err(unusable)?;
         let clock = Arc::new(ServerClock::new());
