@@ -9,9 +9,9 @@ use crate::{
     engine::{embedded::KeepFree, redis},
     telemetry::LogFormat,
 };
-use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -173,6 +173,10 @@ pub struct Config {
     /// How to log
     #[arg(long, env = "HUBBUB_LOG_FORMAT", default_value = "text", value_enum)]
     pub log_format: LogFormat,
+
+    /// Where each comes from, for whoever is asked that.
+    #[arg(skip)]
+    pub found: Option<(clap::Command, ArgMatches)>,
 }
 
 /// What to do instead of serving.
@@ -182,6 +186,14 @@ pub enum Command {
     Backup {
         /// Where to; a file that is not there yet
         file: PathBuf,
+    },
+
+    /// Looks for what is wrong with these settings, the store and this machine, and says what to do. Changes nothing. Ends with 0 if
+    /// all is well, with 1 if something will be regretted, with 2 if something does not work
+    Doctor {
+        /// Prints one JSON object
+        #[arg(long)]
+        json: bool,
     },
 
     /// Asks the server that runs with these settings on this machine whether it serves
@@ -289,6 +301,13 @@ impl Config {
         Self::from_args(std::env::args_os(), version)
     }
 
+    /// The variables that settings are read from.
+    pub fn variables() -> impl Iterator<Item = String> {
+        let command = Self::command();
+        let names: Vec<_> = command.get_arguments().filter_map(Arg::get_env).map(OsStr::to_os_string).collect();
+        names.into_iter().map(|name| name.to_string_lossy().into_owned())
+    }
+
     fn from_args(
         args: impl IntoIterator<Item = OsString>,
         version: impl FnOnce() -> String,
@@ -297,7 +316,13 @@ impl Config {
         let is_asked = args.iter().any(|arg| arg == "--version" || arg == "-V");
         let version = if is_asked { version() } else { String::new() };
         let command = Self::command().mut_args(without_blank_variable).version(version);
-        let parsed = command.try_get_matches_from(args).and_then(|found| Self::from_arg_matches(&found));
+        let parsed = command.clone().try_get_matches_from(args).and_then(|found| {
+            let mut config = Self::from_arg_matches(&found)?;
+            if matches!(config.command, Some(Command::Doctor { .. })) {
+                config.found = Some((command, found));
+            }
+            Ok(config)
+        });
         let parsed = parsed.map_err(|error| {
             if !error.use_stderr() {
                 return (error.render().to_string(), 0);

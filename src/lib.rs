@@ -9,6 +9,7 @@
 //! | [`config`] | every setting, parsed once |
 //! | [`start`] | the address, the store and the signals, before anything is served |
 //! | [`telemetry`] | structured logs |
+//! | [`doctor`] | what is wrong with the settings or around them |
 //! | [`healthcheck`] | asking a running server whether it serves |
 //! | [`audit`] | security events in the log |
 //! | [`metrics`] | what monitoring reads |
@@ -30,6 +31,7 @@ pub mod chat;
 pub mod config;
 mod connection;
 mod digest;
+pub mod doctor;
 pub mod engine;
 pub mod healthcheck;
 pub mod http;

@@ -3,6 +3,7 @@
 use hubbub::{
     StartError,
     config::{Command, Config},
+    doctor,
     engine::embedded,
     healthcheck::healthcheck,
     http::{Site, files_for, find_site},
@@ -25,16 +26,36 @@ fn main() -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    telemetry::start(&config.log, config.log_format);
+    // What is found is said once, at the end.
+    let filter = if matches!(config.command, Some(Command::Doctor { .. })) { "off" } else { &config.log };
+    telemetry::start(filter, config.log_format);
     let dir = &config.data_dir;
     match &config.command {
         None => end(run_to_the_end(config).map(|()| None::<String>)),
+        Some(Command::Doctor { json }) => examine(&config, *json),
         Some(Command::Healthcheck) => end(healthcheck(&config).map(|()| None::<String>)),
         Some(Command::Backup { .. } | Command::Restore { .. }) if config.redis().is_some() => {
             end::<String>(Err("the store is Redis, which has its own backups: see docs/operations.md"))
         }
         Some(Command::Backup { file }) => end(embedded::backup(dir, file).map(Some)),
         Some(Command::Restore { file, replace }) => end(embedded::restore(file, dir, *replace).map(Some)),
+    }
+}
+
+fn examine(config: &Config, json: bool) -> ExitCode {
+    let told = config.found.as_ref().map(|(command, found)| doctor::Told::all(command, found)).unwrap_or_default();
+    let report = match Runtime::new() {
+        Ok(runtime) => runtime.block_on(doctor::examine(config, told)),
+        Err(error) => return end::<String>(Err(error)),
+    };
+    match serde_json::to_string(&report) {
+        Ok(report) if json => println!("{report}"),
+        _ => println!("{report}"),
+    }
+    match report.level() {
+        doctor::Level::Ok => ExitCode::SUCCESS,
+        doctor::Level::Warning => ExitCode::from(1),
+        doctor::Level::Error => ExitCode::from(2),
     }
 }
 

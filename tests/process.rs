@@ -3,6 +3,8 @@
 
 #[path = "process/backup.rs"]
 mod backup;
+#[path = "process/doctor.rs"]
+mod doctor;
 #[path = "process/logs.rs"]
 mod logs;
 #[path = "process/metrics.rs"]

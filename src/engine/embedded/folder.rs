@@ -18,6 +18,12 @@ pub(super) fn store_file(dir: &Path) -> PathBuf {
     dir.join(FILE)
 }
 
+/// Whether another process uses a data directory.
+pub(super) fn is_locked(dir: &Path) -> bool {
+    let lock = File::open(dir.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// A data directory that no other process uses as long as this value lives.
 pub(super) struct Folder {
     pub dir: PathBuf,

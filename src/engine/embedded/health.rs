@@ -184,7 +184,7 @@ pub enum KeepFree {
 }
 
 impl KeepFree {
-    fn of(self, size: u64) -> u64 {
+    pub(super) fn of(self, size: u64) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::BySize => (256 << 20).max(size / 100).min(size / 8),

@@ -13,6 +13,7 @@
 //! | [`health`] | whether the store can be written to |
 //! | [`prune`] | forgetting what nobody will ask for |
 //! | [`backup`] | copying the store while it is used |
+//! | [`examine`] | what is in a data directory, for whoever asks |
 //! | [`restore`] | putting a backup in the store's place |
 //! | [`append`] | the rule of a producer's numbers, an entry's place |
 //! | [`rooms`] | rooms and their logs, as they are read |
@@ -25,6 +26,7 @@ mod append;
 mod backup;
 mod clock;
 mod error;
+mod examine;
 mod folder;
 mod health;
 mod marks;
@@ -42,6 +44,7 @@ mod writer;
 
 pub use backup::{BackedUp, BackupError, backup};
 pub use error::OpenDataError;
+pub use examine::{DirectoryState, examine, free_and_wanted};
 pub use health::KeepFree;
 pub use restore::{RestoreError, Restored, restore};
 

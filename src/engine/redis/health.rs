@@ -133,7 +133,7 @@ pub async fn check_format(clients: &Clients, keys: &Keys, place: &Location) -> R
 }
 
 /// An `INFO` section of every server that the client is connected to and that answers.
-async fn info_of_all(client: &Client, section: &'static str) -> Vec<(Server, Str)> {
+pub async fn info_of_all(client: &Client, section: &'static str) -> Vec<(Server, Str)> {
     let ask = |server: Server| async {
         let cluster_node = client.is_clustered().then(|| server.clone());
         let client = client.with_options(&Options { cluster_node, ..Options::default() });

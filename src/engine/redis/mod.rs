@@ -22,6 +22,7 @@ mod condition;
 mod connection;
 mod control;
 mod directory;
+mod examine;
 mod health;
 mod keys;
 mod live;
@@ -35,6 +36,7 @@ mod sessions;
 mod subscriptions;
 
 pub use connection::ConnectError;
+pub use examine::ServerReport;
 pub use keys::{PREFIX, parse_prefix};
 
 use super::StoreError;
