@@ -152,6 +152,10 @@ pub struct Config {
     #[arg(long, env = "LEPTOS_SITE_ROOT", value_name = "DIR")]
     pub site_dir: Option<PathBuf>,
 
+    /// The same folder of the release before. While instances of both serve, a page of one asks the other for its files
+    #[arg(long, env = "HUBBUB_PREVIOUS_SITE", value_name = "DIR")]
+    pub previous_site: Option<PathBuf>,
+
     /// Port of cargo-leptos' live reload; set by `cargo leptos watch`
     #[arg(long, env = "LEPTOS_RELOAD_PORT", hide = true)]
     pub reload_port: Option<u16>,

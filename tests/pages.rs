@@ -439,6 +439,27 @@ async fn files_are_cached_for_good_and_what_is_missing_is_a_page() {
     }
 }
 
+#[tokio::test]
+async fn a_page_of_the_release_before_finds_its_files_where_that_one_is_named() {
+    let previous = tempfile::TempDir::new().unwrap();
+    let pkg = previous.path().join("pkg");
+    std::fs::create_dir(&pkg).unwrap();
+    std::fs::write(pkg.join("hubbub.0f0f.js"), "old").unwrap();
+    std::fs::write(pkg.join("hubbub.a1b2.js"), "not this one").unwrap();
+    let server = Server::embedded(&["--previous-site", previous.path().to_str().unwrap()]).await;
+    let person = Person::new();
+    let old = person.get(&server, "/pkg/hubbub.0f0f.js").await;
+    assert_eq!(old.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+    assert_eq!(old.text().await.unwrap(), "old");
+    assert_eq!(person.page(&server, "/pkg/hubbub.a1b2.js").await, "js", "its own come first");
+    let gone = person.get(&server, "/pkg/hubbub.dead.js").await;
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
+    let kept = gone.headers()[header::CACHE_CONTROL].to_str().unwrap().to_owned();
+    assert!(kept.contains("private") && !kept.contains("immutable"), "no cache on the way keeps it: {kept}");
+    let alone = Server::embedded(&[]).await;
+    assert_eq!(person.get(&alone, "/pkg/hubbub.0f0f.js").await.status(), StatusCode::NOT_FOUND);
+}
+
 /// What a health check is answered: status and body.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_names_the_request_and_never_as_the_client_does() {

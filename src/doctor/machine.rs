@@ -29,6 +29,11 @@ pub(super) fn look(config: &Config, report: &mut Report) {
             report.fail("page", format!("{error}: name the folder site of the release by --site-dir, or make build"));
         }
     }
+    if let Some(previous) = &config.previous_site
+        && let Err(error) = Site::open(previous.clone(), None)
+    {
+        report.warn("page", format!("of --previous-site: {error}: name the folder site of the release before"));
+    }
     let address = SocketAddr::new(config.host, config.port);
     match TcpListener::bind(address) {
         Ok(_) => report.ok("port", format!("{address} is free")),

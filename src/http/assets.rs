@@ -74,37 +74,41 @@ fn newest(pkg: &Path, suffix: &str) -> io::Result<PathBuf> {
     found.map(|(_, path)| path).ok_or_else(missing)
 }
 
-/// Serves the folder; for what is not in it, the page that says so.
-pub fn service(dir: &Path, state: AppState) -> Router {
+/// The files of a folder, and `otherwise` what is asked for instead.
+fn files(dir: &Path, otherwise: Router) -> Router {
+    let files = ServeDir::new(dir).append_index_html_on_directories(false).precompressed_br().precompressed_gzip();
+    Router::new().fallback_service(files.fallback(otherwise))
+}
+
+/// Serves the folder and, of a page that came from an instance of the release before, that one's; for what is in neither, the page
+/// that says so.
+pub fn service(state: &AppState) -> Router {
     let hashed = state.site.assets.js != "/pkg/hubbub.js";
-    let page = Router::new().fallback(pages::not_found).with_state(state);
-    let files = ServeDir::new(dir)
-        .append_index_html_on_directories(false)
-        .precompressed_br()
-        .precompressed_gzip()
-        .fallback(page);
-    Router::new().fallback_service(files).layer(middleware::from_fn(
-        move |mut request: Request, next: Next| async move {
-            let immutable = hashed && request.uri().path().starts_with("/pkg/");
-            let policy_of_document = policy(request.uri().path());
-            if !is_one_range(request.method(), request.headers()) {
-                request.headers_mut().remove(header::RANGE);
-            }
-            let mut response: Response = next.run(request).await;
-            if let Some(policy) = policy_of_document {
-                let policy = HeaderValue::from_static(policy);
-                response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
-            }
-            if response.status().is_success() && !response.headers().contains_key(header::CACHE_CONTROL) {
-                // A hashed name never means other contents; anything else is asked for again, with a date.
-                let policy = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
-                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
-                // It may have been one of the compressed files beside it.
-                response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
-            }
-            response
-        },
-    ))
+    let page = Router::new().fallback(pages::not_found).with_state(state.clone());
+    let page = match &state.config.previous_site {
+        Some(previous) => files(previous, page),
+        None => page,
+    };
+    files(&state.site.dir, page).layer(middleware::from_fn(move |mut request: Request, next: Next| async move {
+        let immutable = hashed && request.uri().path().starts_with("/pkg/");
+        let policy_of_document = policy(request.uri().path());
+        if !is_one_range(request.method(), request.headers()) {
+            request.headers_mut().remove(header::RANGE);
+        }
+        let mut response: Response = next.run(request).await;
+        if let Some(policy) = policy_of_document {
+            let policy = HeaderValue::from_static(policy);
+            response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+        }
+        if response.status().is_success() && !response.headers().contains_key(header::CACHE_CONTROL) {
+            // A hashed name never means other contents; anything else is asked for again, with a date.
+            let policy = if immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
+            // It may have been one of the compressed files beside it.
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        response
+    }))
 }
 
 /// What the files may load that are documents of their own: the page without a network, the worker, the icon.

@@ -122,7 +122,7 @@ impl AppState {
 pub fn router(state: AppState) -> Router {
     // Leptos renders on whichever runtime asks for it. An error means that another server in this process said so already.
     let _ = any_spawner::Executor::init_tokio();
-    let files = assets::service(&state.site.dir, state.clone());
+    let files = assets::service(&state);
     let log = TraceLayer::new_for_http().make_span_with(|request: &Request<_>| {
         // The route, not the path: a path holds what a person typed.
         let route = request.extensions().get::<MatchedPath>().map_or("file", MatchedPath::as_str);

@@ -110,6 +110,7 @@ fn wrong_settings_are_found() {
         (&["--metrics", &own], &[], "error", "metrics", "is where people are"),
         (&["--max-sockets", "1000000"], &[], "warning", "files", "raise the limit"),
         (&["--site-dir", "/nowhere"], &[], "error", "page", "name the folder site"),
+        (&["--previous-site", "/nowhere"], &[], "warning", "page", "of the release before"),
         (&["--host", "192.0.2.1"], &[], "error", "port", "cannot listen on 192.0.2.1"),
         (&["--keep-free-mib", "4294967295"], &[], "error", "disk", "make room, or lower --keep-free-mib"),
         (&["--data-dir", "/dev/null/data"], &[], "error", "data", "choose another --data-dir"),
