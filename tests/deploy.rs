@@ -1,0 +1,162 @@
+//! The files in `deploy/` that no other test starts something with: they can be read, name settings that exist, and say what they have to.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::Value;
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn yaml(file: &str) -> Value {
+    serde_saphyr::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The variables of the server's settings.
+fn settings() -> BTreeSet<String> {
+    hubbub::config::Config::variables().collect()
+}
+
+/// Names that begin as our variables do.
+fn variables(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("HUBBUB_") && word.len() > 7).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_setting_that_a_deployment_names_exists() {
+    let mut settings = settings();
+    // Of the image's build.
+    settings.extend(["HUBBUB_COMMIT", "HUBBUB_TOOLS"].map(str::to_owned));
+    for file in [
+        "Dockerfile",
+        "deploy/compose.yaml",
+        "deploy/redis.conf",
+        "deploy/cloud-run/README.md",
+        "deploy/cloud-run/README.ko.md",
+        "deploy/cloud-run/cloudbuild.yaml",
+        "deploy/cloud-run/service.yaml",
+        "deploy/kubernetes/deployment.yaml",
+        "deploy/kubernetes/kustomization.yaml",
+        "deploy/monitoring/alerts.yaml",
+        "deploy/proxy/Caddyfile",
+        "deploy/proxy/haproxy.cfg",
+        "deploy/proxy/nginx.conf",
+        "deploy/systemd/hubbub.service",
+        "docs/operations.md",
+    ] {
+        let unknown: Vec<_> = variables(&read(file)).into_iter().filter(|name| !settings.contains(name)).collect();
+        assert_eq!(unknown, Vec::<String>::new(), "{file}");
+    }
+}
+
+/// Those that Docker's classic builder has, which needs no BuildKit.
+#[test]
+fn the_image_is_built_from_what_is_let_in_by_the_classic_builder() {
+    let dockerfile = read("Dockerfile");
+    let joined = dockerfile.replace("\\\n", " ");
+    let let_in = |file: &str| -> BTreeSet<String> {
+        read(file).lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect()
+    };
+    let (docker, gcloud) = (let_in(".dockerignore"), let_in(".gcloudignore"));
+    assert_eq!(gcloud.difference(&docker).collect::<Vec<_>>(), ["Dockerfile"]);
+    assert_eq!(docker.difference(&gcloud).count(), 0);
+    for name in &docker {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(), "{name}");
+    }
+    let mut members = BTreeSet::new();
+    for line in joined.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
+        let (instruction, rest) = line.split_once(' ').unwrap();
+        assert!(!rest.contains("--mount") && !rest.contains("<<"), "{line}");
+        let known = [
+            "FROM",
+            "WORKDIR",
+            "ENV",
+            "COPY",
+            "RUN",
+            "ARG",
+            "LABEL",
+            "USER",
+            "EXPOSE",
+            "STOPSIGNAL",
+            "HEALTHCHECK",
+            "ENTRYPOINT",
+        ];
+        assert!(known.contains(&instruction), "{line}");
+        if instruction == "COPY" && !rest.contains("--from") {
+            let sources: Vec<_> = rest.split_whitespace().collect();
+            for source in &sources[..sources.len() - 1] {
+                let top = source.split('/').next().unwrap();
+                assert!(*source == "." || docker.contains(top), "{source} is not let in");
+                members.extend(source.strip_suffix("/Cargo.toml").map(str::to_owned));
+            }
+        }
+    }
+    let of_workspace: BTreeSet<_> = ["app", "bench", "frontend"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(
+            std::fs::read_dir("crates")
+                .unwrap()
+                .map(|found| format!("crates/{}", found.unwrap().file_name().to_string_lossy())),
+        )
+        .collect();
+    assert_eq!(members, of_workspace, "the manifest of each crate is in the layer of dependencies");
+    assert!(joined.contains("USER 10001") && joined.contains("\"/opt/hubbub/hubbub\", \"healthcheck\""));
+}
+
+#[test]
+fn kubernetes_gets_what_a_rolling_restart_needs() {
+    let kustomization = yaml("deploy/kubernetes/kustomization.yaml");
+    let resources: BTreeSet<_> =
+        kustomization["resources"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+    for name in &resources {
+        let resource = yaml(&format!("deploy/kubernetes/{name}"));
+        assert!(
+            resource["apiVersion"].is_string()
+                && resource["kind"].is_string()
+                && resource["metadata"]["name"] == "hubbub",
+            "{name}"
+        );
+    }
+    let there: BTreeSet<_> = std::fs::read_dir("deploy/kubernetes")
+        .unwrap()
+        .map(|found| found.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(there.difference(&resources).collect::<Vec<_>>(), ["kustomization.yaml"]);
+
+    let deployment = yaml("deploy/kubernetes/deployment.yaml");
+    assert_eq!(deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"], 0);
+    let pod = &deployment["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    for (probe, path) in
+        [("startupProbe", "/health/serve"), ("readinessProbe", "/health/serve"), ("livenessProbe", "/health/live")]
+    {
+        assert_eq!(container[probe]["httpGet"]["path"], path, "{probe}");
+    }
+    let before_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+    assert!(pod["terminationGracePeriodSeconds"].as_u64().unwrap() > before_stop + 10);
+    assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    assert_eq!(pod["securityContext"]["runAsUser"], 10_001, "as the image is made");
+    if let Ok(output) = Command::new("kubectl").args(["kustomize", "deploy/kubernetes"]).output() {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    } else {
+        println!("there is no kubectl here: its kustomize did not look at it");
+    }
+}
+
+#[test]
+fn compose_keeps_what_it_starts_within_bounds() {
+    let compose = yaml("deploy/compose.yaml");
+    for (name, service) in compose["services"].as_object().unwrap() {
+        assert!(service["mem_limit"].is_string(), "{name} has a limit");
+        assert_eq!(service["read_only"], true, "{name}");
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let from = volume.as_str().unwrap().split(':').next().unwrap();
+            if let Some(file) = from.strip_prefix("./") {
+                assert!(Path::new("deploy").join(file).is_file(), "{name}: {file}");
+            }
+        }
+    }
+}
