@@ -252,6 +252,7 @@ for what in "${@:-build}"; do
       program redis-server redis-server
       program strace strace
       program python3 python3
+      program openssl openssl
       [[ -x $tools/kosoku-$kosoku/bin/kosoku ]] || has_pip || packages+=(python3-pip)
       [[ -n ${CHROMIUM:-} ]] || program chromium chromium
       font :lang=ko fonts-noto-cjk

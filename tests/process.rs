@@ -12,6 +12,8 @@ mod metrics;
 mod support;
 #[path = "process/systemd.rs"]
 mod systemd;
+#[path = "process/tls.rs"]
+mod tls;
 
 use app::{
     domain::ProducerId,

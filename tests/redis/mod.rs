@@ -1,6 +1,7 @@
 //! The engine on Redis: the common promises on one server and on a Cluster, those between instances, and what holds
-//! while something fails. On the one server the engine has the rights that `deploy/redis.conf` gives it: a command that
-//! is new in the engine has to be allowed there.
+//! while something fails. On the one server the engine has the rights that `deploy/redis.conf` gives it, so that a command that
+//! is new in the engine has to be allowed there, and there is neither `CONFIG` nor `CLIENT`, as with managed services. On the
+//! Cluster its names begin with another prefix.
 
 mod ahead;
 mod cluster_faults;
@@ -16,7 +17,10 @@ use crate::{
     contract::{Fixture, promises, promises_between_instances},
     support::redis::RedisServer,
 };
-use hubbub::engine::{Engine, redis::Redis};
+use hubbub::engine::{
+    Engine,
+    redis::{Redis, Times},
+};
 use std::{sync::Arc, time::Duration};
 
 pub struct Store {
@@ -26,7 +30,8 @@ pub struct Store {
 
 impl Fixture for Store {
     async fn start(session_ttl: Duration) -> Self {
-        Self { server: RedisServer::start_with_rights(), session_ttl }
+        let without = ["--rename-command", "CONFIG", "", "--rename-command", "CLIENT", ""];
+        Self { server: RedisServer::start_with_rights_and(&without), session_ttl }
     }
 
     async fn engine(&self) -> Arc<dyn Engine> {
@@ -40,7 +45,7 @@ promises_between_instances!(Store);
 /// A Cluster of one node refuses scripts that touch several slots as one of many nodes does. It needs two seconds to
 /// start, so here are only the promises that touch each script and channel.
 mod cluster {
-    use super::{Arc, Duration, Engine, Fixture, Redis, RedisServer};
+    use super::{Arc, Duration, Engine, Fixture, Redis, RedisServer, Times};
     use crate::contract::each_promise;
 
     pub struct Cluster {
@@ -55,7 +60,8 @@ mod cluster {
 
         async fn engine(&self) -> Arc<dyn Engine> {
             let url = self.server.tcp_url().replace("redis://", "redis-cluster://");
-            Redis::connect(&url, self.session_ttl).await.unwrap()
+            let times = Times::with_session_ttl(self.session_ttl);
+            Redis::connect_as(&url, "some.where-else", times).await.unwrap()
         }
     }
 

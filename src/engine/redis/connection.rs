@@ -44,6 +44,11 @@ pub enum ConnectError {
     Url(String),
     #[error("cannot reach Redis at {server}: {why}")]
     Unreachable { server: String, why: String },
+    #[error(
+        "the certificate of Redis at {server} is not accepted: {why}; name the file with the certificate of who signed it in \
+         SSL_CERT_FILE, and reach it under a name that it is for"
+    )]
+    Certificate { server: String, why: String },
     #[error("Redis at {server} refused the user name or password: {why}")]
     Refused { server: String, why: String },
     #[error("Redis at {server} is version {version}; Hubbub needs 7.0 or later")]
@@ -79,9 +84,12 @@ impl ConnectError {
             .any(|code| why.contains(code))
         };
         match self {
-            Self::Url(_) | Self::Refused { .. } | Self::TooOld { .. } | Self::Rights { .. } | Self::Newer { .. } => {
-                true
-            }
+            Self::Url(_)
+            | Self::Certificate { .. }
+            | Self::Refused { .. }
+            | Self::TooOld { .. }
+            | Self::Rights { .. }
+            | Self::Newer { .. } => true,
             // A server that speaks another language than Redis 7, or has no such database.
             Self::Unreachable { why, .. } => {
                 why.to_ascii_lowercase().contains("certificate")
@@ -272,6 +280,11 @@ pub async fn make_anew<C: ClientLike>(client: &C) {
 
 fn connect_error(server: &str, error: &Error) -> ConnectError {
     let (server, why) = (server.to_owned(), what_is_wrong(error));
+    // As rustls says it: `… error: InvalidCertificate(UnknownIssuer) …`, or what is wrong besides.
+    if let Some((_, reason)) = why.split_once("InvalidCertificate(") {
+        let end = reason.rfind(')').unwrap_or(reason.len());
+        return ConnectError::Certificate { server, why: reason[..end].trim_end_matches([')', '}', ' ']).to_owned() };
+    }
     // HELLO is what older servers and ones without the user refuse.
     if *error.kind() == ErrorKind::Auth || why.starts_with("NOPERM") {
         ConnectError::Refused { server, why }

@@ -49,7 +49,12 @@ impl RedisServer {
 
     /// Starts a server on which the URLs' user has the rights of `deploy/redis.conf`, and no others.
     pub fn start_with_rights() -> Self {
-        let mut server = Self::start(&[]);
+        Self::start_with_rights_and(&[])
+    }
+
+    /// The same with more on its command line.
+    pub fn start_with_rights_and(extra_args: &[&str]) -> Self {
+        let mut server = Self::start(extra_args);
         server.allow(&[]);
         server.credentials = format!("{}:{}@", rights::NAME, rights::PASSWORD);
         server
