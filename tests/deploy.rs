@@ -51,7 +51,7 @@ fn every_setting_that_a_deployment_names_exists() {
     }
 }
 
-/// Those that Docker's classic builder has, which needs no BuildKit.
+/// Those that Docker's classic builder has, without `BuildKit`.
 #[test]
 fn the_image_is_built_from_what_is_let_in_by_the_classic_builder() {
     let dockerfile = read("Dockerfile");
