@@ -214,7 +214,8 @@ unpacked() { # program, package
   # Of the C library the machine's own is used.
   mapfile -t libraries < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
     --no-enhances "$2" | grep -E '^lib' | grep -vE '^(libc6|libgcc|libcrypt1|libselinux|libpam|libaudit)')
-  (cd "$new" && apt-get -qq download "$2" "${libraries[@]}" 2>/dev/null) || die "apt has no $2: please install $program, then run this again."
+  fetch() { (cd "$new" && apt-get -qq download "$2" "${libraries[@]}" 2>/dev/null); }
+  fetch "$@" || { package_lists && fetch "$@"; } || die "apt has no $2: please install $program, then run this again."
   mkdir -p "$new/tool/bin" "$new/tool/root"
   for found in "$new"/*.deb; do dpkg -x "$found" "$new/tool/root"; done
   found=$(find "$new/tool/root" -type f -path "*bin/$program" -printf '%P\n' | head -n 1)

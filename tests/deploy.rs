@@ -57,7 +57,11 @@ fn the_image_is_built_from_what_is_let_in_by_the_classic_builder() {
     let dockerfile = read("Dockerfile");
     let joined = dockerfile.replace("\\\n", " ");
     let let_in = |file: &str| -> BTreeSet<String> {
-        read(file).lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect()
+        read(file)
+            .lines()
+            .filter_map(|line| line.strip_prefix('!'))
+            .map(|name| name.trim_start_matches('/').to_owned())
+            .collect()
     };
     let (docker, gcloud) = (let_in(".dockerignore"), let_in(".gcloudignore"));
     assert_eq!(gcloud.difference(&docker).collect::<Vec<_>>(), ["Dockerfile"]);
@@ -104,6 +108,28 @@ fn the_image_is_built_from_what_is_let_in_by_the_classic_builder() {
         .collect();
     assert_eq!(members, of_workspace, "the manifest of each crate is in the layer of dependencies");
     assert!(joined.contains("USER 10001") && joined.contains("\"/opt/hubbub/hubbub\", \"healthcheck\""));
+}
+
+/// What gcloud takes along, by its own word where it is installed: all that is tracked of what is let in, and nothing else.
+#[test]
+fn gcloud_uploads_what_the_image_is_built_from() {
+    let config = tempfile::TempDir::new().unwrap();
+    let mut gcloud = Command::new("gcloud");
+    gcloud.args(["meta", "list-files-for-upload"]).env("CLOUDSDK_CONFIG", config.path());
+    let Ok(output) = gcloud.output() else {
+        println!("there is no gcloud here: what it uploads was not looked at");
+        return;
+    };
+    let lines = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = read(".gcloudignore");
+    let let_in = read.lines().filter_map(|line| line.strip_prefix("!/"));
+    let tracked = Command::new("git").args(["ls-files", "--"]).args(let_in).output().unwrap();
+    if tracked.status.success() {
+        let (uploaded, tracked) = (lines(output.stdout), lines(tracked.stdout));
+        assert_eq!(tracked.difference(&uploaded).collect::<Vec<_>>(), Vec::<&String>::new(), "left behind");
+        assert!(uploaded.len() < tracked.len() + 20, "{uploaded:?}");
+    }
 }
 
 #[test]

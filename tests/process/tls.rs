@@ -70,6 +70,9 @@ async fn an_authority_of_ones_own_is_believed_where_it_is_named() {
         let mut program = program(&[&dirs[..], &["--port", &port, "--redis-url", &url]].concat());
         let output = program.envs(trusted.map(|file| ("SSL_CERT_FILE", file))).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(1) && error.contains("is not accepted") && error.contains("SSL_CERT_FILE"), "{error}");
+        assert!(
+            output.status.code() == Some(1) && error.contains("is not accepted") && error.contains("SSL_CERT_FILE"),
+            "{error}"
+        );
     }
 }
