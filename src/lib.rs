@@ -75,6 +75,8 @@ pub fn open_files() -> u64 {
 /// 10 s that platforms give.
 const CLOSE: Duration = Duration::from_millis(1_800);
 const FINISH: Duration = Duration::from_millis(2_500);
+/// How much of that requests may take which came before.
+const ANSWER: Duration = Duration::from_millis(1_300);
 
 /// Serves until `shutdown` resolves, then has the sockets move or closes them, releases presence and returns.
 ///
@@ -116,7 +118,7 @@ pub async fn run(
     tracing::info!(%address, store, version, "listening on http://{address}");
     let state = AppState::new(chat, config, site, address.port());
     let serving = http::Serving::new(state, connections, stop.clone());
-    let serving = tokio::spawn(http::serve(listener, serving));
+    let mut serving = tokio::spawn(http::serve(listener, serving));
     start::tell(&NotifyState::Ready);
     shutdown.await;
     start::tell(&NotifyState::Stopping);
@@ -132,8 +134,13 @@ pub async fn run(
     }
     stop.cancel();
     let finish = async {
+        // First what was asked: a form that came at the last moment needs the store to be answered.
+        let answered = timeout(ANSWER, &mut serving).await;
         engine.shutdown().await;
-        serving.await
+        match answered {
+            Ok(served) => served,
+            Err(_) => serving.await,
+        }
     };
     if let Ok(served) = timeout(FINISH, finish).await {
         served.map_err(io::Error::other)?;

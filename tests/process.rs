@@ -440,6 +440,23 @@ async fn sigterm_ends_it_within_ten_seconds_with_people_talking() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_it_stops_nobody_keeps_a_connection_to_it() {
+    let mut server = Process::start().await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    // Its client is given time to move, and meanwhile requests are answered.
+    let mut socket = person.socket(&server).await;
+    let kept = async || {
+        let answer = person.get(&server, "/").await;
+        answer.headers().get("connection").is_none_or(|connection| connection != "close")
+    };
+    assert!(kept().await, "as long as it does not stop");
+    signal("-TERM", server.child.id());
+    until("it lets connections go", async || !kept().await).await;
+    assert_eq!(socket.closed().await.code(), Some(1012));
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_redis_senders_are_told_to_try_again_and_with_it_everything_goes_on() {
     let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let server = Server::redis(&redis.url(), &[]).await;

@@ -219,7 +219,12 @@ async fn rolls_unnoticed(kind: &str) {
         join_all((0..LISTENERS).map(async |n| Person::signed_in(&at, &format!("listener {n}"), "a").await)).await;
     let writer = Person::signed_in(&at, "writer", "a").await;
     let (said, rolled, over) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
-    let post = async |text: &str| writer.post(&at, "/r/a", &[("text", text)]).await.status().as_u16();
+    // With a number of its own, as the page's form has, so that a proxy may send it again.
+    let numbers = AtomicU64::new(1);
+    let post = async |text: &str| {
+        let p = format!("{:016x}", numbers.fetch_add(1, Ordering::Relaxed));
+        writer.post(&at, "/r/a", &[("text", text), ("p", &p)]).await.status().as_u16()
+    };
     let write = async {
         let mut n = 0;
         while !rolled.load(Ordering::Relaxed) {

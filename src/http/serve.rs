@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -143,7 +143,17 @@ pub async fn serve(listener: TcpListener, serving: Serving) {
             }
         }
     }
-    drop(listener);
+    // Whoever is in the system's queue would be reset with the listener. A form that lies there is lost then, as no proxy sends one twice.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, peer)) = listener.accept() {
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream
+                && let Some(served) = serving.connection(Tcp::new(stream), peer)
+            {
+                tasks.spawn(served);
+            }
+        }
+    }
     tasks.close();
     tasks.wait().await;
 }
@@ -152,6 +162,9 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
+
+/// How long a connection is waited for that has just been opened, when the server ends.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Who is at the other end of the connection: the client, or a proxy.
 #[derive(Debug, Clone, Copy)]
@@ -202,8 +215,14 @@ fn connection<S: Transport>(
     let stop = serving.stop.clone();
     async move {
         let _leaves = leaves;
-        let (mut http, mut stopped, mut evicted) =
-            (pin!(http), pin!(stop.cancelled()), pin!(place.evicted.cancelled()));
+        let fresh_until = Instant::now() + FRESH;
+        let stopped = async {
+            stop.cancelled().await;
+            // Told to end before it has read anything, it would end at once, and what is on its way to it with it. What it is asked is
+            // answered as the last.
+            sleep_until(fresh_until).await;
+        };
+        let (mut http, mut stopped, mut evicted) = (pin!(http), pin!(stopped), pin!(place.evicted.cancelled()));
         let mut timer = pin!(sleep_until(wire.due()));
         let mut told = false;
         let served = poll_fn(|cx| {
