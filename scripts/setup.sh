@@ -216,15 +216,13 @@ unpacked() { # program, package
     --no-enhances "$2" | grep -E '^lib' | grep -vE '^(libc6|libgcc|libcrypt1|libselinux|libpam|libaudit)')
   fetch() { (cd "$new" && apt-get -qq download "$2" "${libraries[@]}" 2>/dev/null); }
   fetch "$@" || { package_lists && fetch "$@"; } || die "apt has no $2: please install $program, then run this again."
-  mkdir -p "$new/tool/bin" "$new/tool/root"
-  for found in "$new"/*.deb; do dpkg -x "$found" "$new/tool/root"; done
-  found=$(find "$new/tool/root" -type f -path "*bin/$program" -printf '%P\n' | head -n 1)
+  mkdir -p "$new/tool/bin" "$new/tool/lib" "$new/contents"
+  for found in "$new"/*.deb; do dpkg -x "$found" "$new/contents"; done
+  found=$(find "$new/contents" -type f -path "*bin/$program" -printf '%P\n' | head -n 1)
   [[ $found ]] || die "$2 has no $program."
   # Much of the rest is far larger.
-  mkdir -p "$new/tool/lib"
-  mv "$new/tool/root/$found" "$new/tool/bin/$program.bin"
-  find "$new/tool/root" -name '*.so*' -exec cp --no-dereference {} "$new/tool/lib/" \;
-  rm -rf "$new/tool/root"
+  mv "$new/contents/$found" "$new/tool/bin/$program.bin"
+  find "$new/contents" -name '*.so*' -exec cp --no-dereference {} "$new/tool/lib/" \;
   cat >"$new/tool/bin/$program" <<END
 #!/bin/sh
 here=\$(dirname "\$0")

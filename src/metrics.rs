@@ -4,6 +4,7 @@
 //! are there from the start, at nought, so that an alert on one that never rose is no alert on one that is not there.
 
 use crate::store::Vitals;
+use app::protocol::CloseCode;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
     TextEncoder, core::Collector, process_collector::ProcessCollector,
@@ -64,10 +65,6 @@ pub fn number(count: impl TryInto<u64>) -> f64 {
     count.try_into().map_or(f64::NAN, |count| count as f64)
 }
 
-/// Close codes of sockets that are told apart.
-const CODES: [&str; 12] =
-    ["none", "1000", "1002", "1003", "1007", "1008", "1009", "1012", "1013", "4001", "4003", "4006"];
-
 struct Register(Registry);
 
 impl Register {
@@ -111,6 +108,9 @@ impl Metrics {
             |name: &str, help: &str| HistogramOpts::new(format!("hubbub_{name}"), help).buckets(SECONDS.to_vec());
         // Fails where there is no /proc; then there is nothing to be read of the process.
         let _ = register.0.register(Box::new(ProcessCollector::for_self()));
+        // Beside the server's: the client closed it, or the connection was lost.
+        let codes = CloseCode::ALL.map(|code| code.code().to_string());
+        let codes: Vec<_> = codes.into_iter().chain(["1000", "none"].map(str::to_owned)).collect();
         let vital = |name, help, of: Vital| (of, register.gauge(name, help));
         Self {
             build: register.add(GaugeVec::new(
@@ -122,7 +122,7 @@ impl Metrics {
                 "sockets_closed_total",
                 "Sockets that ended, by the close code they were told",
                 "code",
-                &CODES,
+                &codes.iter().map(String::as_str).collect::<Vec<_>>(),
             ),
             sockets_refused: register.counters(
                 "sockets_refused_total",
@@ -250,6 +250,7 @@ mod tests {
             "hubbub_build_info{commit=\"2\",page=\"3\",store=\"4\",version=\"1\"} 1",
             "hubbub_joins_total{how=\"reset\"} 0",
             "hubbub_sockets_closed_total{code=\"none\"} 1",
+            "hubbub_sockets_closed_total{code=\"4004\"} 0",
             "hubbub_http_requests_total{method=\"GET\",route=\"/\",status=\"200\"} 1",
             "hubbub_http_request_seconds_bucket{route=\"/\",le=\"0.005\"} 1",
             "hubbub_redis_used_bytes NaN",

@@ -10,6 +10,7 @@ use futures_util::{
     future::{join_all, try_join_all},
 };
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -22,6 +23,7 @@ use support::{
     server::{free_address, site, until_it_listens},
 };
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 
 /// People who listen all the time.
@@ -32,6 +34,8 @@ const OFFLINE_MAX: Duration = Duration::from_secs(1);
 /// be met by one.
 const QUIET: Duration = Duration::from_secs(11);
 const FORMS: usize = 200;
+/// Between two messages.
+const PACE: Duration = Duration::from_millis(20);
 
 struct Process(Child);
 
@@ -104,25 +108,44 @@ fn proxy(kind: &str, dir: &Path, at: SocketAddr, [one, two]: [SocketAddr; 2]) ->
     )
 }
 
-fn instance(at: SocketAddr, proxy: SocketAddr, redis: &str, site: &Path) -> Process {
+fn instance(at: SocketAddr, proxy: SocketAddr, metrics: SocketAddr, redis: &str, site: &Path) -> Process {
     let public = format!("http://{proxy}");
-    let (port, site) = (at.port().to_string(), site.to_str().unwrap());
+    let (port, site, metrics) = (at.port().to_string(), site.to_str().unwrap(), metrics.to_string());
     let args = ["--port", &port, "--redis-url", redis, "--public-url", &public, "--trusted-proxies", "127.0.0.1"];
-    let more = ["--limits", "0", "--site-dir", site, "--log", "error"];
+    let more = ["--metrics", &metrics, "--limits", "0", "--site-dir", site, "--log", "error"];
     Process(Command::new(env!("CARGO_BIN_EXE_hubbub")).args(args).args(more).stdin(Stdio::null()).spawn().unwrap())
 }
 
 /// Ends an instance as whoever rolls a release out does, and starts it again.
-async fn restart(old: &mut Process, start: impl FnOnce() -> Process, at: SocketAddr) {
+async fn restart(mut old: Process, start: impl FnOnce() -> Process, at: SocketAddr) -> Process {
     let ended = Command::new("kill").arg(old.0.id().to_string()).status().unwrap();
     assert!(ended.success());
     let begun = Instant::now();
-    while old.0.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it ends within ten seconds");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    *old = start();
+    tokio::task::spawn_blocking(move || old.0.wait().unwrap()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "it ends within ten seconds");
+    let new = start();
     until_it_listens(at).await;
+    new
+}
+
+/// Waits until the proxy has found an instance again: until that was posted a message.
+async fn until_it_is_found(metrics: SocketAddr) {
+    let begun = Instant::now();
+    loop {
+        let text = reqwest::get(format!("http://{metrics}/metrics")).await.unwrap().text().await.unwrap();
+        if text.contains("hubbub_http_requests_total{method=\"POST\",route=\"/r/{room}\"") {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing is sent there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What the one who writes has come to.
+#[derive(Clone, Copy, Default)]
+struct Written {
+    messages: usize,
+    is_all: bool,
 }
 
 /// A client that does what `docs/protocol.md` asks for: it opens the next socket when it is told to move, and comes back by its
@@ -169,24 +192,29 @@ impl Listener<'_> {
         }
     }
 
-    async fn listen(mut self, enough: &AtomicU64, over: &AtomicBool) -> (Vec<String>, Duration) {
+    async fn listen(mut self, mut written: watch::Receiver<Written>) -> (Vec<String>, Duration) {
         let mut socket = self.connect().await;
         loop {
-            if over.load(Ordering::Relaxed) && self.texts.len() as u64 >= enough.load(Ordering::Relaxed) {
+            let Written { messages, is_all } = *written.borrow_and_update();
+            if is_all && self.texts.len() >= messages {
                 return (self.texts, self.offline);
             }
-            match tokio::time::timeout(Duration::from_millis(200), socket.next()).await {
-                Ok(Ok(ServerFrame::Entry { entry, .. })) => {
+            let heard = tokio::select! {
+                heard = socket.next() => heard,
+                _ = written.changed(), if !is_all => continue,
+            };
+            match heard {
+                Ok(ServerFrame::Entry { entry, .. }) => {
                     self.cursor = Some(entry.cursor());
                     self.texts.extend(entry.text().map(ToString::to_string));
                 }
-                Ok(Ok(ServerFrame::Move { .. })) => {
+                Ok(ServerFrame::Move { .. }) => {
                     // The old one serves until the next one does, and what both bring is told apart by the cursor.
                     let next = self.connect().await;
                     drop(std::mem::replace(&mut socket, next));
                 }
-                Ok(Ok(_)) | Err(_) => {}
-                Ok(Err(_)) => {
+                Ok(_) => {}
+                Err(_) => {
                     let lost = Instant::now();
                     socket = self.connect().await;
                     self.offline = self.offline.max(lost.elapsed());
@@ -203,8 +231,9 @@ async fn rolls_unnoticed(kind: &str) {
     let _turn = TURN.lock().await;
     let (redis, site, dir) = (RedisServer::start(&[]), site(), TempDir::new().unwrap());
     let ([one, two], at) = ([free_address(), free_address()], free_address());
-    let start = |own| instance(own, at, &redis.url(), site.path());
-    let mut instances = [start(one), start(two)];
+    let metrics = [free_address(), free_address()];
+    let start = |own, metrics| instance(own, at, metrics, &redis.url(), site.path());
+    let mut instances = VecDeque::from([start(one, metrics[0]), start(two, metrics[1])]);
     until_it_listens(one).await;
     until_it_listens(two).await;
     let _proxy = proxy(kind, dir.path(), at, [one, two]);
@@ -218,7 +247,7 @@ async fn rolls_unnoticed(kind: &str) {
     let people =
         join_all((0..LISTENERS).map(async |n| Person::signed_in(&at, &format!("listener {n}"), "a").await)).await;
     let writer = Person::signed_in(&at, "writer", "a").await;
-    let (said, rolled, over) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
+    let (written, rolled) = (watch::Sender::new(Written::default()), AtomicBool::new(false));
     // With a number of its own, as the page's form has, so that a proxy may send it again.
     let numbers = AtomicU64::new(1);
     let post = async |text: &str| {
@@ -226,35 +255,35 @@ async fn rolls_unnoticed(kind: &str) {
         writer.post(&at, "/r/a", &[("text", text), ("p", &p)]).await.status().as_u16()
     };
     let write = async {
-        let mut n = 0;
-        while !rolled.load(Ordering::Relaxed) {
-            n += 1;
+        for n in 1.. {
             assert_eq!(post(&format!("message {n}")).await, 303, "{kind}: message {n}");
-            said.store(n, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            let is_all = rolled.load(Ordering::Relaxed);
+            written.send_replace(Written { messages: n, is_all });
+            if is_all {
+                break;
+            }
+            // As fast as somebody types who is in a hurry, twenty times over.
+            tokio::time::sleep(PACE).await;
         }
-        over.store(true, Ordering::Relaxed);
     };
     let roll = async {
-        while said.load(Ordering::Relaxed) < 20 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        // Both are at work before either ends.
+        for metrics in metrics {
+            until_it_is_found(metrics).await;
         }
-        for (instance, own) in instances.iter_mut().zip([one, two]) {
-            restart(instance, || start(own), own).await;
-            // Whoever rolls a release out waits until the proxy has seen it, as its checks do twice a second.
-            let before = said.load(Ordering::Relaxed);
-            while said.load(Ordering::Relaxed) < before + 60 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        for (own, metrics) in [one, two].into_iter().zip(metrics) {
+            let old = instances.pop_front().unwrap();
+            instances.push_back(restart(old, || start(own, metrics), own).await);
+            until_it_is_found(metrics).await;
         }
         rolled.store(true, Ordering::Relaxed);
     };
     let listen = join_all(people.iter().map(|person| {
         let listener = Listener { person, at, cursor: None, texts: Vec::new(), offline: Duration::ZERO };
-        listener.listen(&said, &over)
+        listener.listen(written.subscribe())
     }));
     let ((), (), heard) = tokio::join!(write, roll, listen);
-    let all: Vec<_> = (1..=said.load(Ordering::Relaxed)).map(|n| format!("message {n}")).collect();
+    let all: Vec<_> = (1..=written.borrow().messages).map(|n| format!("message {n}")).collect();
     for (n, (texts, offline)) in heard.iter().enumerate() {
         assert!(*offline <= OFFLINE_MAX, "{kind}: listener {n} was without a socket for {offline:?}");
         assert_eq!(texts, &all, "{kind}: listener {n}");

@@ -50,7 +50,30 @@ impl Chat {
         room: &RoomName,
         token: TokenHash,
     ) -> (Result<RoomRef, NoEntry>, Option<Session>) {
-        let (entered, session) = self.open_and_enter(asker, old, name, room, token).await;
+        let (entered, session) = async {
+            let is_new = match self.may_enter(asker, room).await {
+                Ok(is_new) => is_new,
+                Err(refused) => return (Err(refused), None),
+            };
+            let session = match self.engine.open_session(token, name).await {
+                Ok(session) => session,
+                Err(error) => {
+                    if matches!(error, OpenError::Taken) {
+                        audit::name_refused(asker);
+                    }
+                    return (Err(NoEntry::Open(error)), None);
+                }
+            };
+            audit::signed_in(asker, session.person.id);
+            self.limits.holds(&*self.engine, session.token, asker).await;
+            if let Some(old) = old {
+                // One browser, one name: the other is free again.
+                self.give_up(old.token).await;
+            }
+            let entered = self.put_in(asker, &session, room, is_new).await;
+            (entered.map_err(NoEntry::from), Some(session))
+        }
+        .await;
         let outcome = match &entered {
             _ if session.is_some() => "opened",
             Err(NoEntry::Open(OpenError::Taken)) => "taken",
@@ -60,37 +83,6 @@ impl Chat {
         };
         self.hub.metrics.sign_ins.with_label_values(&[outcome]).inc();
         (entered, session)
-    }
-
-    async fn open_and_enter(
-        &self,
-        asker: &Asker,
-        old: Option<&Session>,
-        name: &UserName,
-        room: &RoomName,
-        token: TokenHash,
-    ) -> (Result<RoomRef, NoEntry>, Option<Session>) {
-        let is_new = match self.may_enter(asker, room).await {
-            Ok(is_new) => is_new,
-            Err(refused) => return (Err(refused), None),
-        };
-        let session = match self.engine.open_session(token, name).await {
-            Ok(session) => session,
-            Err(error) => {
-                if matches!(error, OpenError::Taken) {
-                    audit::name_refused(asker);
-                }
-                return (Err(NoEntry::Open(error)), None);
-            }
-        };
-        audit::signed_in(asker, session.person.id);
-        self.limits.holds(&*self.engine, session.token, asker).await;
-        if let Some(old) = old {
-            // One browser, one name: the other is free again.
-            self.give_up(old.token).await;
-        }
-        let entered = self.put_in(asker, &session, room, is_new).await;
-        (entered.map_err(NoEntry::from), Some(session))
     }
 
     /// Whether one more session may be opened from there, to enter `room`. Says whether that room is new.

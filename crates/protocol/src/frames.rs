@@ -441,6 +441,22 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Protocol,
+        Self::NotUtf8,
+        Self::Policy,
+        Self::TooBig,
+        Self::Restarting,
+        Self::Busy,
+        Self::SessionEnded,
+        Self::Silent,
+        Self::Stalled,
+        Self::Moved,
+        Self::Incompatible,
+        Self::TooManySockets,
+    ];
+
     pub fn code(self) -> u16 {
         self as u16
     }
