@@ -192,7 +192,7 @@ pub enum Command {
         file: PathBuf,
     },
 
-    /// Looks for what is wrong with these settings, the store and this machine, and says what to do. Changes nothing. Ends with 0 if
+    /// Looks for what is wrong with these settings, the store and this machine, and says what to do. Changes none of them. Ends with 0 if
     /// all is well, with 1 if something will be regretted, with 2 if something does not work
     Doctor {
         /// Prints one JSON object

@@ -7,6 +7,7 @@ use crate::{
         embedded::{Embedded, OpenDataError},
         redis::{ConnectError, Redis, Times},
     },
+    http::BACKLOG,
 };
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
@@ -40,8 +41,6 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
-/// Clients that may wait to be accepted.
-const BACKLOG: u32 = 1_024;
 /// Pause between two tries to open the store.
 const TRY_EVERY: Duration = Duration::from_millis(500);
 /// How often it is said what is waited for.

@@ -1,4 +1,5 @@
-//! `hubbub doctor`: what the settings come to, and what is wrong with them or around them. It changes nothing.
+//! `hubbub doctor`: what the settings come to, and what is wrong with them or around them. It changes nothing, but that Redis is
+//! greeted as by an instance that starts: a new one is marked with its format, and a lease is taken and given back.
 //!
 //! | module | what it looks at |
 //! |---|---|

@@ -84,7 +84,7 @@ use visitor::Visitor;
 
 pub use crate::connection::wire::Transport;
 pub use assets::Site;
-pub use serve::{Serving, connections_within, files_for, serve};
+pub use serve::{BACKLOG, Serving, connections_within, files_for, serve};
 
 /// How long a request may take from its headers to those of its answer, its body included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);

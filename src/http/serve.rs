@@ -41,6 +41,8 @@ const OTHER_FILES: u64 = 256;
 /// Connections of one stranger, and how many of these may not have asked for anything yet.
 const OF_PEER: f64 = 2_048.0;
 const OF_PEER_UNPROVEN: f64 = 256.0;
+/// Clients that may wait to be accepted.
+pub const BACKLOG: u32 = 1_024;
 /// Pause when no connection can be accepted, which is so where there are no more files to open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// What is kept of a head, and of what is to be written beside a body's own pieces. A longer head is answered with 431.
@@ -145,7 +147,8 @@ pub async fn serve(listener: TcpListener, serving: Serving) {
     }
     // Whoever is in the system's queue would be reset with the listener. A form that lies there is lost then, as no proxy sends one twice.
     if let Ok(listener) = listener.into_std() {
-        while let Ok((stream, peer)) = listener.accept() {
+        // As many as there may have been; those who go on coming find nobody.
+        for (stream, peer) in std::iter::from_fn(|| listener.accept().ok()).take(BACKLOG as usize) {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             if let Ok(stream) = stream
                 && let Some(served) = serving.connection(Tcp::new(stream), peer)
