@@ -30,12 +30,13 @@ impl Redis {
 
     /// Has Sentinel make the replica the master and the master its replica, which takes some two seconds. What the replica
     /// lacks is lost, and so is what the old master takes in the second between its successor's promotion and its own
-    /// demotion. Lets replication flow again, whatever comes of it. Answers what was lost beyond `ends`.
+    /// demotion. Holds replication, if it is not held yet, until what was lost is known. Answers what was lost beyond `ends`.
     ///
     /// # Errors
     /// One of the two does not answer, Sentinel refuses, or the roles do not change within 20 s.
     pub async fn failover(&self, ends: &Ends) -> Result<Loss> {
         let _turn = self.changing.lock().await;
+        self.faults.hold_replication(true);
         let (old, new) = (self.master(), self.replica());
         let failed_over = self.fail_over().await;
         let loss = loss(ends, old, new).await;
@@ -48,12 +49,13 @@ impl Redis {
 
     /// Makes the replica the master, at the address of the master until now, whose connections to instances stay open as
     /// one that is a replica now. What the replica lacks is lost, and so is what the old master takes until it is told, a
-    /// moment later. Lets replication flow again, whatever comes of it. Answers what was lost beyond `ends`.
+    /// moment later. Holds replication, if it is not held yet, until what was lost is known. Answers what was lost beyond `ends`.
     ///
     /// # Errors
     /// One of the two does not answer.
     pub async fn demote(&self, ends: &Ends) -> Result<Loss> {
         let _turn = self.changing.lock().await;
+        self.faults.hold_replication(true);
         let (old, new) = (self.master(), self.replica());
         let demoted = self.hand_over().await;
         let loss = loss(ends, old, new).await;
