@@ -7,6 +7,7 @@ use crate::{
     address::{AddressHeader, TrustedProxies, Way, parse_network},
     authority::{self, Authority, Name},
     engine::{embedded::KeepFree, redis},
+    store::NoticeText,
     telemetry::LogFormat,
 };
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -202,6 +203,21 @@ pub enum Command {
 
     /// Asks the server that runs with these settings on this machine whether it serves
     Healthcheck,
+
+    /// Tells everybody something: on every page, and at once in every room that is open. Without a text it shows what is told
+    Notice {
+        /// One line, at most 280 characters
+        #[arg(value_parser = NoticeText::parse, conflicts_with = "clear")]
+        text: Option<NoticeText>,
+
+        /// For how long
+        #[arg(long = "for", default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
+        lasts: Duration,
+
+        /// Takes it back
+        #[arg(long)]
+        clear: bool,
+    },
 
     /// Puts a backup in the place of the embedded engine's file; the server has to be stopped
     Restore {

@@ -13,6 +13,7 @@
 //! | [`healthcheck`] | asking a running server whether it serves |
 //! | [`audit`] | security events in the log |
 //! | [`metrics`] | what monitoring reads |
+//! | [`notice`] | what whoever runs the server tells everybody |
 //! | [`store`] | what a store keeps, in the words of whoever shows it |
 //! | [`engine`] | the port to the store, and its two implementations |
 //! | [`address`] | from where a request came |
@@ -38,6 +39,7 @@ pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod metrics;
+pub mod notice;
 pub mod socket;
 pub mod start;
 pub mod store;

@@ -7,6 +7,7 @@ use hubbub::{
     engine::embedded,
     healthcheck::healthcheck,
     http::{Site, files_for, find_site},
+    notice::{self, NoticeChange},
     open_files, run,
     start::{asked_to_end, reserve, wait_for_engine},
     telemetry, version,
@@ -36,6 +37,15 @@ fn main() -> ExitCode {
         Some(Command::Healthcheck) => end(healthcheck(&config).map(|()| None::<String>)),
         Some(Command::Backup { .. } | Command::Restore { .. }) if config.redis().is_some() => {
             end::<String>(Err("the store is Redis, which has its own backups: see docs/operations.md"))
+        }
+        Some(Command::Notice { text, lasts, clear }) => {
+            let to = match text {
+                Some(text) => NoticeChange::Set { text: text.clone(), lasts: *lasts },
+                None if *clear => NoticeChange::Clear,
+                None => NoticeChange::Show,
+            };
+            let changed = Runtime::new().map_err(|error| error.to_string());
+            end(changed.and_then(|runtime| runtime.block_on(notice::change(&config, &to))).map(Some))
         }
         Some(Command::Backup { file }) => end(embedded::backup(dir, file).map(Some)),
         Some(Command::Restore { file, replace }) => end(embedded::restore(file, dir, *replace).map(Some)),

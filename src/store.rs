@@ -168,6 +168,35 @@ pub enum AppendError {
     Unknown(String),
 }
 
+/// Characters of a notice.
+const LENGTH_MAX: usize = 280;
+
+/// What a notice says: one line of 1 to 280 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeText(String);
+
+impl NoticeText {
+    /// # Errors
+    /// Says what keeps it from being one.
+    pub fn parse(typed: &str) -> Result<Self, String> {
+        let text = typed.split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.is_empty() {
+            return Err("expected a text; --clear takes a notice back".to_owned());
+        }
+        if text.chars().any(char::is_control) {
+            return Err("it has characters that nobody sees".to_owned());
+        }
+        match text.chars().count() {
+            long if long > LENGTH_MAX => Err(format!("it has {long} characters, and may have {LENGTH_MAX}")),
+            _ => Ok(Self(text)),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Why messages cannot be written at present.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {detail}")]
@@ -215,5 +244,20 @@ impl fmt::Display for Reason {
 impl From<StoreError> for Unwritable {
     fn from(StoreError(detail): StoreError) -> Self {
         Self { reason: Reason::Unreachable, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_one_line_that_can_be_read() {
+        let parse = |text: &str| NoticeText::parse(text).map(|text| text.0);
+        assert_eq!(parse(" We restart\n at  15:00 \n"), Ok("We restart at 15:00".to_owned()));
+        assert_eq!(parse(&"공".repeat(280)), Ok("공".repeat(280)));
+        for no in ["", " \n ", "a\u{7}b", "\u{1b}[31mred", &"x".repeat(281)] {
+            assert!(parse(no).is_err(), "{no:?}");
+        }
     }
 }

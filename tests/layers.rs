@@ -20,7 +20,7 @@ const CRATES: [(&str, &str, &[&str]); 5] = [
 ];
 
 /// The server's modules from the ground up: each may name those before it.
-const FLOORS: [&str; 18] = [
+const FLOORS: [&str; 19] = [
     "digest",
     "telemetry",
     "address",
@@ -38,6 +38,7 @@ const FLOORS: [&str; 18] = [
     "socket",
     "http",
     "start",
+    "notice",
     "doctor",
 ];
 
@@ -72,8 +73,8 @@ fn no_transport_reaches_the_engine() {
     let named_by = |to: &str| {
         arrows.keys().filter(|(_, other)| other == to).map(|(from, _)| from.as_str()).collect::<BTreeSet<_>>()
     };
-    // `config` parses its settings, `start` opens it and `doctor` looks at it; `limits` keeps its quotas there.
-    assert_eq!(named_by("engine"), BTreeSet::from(["chat", "config", "doctor", "hub", "limits", "start"]));
+    // `config` parses its settings, `start` opens it, `notice` writes on it and `doctor` looks at it; `limits` keeps its quotas there.
+    assert_eq!(named_by("engine"), BTreeSet::from(["chat", "config", "doctor", "hub", "limits", "notice", "start"]));
     let hub = std::fs::read_to_string("src/hub/mod.rs").unwrap();
     assert!(hub.contains("\n    engine: Arc<dyn Engine>,"), "the hub's engine is its own");
 }

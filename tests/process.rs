@@ -11,6 +11,8 @@ mod ending;
 mod logs;
 #[path = "process/metrics.rs"]
 mod metrics;
+#[path = "process/notice.rs"]
+mod notice;
 mod support;
 #[path = "process/systemd.rs"]
 mod systemd;

@@ -53,6 +53,9 @@ pub struct PageData {
     pub origin: String,
     /// Path and query this page was asked for, so that choosing a language or a theme leads back to it.
     pub here: String,
+    /// What whoever runs the server tells everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     pub screen: Screen,
 }
 

@@ -20,6 +20,7 @@ struct RoomData {
     build: String,
     me: Option<Person>,
     here: String,
+    notice: Option<String>,
     screen: RoomScreen,
 }
 
@@ -36,7 +37,8 @@ pub fn from_document() -> Result<PageData, &'static str> {
 /// Says that it is not the page of a room, or that of another build.
 pub fn from_json(json: &str) -> Result<PageData, &'static str> {
     let page: RoomData = serde_json::from_str(json).map_err(|_| "the page data is not what this build expects")?;
-    let RoomData { lang, theme, zone, halves, now, build, me, here, screen } = page;
+    let RoomData { lang, theme, zone, halves, now, build, me, here, notice, screen } = page;
     let origin = window().location().origin().unwrap_or_default();
-    Ok(PageData { lang, theme, zone, halves, now, build, me, origin, here, screen: Screen::Room(Box::new(screen)) })
+    let screen = Screen::Room(Box::new(screen));
+    Ok(PageData { lang, theme, zone, halves, now, build, me, origin, here, notice, screen })
 }

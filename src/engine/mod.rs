@@ -236,6 +236,10 @@ pub trait Live: Send + Sync {
     async fn vitals(&self) -> Vitals {
         Vitals::default()
     }
+    /// What whoever runs the server tells everybody at present; see [`notice`](crate::notice).
+    async fn notice(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
     /// Releases presence and finishes what was accepted.
     async fn shutdown(&self);
 }

@@ -68,6 +68,7 @@ pub async fn screen(state: &AppState, visitor: &Visitor, status: StatusCode, mut
         now: SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
+        notice: state.chat.hub.notice.text().map(|text| text.to_string()),
         screen,
     }
     .admitted();

@@ -10,6 +10,7 @@
 //! | [`wake`] | how a socket's task is told that there is something to do |
 //! | [`presence`] | who came, who went, who is here |
 //! | [`typing`] | who is typing |
+//! | [`notice`] | what everybody is told |
 //! | [`refill`] | bringing a room's ring up to its log |
 //! | [`compare`] | whether the rings end where the logs end |
 //! | [`lease`] | for how long the sessions of its sockets count |
@@ -19,6 +20,7 @@
 
 mod compare;
 pub mod lease;
+pub mod notice;
 pub mod presence;
 mod refill;
 pub mod ring;
@@ -41,6 +43,7 @@ use app::{
     protocol::Person,
 };
 use lease::Lease;
+use notice::NoticeBoard;
 use presence::LocalPerson;
 use room::{Budget, Life, Room};
 use sink::Sink;
@@ -79,6 +82,7 @@ pub struct Hub {
     rooms: Mutex<HashMap<RoomKey, Arc<Room>>>,
     sockets: SocketRegistry,
     pub lease: Lease,
+    pub notice: NoticeBoard,
     /// Presence of one person in one room that the engine has to be told of.
     unsaid: Work<(RoomKey, UserId)>,
     /// Rooms whose presence changed somewhere.
@@ -123,6 +127,7 @@ impl Hub {
             metrics: Arc::default(),
             rooms: Mutex::default(),
             sockets: SocketRegistry::default(),
+            notice: NoticeBoard::default(),
             unsaid: Work::new(),
             stale: Work::new(),
             unheard: Work::new(),

@@ -1,6 +1,6 @@
 //! What the hub does in the background.
 
-use super::{Hub, compare, lease, presence::GRACE, room::Life, room::Room};
+use super::{Hub, compare, lease, notice, presence::GRACE, room::Life, room::Room};
 use app::domain::RoomKey;
 use futures_util::{StreamExt, stream};
 use std::{
@@ -34,6 +34,7 @@ pub fn start(hub: &Arc<Hub>) {
     hub.runtime.spawn(until_stop(hub.clone(), lease::keep(hub.clone())));
     hub.runtime.spawn(until_stop(hub.clone(), use_sessions(hub.clone())));
     hub.runtime.spawn(until_stop(hub.clone(), tend_rooms(hub.clone())));
+    hub.runtime.spawn(until_stop(hub.clone(), notice::follow(hub.clone())));
     if hub.engine.may_miss() {
         hub.runtime.spawn(until_stop(hub.clone(), compare::compare_all(hub.clone())));
         hub.runtime.spawn(until_stop(hub.clone(), compare::follow_unheard(hub.clone())));

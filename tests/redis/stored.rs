@@ -56,6 +56,7 @@ async fn keys_and_fields_are_what_they_are() {
     engine.raise_mark(me, key, ReadMark { epoch: end.epoch, seq: 2 }).await.unwrap();
     engine.take("a place", Quota { burst: 5, every: Duration::from_mins(1) }).await.unwrap().unwrap();
     engine.hold(session.token, &["a place".to_owned()]).await.unwrap();
+    engine.set_notice(Some(("We restart", DAY))).await.unwrap();
     let is_listed = async || engine.rooms(1).await.unwrap().len() == 1;
     eventually("the room is on the list", is_listed).await;
     assert_eq!(keys(&server), include_str!("keys.txt"));

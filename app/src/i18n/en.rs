@@ -209,6 +209,7 @@ pub static STRINGS: Strings = Strings {
     connect_now: "Connect now",
     slow: |left| format!("Sending slowly, {left} left"),
     outdated: "There is a new version of this page. Reload",
+    put_away: "Hide",
     signed_out_banner: "You are signed out. What you wrote is kept. Sign in to go on.",
     sign_in_as: |name| format!("Sign in as {}", isolated(name)),
     create_room: |room| format!("Create {}", quoted(MARKS, room)),

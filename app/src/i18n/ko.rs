@@ -180,6 +180,7 @@ pub static STRINGS: Strings = Strings {
     connect_now: "지금 연결",
     slow: |left| format!("천천히 보내는 중, {left}개 남음"),
     outdated: "새 버전이 나왔습니다. 새로 고침",
+    put_away: "숨기기",
     signed_out_banner: "로그아웃되었습니다. 쓰던 글은 그대로 보관됩니다. 다시 들어오시면 이어서 쓸 수 있습니다.",
     sign_in_as: |name| format!("{} 이름으로 다시 들어가기", isolated(name)),
     create_room: |room| format!("{} 방 만들기", quoted(MARKS, room)),

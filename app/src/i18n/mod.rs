@@ -203,6 +203,8 @@ pub struct Strings {
     /// How many messages are still on their way.
     pub slow: fn(usize) -> String,
     pub outdated: &'static str,
+    /// Puts a notice away.
+    pub put_away: &'static str,
     pub signed_out_banner: &'static str,
     pub sign_in_as: fn(&str) -> String,
     pub create_room: fn(&str) -> String,

@@ -1,7 +1,7 @@
 //! Sign-in: a name and a room.
 
 use super::{
-    parts::{brand, field_problem, icon, icons, languages, themes},
+    parts::{brand, field_problem, icon, icons, languages, notice, themes},
     strings,
 };
 use crate::{
@@ -23,7 +23,7 @@ pub fn door(door: Door, page: &PageData) -> impl IntoView + use<> {
     view! {
         <div class="door">
             <main class="sheet">
-                {brand()} <h1>{t.pages.door_title}</h1> <p class="lead">{t.pages.door_lead}</p>
+                {notice(page)} {brand()} <h1>{t.pages.door_title}</h1> <p class="lead">{t.pages.door_lead}</p>
                 {door.error.map(|code| view! { <p class="alert" role="alert" data-code=code.as_str()>{(t.error)(code)}</p> })}
                 <form method="post" action="/signin" novalidate>
                     // Enter in a field presses the first button of the form, which must not be a suggestion.

@@ -1,7 +1,7 @@
 //! Everyone in a room, where the room itself lists only some of them.
 
 use super::{
-    parts::{avatar, brand, icon, icons, languages, themes},
+    parts::{avatar, brand, icon, icons, languages, notice, themes},
     strings,
 };
 use crate::page::{PageData, PeopleScreen};
@@ -30,6 +30,7 @@ pub fn everyone(screen: PeopleScreen, page: &PageData) -> impl IntoView + use<> 
         <div class="page">
             <header class="bar">{brand()}</header>
             <main>
+                {notice(page)}
                 <a class="back" href=room.key.path()>{icon(icons::BACK)} <span>{back}</span></a>
                 <h1><bdi>{room.name.as_str().to_owned()}</bdi></h1>
                 <p class="lead">{(t.people)(count)}</p>

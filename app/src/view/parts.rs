@@ -212,6 +212,12 @@ pub fn told(text: impl Fn() -> String + Send + 'static) -> Box<dyn FnMut() -> St
     Box::new(move || rcdata(&text()))
 }
 
+/// What whoever runs the server tells everybody, on pages without a script.
+#[cfg(feature = "ssr")]
+pub fn notice(page: &PageData) -> impl IntoView + use<> {
+    page.notice.clone().map(|notice| view! { <p class="notice" dir="auto">{notice}</p> })
+}
+
 /// `text` as the content of a `<textarea>`: its parser drops one line feed at the start.
 pub fn textarea_content(text: &str) -> String {
     let line_feed = if text.starts_with('\n') { "\n" } else { "" };

@@ -1,7 +1,7 @@
 //! A page that says what went wrong and what to do.
 
 use super::{
-    parts::{brand, languages, mark_of, textarea_content, themes},
+    parts::{brand, languages, mark_of, notice, textarea_content, themes},
     strings,
 };
 use crate::{
@@ -40,6 +40,7 @@ pub fn problem(problem: Problem, page: &PageData) -> impl IntoView + use<> {
         <div class="page narrow">
             <header class="bar">{brand()}</header>
             <main>
+                {notice(page)}
                 {face()}
                 <h1>{(t.pages.problem_title)(status, code)}</h1>
                 <p class="lead" data-code=code.as_str()>{explained}</p>

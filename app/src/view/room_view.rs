@@ -57,6 +57,8 @@ pub struct RoomView {
     pub back: RwSignal<Option<usize>>,
     /// Whether there are [`Actions`] yet.
     pub alive: RwSignal<bool>,
+    /// What whoever runs the server tells everybody, until it is put away.
+    pub notice: RwSignal<Option<String>>,
     /// The server is of another build than the page.
     pub outdated: RwSignal<bool>,
     actions: StoredValue<Option<Arc<dyn Actions>>>,
@@ -75,6 +77,8 @@ pub trait Actions: Send + Sync {
     fn load_older(&self);
     /// Tries the socket now instead of when its turn comes.
     fn reconnect(&self);
+    /// Puts the notice away, in all tabs of this browser.
+    fn put_notice_away(&self);
     /// Sends a refused message again, as a new one at the end.
     fn retry(&self, n: u64);
     /// Forgets a refused message.
@@ -126,6 +130,7 @@ impl RoomView {
             unsent: RwSignal::new((0, 0)),
             back: RwSignal::new(None),
             alive: RwSignal::new(false),
+            notice: RwSignal::new(None),
             outdated: RwSignal::new(false),
             actions: StoredValue::new(None),
         }

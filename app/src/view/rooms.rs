@@ -1,7 +1,7 @@
 //! The directory of rooms, for those who are signed in.
 
 use super::{
-    parts::{avatar, brand, field_problem, icon, icons, languages, themes},
+    parts::{avatar, brand, field_problem, icon, icons, languages, notice, themes},
     strings,
 };
 use crate::{
@@ -45,6 +45,7 @@ pub fn rooms(screen: RoomsScreen, page: &PageData) -> impl IntoView + use<> {
             // Before all that is to be passed by the Tab key.
             {left.as_ref().map(you_left)}
             <main>
+                {notice(page)}
                 {back_to}
                 <h1>{t.pages.rooms_title}</h1>
                 <p class="lead">{t.pages.rooms_lead}</p>

@@ -1,4 +1,4 @@
-//! A timeline laid out as the rows of a page: days, messages grouped by sender, notices, what is still unsent.
+//! A timeline laid out as the rows of a page: days, messages grouped by sender, who came and went, what is still unsent.
 
 use crate::clock::{Day, Local};
 use protocol::{
@@ -20,7 +20,7 @@ pub enum Row {
     /// This tab's own message that is not in the log yet.
     Pending { n: u64, text: String, head: bool, state: Pending },
     /// Who came and went, folded; `id` counts up within the page.
-    Notice { id: u64, entered: bool, people: Vec<Person> },
+    Arrivals { id: u64, entered: bool, people: Vec<Person> },
     /// Others' messages from here on were not read when the room was opened; it was read up to `after`.
     New { after: u64 },
     /// Entries are missing here: the client was too far behind or the log was reset.
@@ -44,7 +44,7 @@ pub struct Unsent {
     pub at: Option<u64>,
 }
 
-/// A [`Row::Notice`] or [`Row::Gap`] shown after the entry `after_seq`, before the next one.
+/// A [`Row::Arrivals`] or [`Row::Gap`] shown after the entry `after_seq`, before the next one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Note {
     pub after_seq: u64,
@@ -57,7 +57,7 @@ pub enum Key {
     Day { day: Day, seq: u64 },
     Message { epoch: Epoch, seq: u64, id: EntryId, head: bool },
     Pending { n: u64, text: String, head: bool, state: Pending },
-    Notice { id: u64, entered: bool, people: Vec<UserId> },
+    Arrivals { id: u64, entered: bool, people: Vec<UserId> },
     New { after: u64 },
     Gap { id: u64, reset: bool },
 }
@@ -73,8 +73,8 @@ impl Row {
             Self::Pending { n, text, head, state } => {
                 Key::Pending { n: *n, text: text.clone(), head: *head, state: *state }
             }
-            Self::Notice { id, entered, people } => {
-                Key::Notice { id: *id, entered: *entered, people: people.iter().map(|person| person.id).collect() }
+            Self::Arrivals { id, entered, people } => {
+                Key::Arrivals { id: *id, entered: *entered, people: people.iter().map(|person| person.id).collect() }
             }
             Self::New { after } => Key::New { after: *after },
             Self::Gap { id, reset } => Key::Gap { id: *id, reset: *reset },
@@ -189,7 +189,7 @@ mod tests {
             Row::Message { .. } => 'm',
             Row::Pending { head: true, .. } => 'P',
             Row::Pending { .. } => 'p',
-            Row::Notice { .. } => 'N',
+            Row::Arrivals { .. } => 'N',
             Row::New { .. } => '*',
             Row::Gap { .. } => 'G',
         };
@@ -278,7 +278,7 @@ mod tests {
     fn the_first_unsent_messages_of_two_rooms_are_two_rows() {
         let pending = |text: &str| Row::Pending { n: 1, text: text.to_owned(), head: true, state: Pending::Waiting };
         assert_ne!(pending("하나").key(), pending("둘").key());
-        let notice = |person_id| Row::Notice { id: 1, entered: true, people: vec![person(person_id)] };
-        assert_ne!(notice(1).key(), notice(2).key());
+        let arrivals = |person_id| Row::Arrivals { id: 1, entered: true, people: vec![person(person_id)] };
+        assert_ne!(arrivals(1).key(), arrivals(2).key());
     }
 }

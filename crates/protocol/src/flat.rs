@@ -29,7 +29,9 @@ impl<'de> Fields<'de> {
     fn frame<E: Deserialize<'de>>(&self) -> Option<ServerFrame<E>> {
         let kind: String = self.get("t")?;
         Some(match kind.as_str() {
-            "hello" => ServerFrame::Hello { me: self.get("me")?, build: self.get("build")? },
+            "hello" => {
+                ServerFrame::Hello { me: self.get("me")?, build: self.get("build")?, notice: self.get("notice") }
+            }
             "joined" => ServerFrame::Joined {
                 room: self.get("room")?,
                 name: self.get("name")?,
@@ -66,6 +68,7 @@ impl<'de> Fields<'de> {
                 retry: self.get("retry")?,
                 last: self.get("last"),
             },
+            "notice" => ServerFrame::Notice { text: self.get("text") },
             "move" => ServerFrame::Move { within_ms: self.get("within_ms")? },
             "pong" => ServerFrame::Pong,
             "error" => ServerFrame::Error {
@@ -123,7 +126,7 @@ mod tests {
         let (page, people) = (Page { entries: vec![entry], cursor: at, older: true }, vec![me.clone()]);
         let mark = ReadMark { epoch: at.epoch, seq: 1 };
         let frames: Vec<ServerFrame> = vec![
-            ServerFrame::Hello { me, build: "b".to_owned() },
+            ServerFrame::Hello { me, build: "b".to_owned(), notice: None },
             ServerFrame::Joined {
                 room: key.clone(),
                 name: name("a"),

@@ -97,6 +97,9 @@ pub enum ServerFrame<E = Entry> {
     Hello {
         me: Person,
         build: String,
+        /// What everybody is told at present.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        notice: Option<String>,
     },
     /// Answers `join`. `entries` follow the cursor given, or replace what the client had; see `how`.
     Joined {
@@ -171,6 +174,11 @@ pub enum ServerFrame<E = Entry> {
         /// With `out_of_order`: the last number the log has of this producer.
         #[serde(skip_serializing_if = "Option::is_none")]
         last: Option<u64>,
+    },
+    /// What whoever runs the server tells everybody, in place of what was told before. Without a text: nothing any more.
+    Notice {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
     /// Open another socket, resume there, then close this one; the server closes it after `within_ms`.
     Move {

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { freePort, Program } from './process';
 import type { Redis } from './redis';
 
@@ -75,6 +77,13 @@ export class Server {
       ...this.options.env,
     });
     await this.#program.ready(async () => (await fetch(`${this.url}/health/ready`)).ok);
+  }
+
+  /** What one of the program's commands says, with this server's settings. */
+  async command(...args: readonly string[]): Promise<string> {
+    const env = { ...inherited(), HUBBUB_DATA_DIR: this.folder, ...(this.options.redis && { REDIS_URL: this.options.redis.url }) };
+    const { stdout } = await promisify(execFile)(binary(), args, { env });
+    return stdout.trim();
   }
 
   /** Ends it, data kept: gently, or with SIGKILL as in a crash. SIGSTOP and SIGCONT make it hang and go on. */

@@ -173,6 +173,15 @@ export const states: Record<string, State> = {
       await expect(page.locator('.pending')).toBeVisible();
     },
   },
+  notice: {
+    open: async (scene) => {
+      const { page, strict, look } = scene;
+      const text = look.lang === 'ko' ? '오늘 15시에 5분쯤 쉬어 갑니다.' : 'We restart at 15:00 and are back in five minutes.';
+      await strict.command('notice', text, '--for', '30s');
+      await signIn(scene, strict.url);
+      await expect(page.locator('.banner.notice')).toBeVisible();
+    },
+  },
   back: {
     open: async (scene) => {
       const { page, net } = scene;

@@ -9,7 +9,7 @@
 //! | `folds` | long messages, folded and unfolded |
 //! | `keyboard` | keys that work anywhere, and the room switcher |
 //! | `messages` | from message to message by the arrow keys |
-//! | `notices` | notifications by the browser |
+//! | `notifications` | notifications by the browser |
 //! | `presence` | whether somebody is there |
 //! | `reading` | how far the reader has come |
 //! | `scroll` | the line being read does not move |
@@ -22,7 +22,7 @@ mod counter;
 mod folds;
 mod keyboard;
 mod messages;
-mod notices;
+mod notifications;
 mod presence;
 mod reading;
 mod scroll;
@@ -86,9 +86,10 @@ pub fn start(room: RoomPage, opening: Opening, page: PageData) {
             }),
             Box::new(move || {
                 reading::watch(chat, handles);
-                notices::watch(chat);
+                notifications::watch(chat);
                 title(chat, handles);
                 interruptions(chat, announcer);
+                notice(chat, announcer);
                 refusals(chat, announcer);
                 returns(chat, announcer);
                 tab::attach(chat, opening, build);
@@ -188,6 +189,18 @@ fn current_room(chat: RoomView) {
                 list.set_scroll_top(list.scroll_top() + to_the_middle);
             }
         });
+    });
+}
+
+/// Says what everybody is told once the page is there; what it came with is read as any of its texts.
+fn notice(chat: RoomView, announcer: Announcer) {
+    let mut before = chat.notice.get_untracked();
+    effect(move || {
+        let notice = chat.notice.get();
+        if let Some(new) = notice.as_ref().filter(|_| notice != before) {
+            announcer.say(new.clone());
+        }
+        before = notice;
     });
 }
 

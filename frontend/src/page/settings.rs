@@ -1,6 +1,6 @@
 //! Settings of this device, and a person's muted rooms, in the browser's storage; and the panels that show them.
 
-use super::{document, matches_media, notices, on, window};
+use super::{document, matches_media, notifications, on, window};
 use app::{
     domain::RoomKey,
     page::MUTED_KEYS,
@@ -107,9 +107,12 @@ fn show(chat: RoomView) {
         let _ = leave.set_attribute("action", &(chat.room.with_untracked(|room| room.key.path()) + "/leave"));
     }
     let here = !chat.room.with_untracked(|room| is_muted(chat, &room.key));
-    for (name, on) in
-        [("enter", enter_sends()), ("notify", notifies() && notices::allowed()), ("here", here), ("key", single_key())]
-    {
+    for (name, on) in [
+        ("enter", enter_sends()),
+        ("notify", notifies() && notifications::allowed()),
+        ("here", here),
+        ("key", single_key()),
+    ] {
         if let Some(box_) = checkbox(name) {
             box_.set_checked(on);
         }
@@ -125,7 +128,7 @@ fn changed(chat: RoomView, ev: &Event) {
     let (name, on) = (box_.get_attribute("data-set").unwrap_or_default(), box_.checked());
     match name.as_str() {
         "here" => mute(chat, !on),
-        "notify" if on => notices::ask(move |granted| {
+        "notify" if on => notifications::ask(move |granted| {
             set("notify", if granted { "on" } else { "off" });
             box_.set_checked(granted);
             if let Some(refused) = document().get_element_by_id("notify-refused") {

@@ -1,6 +1,6 @@
 //! What the page asks for.
 
-use super::{drafts, paint, window, with};
+use super::{drafts, paint, storage, window, with};
 use app::{
     client::chat_client::ChatClient,
     domain::{MessageText, RoomRef, TextProblem},
@@ -43,6 +43,14 @@ impl Actions for Hand {
 
     fn reconnect(&self) {
         with(ChatClient::come_back);
+    }
+
+    fn put_notice_away(&self) {
+        with(|chat| {
+            if let Some(notice) = chat.notice() {
+                storage::put_away(notice);
+            }
+        });
     }
 
     fn retry(&self, n: u64) {

@@ -68,6 +68,7 @@ pub fn attach(view: RoomView, opening: Opening, build: String) {
         let mut chat = ChatClient::new(me, &opening, clock.now(), Box::new(window::random));
         chat.set_calendar(crate::clock::servers());
         chat.set_visible(window::is_visible());
+        chat.set_notice(view.notice.get_untracked());
         if let Some(saved) = saved {
             chat.adopt(saved);
         }

@@ -1,6 +1,6 @@
 //! The session's state into the signals of the page.
 
-use super::{CLIENT, Client, drafts, window};
+use super::{CLIENT, Client, drafts, storage, window};
 use crate::clock;
 use app::{
     client::{drafts::joined, rows::Row},
@@ -56,6 +56,7 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
     let (newer, target, divider) = (chat.newer(), chat.target(), chat.divider());
     let (typing, slow, unsent) = (chat.others_typing(), chat.slow(), chat.unsent());
     let newer_build = chat.server_build().filter(|build| *build != client.build).map(str::to_owned);
+    let notice = chat.notice().filter(|notice| !storage::is_put_away(notice)).map(str::to_owned);
     let incompatible = client.incompatible.clone();
     move || {
         // Before the rows: whether they end where the room does decides whether to follow them.
@@ -72,6 +73,7 @@ fn collect(client: &mut Client) -> impl FnOnce() + use<> {
         update(view.connection, connection);
         update(view.trouble, trouble);
         update(view.slow, slow);
+        update(view.notice, notice);
         update(view.outdated, newer_build.is_some());
         // Nobody is reading, or nothing goes on as it is.
         let newer_build = newer_build.filter(|_| !window::is_visible());

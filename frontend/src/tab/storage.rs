@@ -26,6 +26,8 @@ use web_sys::{BeforeUnloadEvent, Event, StorageEvent};
 
 /// In `sessionStorage`: the tab's name.
 const TAB: &str = "hubbub.tab";
+/// In `localStorage`: the notice that was put away. Another one is shown.
+const NOTICE: &str = "hubbub.notice";
 /// How long a tab that went may take to come back: it may only be loading its page again.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -249,6 +251,15 @@ pub(super) fn keys(prefix: &str) -> Vec<String> {
     let Some(area) = area() else { return Vec::new() };
     let len = area.length().unwrap_or(0);
     (0..len).filter_map(|i| area.key(i).ok().flatten()).filter(|key| key.starts_with(prefix)).collect()
+}
+
+pub(super) fn put_away(notice: &str) {
+    // Where it cannot be stored it stays: nobody would know of it in the next tab.
+    let _ = area().map(|area| area.set_item(NOTICE, notice));
+}
+
+pub(super) fn is_put_away(notice: &str) -> bool {
+    area().and_then(|area| area.get_item(NOTICE).ok().flatten()).is_some_and(|put_away| put_away == notice)
 }
 
 pub(super) fn area() -> Option<web_sys::Storage> {

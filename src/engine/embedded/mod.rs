@@ -19,6 +19,7 @@
 //! | [`rooms`] | rooms and their logs, as they are read |
 //! | [`sessions`] | sessions, names, members |
 //! | [`marks`] | how far members have read |
+//! | [`notice`] | what everybody is told, in a file of its own |
 //! | [`quotas`] | buckets of tokens |
 //! | [`reports`] | whom to tell what, and who is where |
 
@@ -30,6 +31,7 @@ mod examine;
 mod folder;
 mod health;
 mod marks;
+mod notice;
 mod prune;
 mod quotas;
 mod reports;
@@ -46,6 +48,7 @@ pub use backup::{BackedUp, BackupError, backup};
 pub use error::OpenDataError;
 pub use examine::{DirectoryState, examine, free_and_wanted};
 pub use health::KeepFree;
+pub use notice::{NoticeError, notice, set_notice};
 pub use restore::{RestoreError, Restored, restore};
 
 use super::{
@@ -65,7 +68,7 @@ use rusqlite::{Connection, Transaction};
 use sound::Depth;
 use stamp::{Left, Stamper};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -86,6 +89,7 @@ pub struct Embedded {
     clock: Clock,
     /// How long a session lives without being used.
     session_ttl: Duration,
+    dir: PathBuf,
 }
 
 impl Embedded {
@@ -110,7 +114,7 @@ impl Embedded {
         let readers = Worker::start("hubbub-reader", READS_MAX, readers).map_err(OpenDataError::Threads)?;
         let store = Store { db, stamper, clock, session_ttl, health: Arc::clone(&health) };
         let writer = writer::start(store, Arc::clone(&reports)).map_err(OpenDataError::Threads)?;
-        Ok(Self { writer, readers, reports, health, clock, session_ttl })
+        Ok(Self { writer, readers, reports, health, clock, session_ttl, dir: dir.to_owned() })
     }
 
     /// Has messages refused while less of the disk is free. Without this they are taken until it is full.
@@ -386,6 +390,13 @@ impl Live for Embedded {
 
     async fn vitals(&self) -> Vitals {
         self.health.vitals()
+    }
+
+    async fn notice(&self) -> Result<Option<String>, StoreError> {
+        let dir = self.dir.clone();
+        let read = tokio::task::spawn_blocking(move || notice(&dir)).await;
+        let read = read.map_err(|_| StoreError("the read was given up".to_owned()))?;
+        read.map_err(|error| StoreError(error.to_string()))
     }
 
     async fn shutdown(&self) {

@@ -52,6 +52,11 @@ impl Keys {
         format!("{}format", self.prefix)
     }
 
+    /// String: what everybody is told, for as long as it is.
+    pub fn notice(&self) -> String {
+        format!("{}notice", self.prefix)
+    }
+
     /// String: what names of buckets are hidden with.
     pub fn secret(&self) -> String {
         format!("{}secret", self.prefix)

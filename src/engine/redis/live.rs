@@ -4,7 +4,10 @@ use super::{APPENDS_MAX, Redis, health::vitals, keys::TYPING};
 use crate::engine::{Live, LiveSink, StoreError, Unwritable, Vitals};
 use app::{domain::RoomKey, protocol::Person};
 use async_trait::async_trait;
-use fred::prelude::{ClientLike, PubsubInterface};
+use fred::{
+    prelude::{ClientLike, KeysInterface, PubsubInterface},
+    types::Expiration,
+};
 use std::{sync::Arc, time::Duration};
 use tracing::warn;
 
@@ -50,6 +53,10 @@ impl Live for Redis {
         vitals(&self.client).await
     }
 
+    async fn notice(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.client.get(self.keys.notice()).await?)
+    }
+
     async fn shutdown(&self) {
         if tokio::time::timeout(STEP, self.under_way.acquire_many(APPENDS_MAX)).await.is_err() {
             warn!("shutting down with messages whose outcome Redis has not told");
@@ -69,5 +76,23 @@ impl Live for Redis {
             warn!("the connections to Redis were not closed in time");
         }
         self.closed.cancel();
+    }
+}
+
+impl Redis {
+    /// Has everybody told something for so long, or nothing any more.
+    ///
+    /// # Errors
+    /// The store did not do it.
+    pub async fn set_notice(&self, to: Option<(&str, Duration)>) -> Result<(), StoreError> {
+        let key = self.keys.notice();
+        match to {
+            Some((text, lasts)) => {
+                let lasts = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+                self.client.set::<(), _, _>(key, text, Some(Expiration::PX(lasts)), None, false).await?;
+            }
+            None => self.client.del::<(), _>(key).await?,
+        }
+        Ok(())
     }
 }

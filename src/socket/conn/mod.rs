@@ -69,6 +69,8 @@ struct Conn {
     marks: Marks,
     pulse: Pulse,
     stay: Stay,
+    /// Which version of the notice was told.
+    notice: u64,
     throttle: Throttle,
     wire: Wire,
     traffic: Traffic,
@@ -90,6 +92,8 @@ pub async fn run(ws: WebSocket, sockets: SocketContext, admitted: Admitted) {
         marks: Marks::new(),
         pulse: Pulse::new(),
         stay: Stay::new(sockets.lifetime, &sockets.chat.hub),
+        // Before `hello` looks at its text.
+        notice: sockets.chat.hub.notice.version(),
         throttle: Throttle::new(allowance),
         wire,
         traffic: Traffic::new(&sockets.chat.hub.metrics),
@@ -170,9 +174,11 @@ fn vanish(pulse: &mut Pulse, rooms: &mut [Subscription], hub: &Hub, session: &Se
 impl Conn {
     async fn serve(&mut self) -> Result<(), End> {
         let me = self.session.person.clone();
-        self.say(&ServerFrame::Hello { me, build: self.sockets.build.to_string() }).await?;
+        let notice = self.sockets.chat.hub.notice.text().map(|text| text.to_string());
+        self.say(&ServerFrame::Hello { me, build: self.sockets.build.to_string(), notice }).await?;
         loop {
             self.check_stop()?;
+            self.tell_notice().await?;
             self.run_errand();
             let more = self.write().await?;
             let wake = self.wake.clone();
@@ -205,6 +211,18 @@ impl Conn {
                 self.done(done).await?;
             }
         }
+    }
+
+    /// Tells what everybody is told, if it is something else than before.
+    async fn tell_notice(&mut self) -> Result<(), End> {
+        let board = &self.sockets.chat.hub.notice;
+        let version = board.version();
+        if version == self.notice {
+            return Ok(());
+        }
+        self.notice = version;
+        let text = board.text().map(|text| text.to_string());
+        self.say(&ServerFrame::Notice { text }).await
     }
 
     /// Whether the client has to wait: nothing more is read until some of the work is done.

@@ -115,7 +115,7 @@ fn top(chat: RoomView) -> impl IntoView {
         }
     };
     // Nobody wrote anything: who comes and goes changes nothing about that.
-    let empty = Memo::new(move |_| chat.rows.with(|rows| rows.iter().all(|row| matches!(row, Row::Notice { .. }))));
+    let empty = Memo::new(move |_| chat.rows.with(|rows| rows.iter().all(|row| matches!(row, Row::Arrivals { .. }))));
     let is_start = Memo::new(move |_| chat.older.get() == Older::No);
     let loading = move || chat.older.get() == Older::Loading;
     move || {
@@ -160,7 +160,7 @@ fn row(chat: RoomView, handles: Handles, item: Item) -> AnyView {
             message(chat.platform, &entry, &room, Looks { head, own, target }, dial).into_any()
         }
         Row::Pending { n, text, head, state } => unsent(chat, n, &text, head, state).into_any(),
-        Row::Notice { entered, people, .. } => {
+        Row::Arrivals { entered, people, .. } => {
             view! { <p class="note" translate="no">{came_or_went(entered, &people)}</p> }.into_any()
         }
         Row::New { .. } => view! { <p class="day new" translate="no"><span>{t.new_from_here}</span></p> }.into_any(),

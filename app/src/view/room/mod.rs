@@ -83,6 +83,7 @@ impl RoomPage {
         let local = |at| (platform.local)(at, &page.zone);
         let rows = rows::layout(&entries, opening.divider(), &[], &[], &local, me);
         let chat = RoomView::new(platform, me.clone(), opening, rows, &page.zone);
+        chat.notice.set(page.notice.clone());
         provide_context(chat);
         let switching = RwSignal::new(false);
         let handles = Handles {
@@ -224,7 +225,18 @@ fn banner(chat: RoomView) -> impl IntoView {
         _ => 0,
     };
     let lost = move || if state.get() == 4 { t.resting_banner.to_owned() } else { (t.offline_banner)(seconds()) };
+    let put_away = move |_| {
+        if let Some(actions) = chat.actions() {
+            actions.put_notice_away();
+        }
+    };
     view! {
+        {move || chat.notice.get().map(|notice| view! {
+            <div class="banner notice">
+                <span dir="auto" inner_html=rcdata(&notice)></span>
+                <button class="plain scripted" type="button" translate="no" on:click=put_away>{t.put_away}</button>
+            </div>
+        })}
         {move || match state.get() {
             1 | 4 => view! {
                 <div class="banner" translate="no">

@@ -226,7 +226,7 @@ impl World {
         let Some((_, wire)) = self.tabs[tab].wires.first_mut() else { return };
         if !wire.greeted {
             wire.greeted = true;
-            wire.down.push_back(ServerFrame::Hello { me: jiwoo(), build: String::new() });
+            wire.down.push_back(ServerFrame::Hello { me: jiwoo(), build: String::new(), notice: None });
         }
         match wire.up.pop_front() {
             Some(ClientFrame::Join { cursor, .. }) => {

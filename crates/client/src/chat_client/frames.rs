@@ -17,7 +17,11 @@ impl ChatClient {
             return;
         }
         match frame {
-            ServerFrame::Hello { me, build } => self.welcomed(socket, &me, build),
+            ServerFrame::Hello { me, build, notice } => {
+                self.notice = notice;
+                self.welcomed(socket, &me, build);
+            }
+            ServerFrame::Notice { text } => self.notice = text,
             ServerFrame::Read { room, mark } => self.with_room(&room, |chat, i| chat.read_elsewhere(i, mark)),
             ServerFrame::Typing { room, mut people } => self.with_room(&room, |chat, i| {
                 people.retain(|person| person.id != chat.me.id);

@@ -80,6 +80,7 @@ pub struct ChatClient {
     /// Up to where the open room was read when it was opened.
     divider: Option<u64>,
     build: Option<String>,
+    notice: Option<String>,
     next_note: u64,
     changed: Changed,
     commands: Vec<Command>,
@@ -125,6 +126,7 @@ impl ChatClient {
             target: opening.target,
             divider: opening.divider(),
             build: None,
+            notice: None,
             next_note: 1,
             changed: Changed::default(),
             commands: Vec::new(),
@@ -139,6 +141,11 @@ impl ChatClient {
     /// Says what time of the day it is for people: `now`, in milliseconds since 1970-01-01 UTC.
     pub fn set_calendar(&mut self, now: u64) {
         self.calendar = now.checked_sub(self.now);
+    }
+
+    /// Goes on from the notice that the page shows.
+    pub fn set_notice(&mut self, notice: Option<String>) {
+        self.notice = notice;
     }
 
     /// What is to be done since the last call.

@@ -27,7 +27,7 @@ impl FollowedRoom {
     pub fn take_arrivals(&mut self, entered: bool, mut people: Vec<Person>, note_id: u64) {
         let Some(after) = self.timeline.as_ref().map(|timeline| timeline.cursor().seq) else { return };
         let here = |note: &&mut Note| note.after_seq == after;
-        if let Some(Row::Notice { entered: was, people: known, .. }) =
+        if let Some(Row::Arrivals { entered: was, people: known, .. }) =
             self.notes.last_mut().filter(here).map(|n| &mut n.row)
         {
             if *was == entered {
@@ -46,7 +46,7 @@ impl FollowedRoom {
             }
         }
         if !people.is_empty() {
-            self.note(after, Row::Notice { id: note_id, entered, people });
+            self.note(after, Row::Arrivals { id: note_id, entered, people });
         }
     }
 }

@@ -43,6 +43,11 @@ impl ChatClient {
         self.build.as_deref()
     }
 
+    /// What whoever runs the server tells everybody.
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
+    }
+
     pub fn older(&self) -> Older {
         self.current().map_or(Older::No, FollowedRoom::older)
     }

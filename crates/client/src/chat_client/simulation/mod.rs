@@ -289,7 +289,7 @@ impl World {
         let Some((_, wire)) = wires.get_mut(i % len.max(1)) else { return };
         if !wire.greeted {
             wire.greeted = true;
-            wire.down.push_back(ServerFrame::Hello { me: jiwoo(), build: String::new() });
+            wire.down.push_back(ServerFrame::Hello { me: jiwoo(), build: String::new(), notice: None });
         }
         let Some(frame) = wire.up.pop_front() else { return self.fan_out() };
         let (code, retry) = (ErrorCode::Unavailable, true);

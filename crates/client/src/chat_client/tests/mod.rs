@@ -117,7 +117,7 @@ impl Tab {
     }
 
     fn hello(&mut self, socket: SocketId) {
-        self.receive(socket, ServerFrame::Hello { me: jiwoo(), build: "1".to_owned() });
+        self.receive(socket, ServerFrame::Hello { me: jiwoo(), build: "1".to_owned(), notice: None });
     }
 
     fn joined(&mut self, socket: SocketId, key: &str, how: JoinedHow, page: Page) {

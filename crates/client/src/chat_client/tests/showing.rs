@@ -58,11 +58,11 @@ fn who_came_and_went_is_folded_and_a_quick_return_is_no_news() {
                 left: people(left),
             },
         );
-        let notice = |row| match row {
-            Row::Notice { entered, people, .. } => Some((entered, people.iter().map(|p| p.id.0).collect::<Vec<_>>())),
+        let arrivals = |row| match row {
+            Row::Arrivals { entered, people, .. } => Some((entered, people.iter().map(|p| p.id.0).collect::<Vec<_>>())),
             _ => None,
         };
-        tab.chat.rows(&utc).into_iter().filter_map(notice).collect::<Vec<_>>()
+        tab.chat.rows(&utc).into_iter().filter_map(arrivals).collect::<Vec<_>>()
     };
     assert_eq!(presence(&[1], &[]), []);
     assert_eq!(presence(&[3], &[]), [(true, vec![3])]);
@@ -100,7 +100,7 @@ fn whoever_was_here_before_an_interruption_does_not_arrive_after_it() {
         let (room, entered) = (key.clone(), entered.to_vec());
         tab.receive(2, ServerFrame::Presence { room, count: 3, people: vec![], entered, left: vec![] });
         let rows = tab.chat.rows(&utc);
-        let Some(Row::Notice { people, .. }) = rows.last() else { panic!("{rows:?}") };
+        let Some(Row::Arrivals { people, .. }) = rows.last() else { panic!("{rows:?}") };
         people.clone()
     };
     assert_eq!(enter(&mut tab, &[haeun(), one.clone()]), std::slice::from_ref(&one));
@@ -109,4 +109,19 @@ fn whoever_was_here_before_an_interruption_does_not_arrive_after_it() {
         tab.receive(2, ServerFrame::Pong);
     }
     assert_eq!(enter(&mut tab, std::slice::from_ref(&other)), [one, other], "hours later it is an arrival");
+}
+
+#[test]
+fn a_notice_is_what_the_server_says_last() {
+    let mut tab = Tab::online();
+    let notice = |tab: &Tab| tab.chat.notice().map(str::to_owned);
+    // As the page showed it, until the server says how it is.
+    tab.act(|chat| chat.set_notice(Some("from the page".to_owned())));
+    assert_eq!(notice(&tab).as_deref(), Some("from the page"));
+    tab.hello(1);
+    assert_eq!(notice(&tab), None);
+    tab.receive(1, ServerFrame::Notice { text: Some("We restart".to_owned()) });
+    assert_eq!(notice(&tab).as_deref(), Some("We restart"));
+    tab.receive(1, ServerFrame::Notice { text: None });
+    assert_eq!(notice(&tab), None);
 }

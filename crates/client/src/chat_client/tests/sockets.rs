@@ -106,7 +106,7 @@ fn the_end_of_the_session_ends_all_tries() {
             0 => tab.closed(1, 4001),
             1 => tab.receive(1, error("a", ErrorCode::SessionExpired, false)),
             // Signed in as somebody else meanwhile: their session is not to send our messages.
-            _ => tab.receive(1, ServerFrame::Hello { me: haeun(), build: String::new() }),
+            _ => tab.receive(1, ServerFrame::Hello { me: haeun(), build: String::new(), notice: None }),
         }
         tab.act(|chat| chat.send(text("하나")));
         tab.pass(60_000);
