@@ -24,9 +24,9 @@ pub enum NoticeChange {
 }
 
 /// What everybody is told now, or that nobody is told anything.
-pub struct Told(Option<String>);
+pub struct NoticeNow(Option<String>);
 
-impl fmt::Display for Told {
+impl fmt::Display for NoticeNow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(text) => write!(f, "everybody is told: {text}"),
@@ -39,7 +39,7 @@ impl fmt::Display for Told {
 ///
 /// # Errors
 /// The store cannot be reached or written: one line that says what to do.
-pub async fn change(config: &Config, change: &NoticeChange) -> Result<Told, String> {
+pub async fn change(config: &Config, change: &NoticeChange) -> Result<NoticeNow, String> {
     let to = match change {
         NoticeChange::Show => None,
         NoticeChange::Set { text, lasts } => Some(Some((text.as_str(), *lasts))),
@@ -50,7 +50,7 @@ pub async fn change(config: &Config, change: &NoticeChange) -> Result<Told, Stri
         if let Some(to) = to {
             embedded::set_notice(dir, to).map_err(|error| error.to_string())?;
         }
-        return embedded::notice(dir).map(Told).map_err(|error| error.to_string());
+        return embedded::notice(dir).map(NoticeNow).map_err(|error| error.to_string());
     };
     let times = Times::with_session_ttl(config.session_ttl);
     let redis = Redis::connect_as(&url, &config.redis_prefix, times).await.map_err(|error| error.to_string())?;
@@ -59,7 +59,7 @@ pub async fn change(config: &Config, change: &NoticeChange) -> Result<Told, Stri
         None => Ok(()),
     };
     let told = match told {
-        Ok(()) => redis.notice().await.map(Told),
+        Ok(()) => redis.notice().await.map(NoticeNow),
         Err(error) => Err(error),
     };
     redis.shutdown().await;

@@ -47,7 +47,7 @@ fn room(page: PageData) -> AnyView {
     let (Screen::Room(screen), Some(me)) = (page.screen.clone(), page.me.clone()) else { return ().into_any() };
     provide_context(page.lang);
     provide_context(page.clone());
-    let drawn = RoomPage::new(&screen, &page, &me, BROWSER);
+    let drawn = RoomPage::new(&screen, &page, &me, &BROWSER);
     let view = draw(&drawn, &screen.post, page.halves).into_any();
     page::start(drawn, screen.opening, page);
     view

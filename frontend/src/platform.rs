@@ -3,7 +3,7 @@
 use crate::clock;
 use app::platform::Platform;
 
-pub const BROWSER: Platform = Platform { local: clock::local, decompose, ascii_host, is_scripted: true };
+pub static BROWSER: Platform = Platform { local: clock::local, decompose, ascii_host, is_scripted: true };
 
 fn decompose(text: &str) -> String {
     js_sys::JsString::from(text).normalize("NFD").into()

@@ -54,7 +54,7 @@ fn App() -> impl IntoView {
     provide_context(page.lang);
     match (page.screen.clone(), page.me.clone()) {
         (Screen::Room(screen), Some(me)) => {
-            let drawn = room::RoomPage::new(&screen, &page, &me, Platform::SERVER);
+            let drawn = room::RoomPage::new(&screen, &page, &me, &Platform::SERVER);
             room::room(&drawn, &screen.post, page.halves).into_any()
         }
         (Screen::Door(door), _) => door::door(door, &page).into_any(),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Handle to the signals of the room page; copied freely, provided as context.
 #[derive(Clone, Copy)]
 pub struct RoomView {
-    pub platform: Platform,
+    pub platform: &'static Platform,
     /// In the reader's language.
     pub strings: &'static Strings,
     pub me: StoredValue<Person>,
@@ -102,7 +102,7 @@ pub trait Actions: Send + Sync {
 }
 
 impl RoomView {
-    pub fn new(platform: Platform, me: Person, opening: &Opening, rows: Vec<Row>, zone: &str) -> Self {
+    pub fn new(platform: &'static Platform, me: Person, opening: &Opening, rows: Vec<Row>, zone: &str) -> Self {
         let rooms = opening.rooms.iter().map(|mine| SidebarRoom {
             room: mine.room.clone(),
             unread: mine.reading.unread,

@@ -70,6 +70,7 @@ fn page(screen: Screen) -> PageData {
         density: Density::Compact,
         zone: "Asia/Seoul".to_owned(),
         halves: true,
+        notice: None,
         now: NOW,
         build: "b1".to_owned(),
         me: Some(person(1, "지우")),

@@ -23,7 +23,13 @@ pub struct Looks {
 
 /// A message of the log. Whoever hears the page is told of each one its sender, its text and its time, though the name stands once
 /// above a group: the row's own label, the text and the time name it together.
-pub fn message(platform: Platform, entry: &Entry, room: &str, looks: Looks, dial: Dial) -> impl IntoView + use<> {
+pub fn message(
+    platform: &'static Platform,
+    entry: &Entry,
+    room: &str,
+    looks: Looks,
+    dial: Dial,
+) -> impl IntoView + use<> {
     let Looks { head, own, target } = looks;
     let text = entry.text();
     let class = if text.is_none() {
@@ -70,7 +76,7 @@ pub fn message(platform: Platform, entry: &Entry, room: &str, looks: Looks, dial
 }
 
 /// What a message says. All of it is there, also of a long one that is folded, so that it is found and copied.
-fn body(platform: Platform, text: &str, id: Option<String>) -> impl IntoView + use<> {
+fn body(platform: &'static Platform, text: &str, id: Option<String>) -> impl IntoView + use<> {
     let fold = match looks::long(text) {
         Long::Nowhere => None,
         Long::OnAPhone => Some("fold slim"),
@@ -87,7 +93,7 @@ fn body(platform: Platform, text: &str, id: Option<String>) -> impl IntoView + u
 
 /// A text with its web addresses as links. What it shows is the text, to the letter. An address runs from left to right on its own,
 /// so that nothing around it makes it read as another.
-fn linked(platform: Platform, text: &str) -> impl IntoView + use<> {
+fn linked(platform: &'static Platform, text: &str) -> impl IntoView + use<> {
     links::pieces(text)
         .into_iter()
         .map(|piece| match piece {

@@ -77,7 +77,7 @@ pub struct RoomPage {
 
 impl RoomPage {
     /// Provides the [`RoomView`] as context.
-    pub fn new(screen: &RoomScreen, page: &PageData, me: &Person, platform: Platform) -> Self {
+    pub fn new(screen: &RoomScreen, page: &PageData, me: &Person, platform: &'static Platform) -> Self {
         let RoomScreen { opening, post } = screen;
         let entries: Vec<_> = opening.page.entries.iter().cloned().map(Arc::new).collect();
         let local = |at| (platform.local)(at, &page.zone);
