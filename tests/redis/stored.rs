@@ -82,3 +82,20 @@ async fn what_a_later_hubbub_keeps_is_refused_in_one_line_and_left_alone() {
     Redis::connect(&server.tcp_url(), DAY).await.unwrap();
     assert_eq!(server.cli(&["GET", "hubbub:format"]).trim(), "1");
 }
+
+/// The append-only file is read as the user whom `deploy/redis.conf` lets nobody become: with no rights it would be without all that
+/// scripts wrote.
+#[tokio::test]
+async fn redis_as_it_is_deployed_has_after_a_restart_what_it_acknowledged() {
+    let mut server = RedisServer::start_as_deployed();
+    assert!(server.cli(&["PING"]).contains("NOAUTH"), "nobody gets in without a password");
+    let tab = Tab::new(&room("Design"));
+    let engine = Redis::connect(&server.tcp_url(), DAY).await.unwrap();
+    fill(&*engine, &tab, 3).await;
+    let before = log(&*engine, &tab.room.key).await;
+    drop(engine);
+    server.restart();
+    let engine = Redis::connect(&server.tcp_url(), DAY).await.unwrap();
+    assert_eq!(log(&*engine, &tab.room.key).await, before);
+    assert_eq!(before.len(), 3);
+}

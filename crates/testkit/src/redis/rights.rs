@@ -37,6 +37,11 @@ pub fn user() -> String {
     format!("{NAME} {}", rights.unwrap_or_default().replace("PASSWORD", PASSWORD))
 }
 
+/// The whole file, with the password in its place.
+pub fn settings() -> String {
+    SETTINGS.replace(">PASSWORD", &format!(">{PASSWORD}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

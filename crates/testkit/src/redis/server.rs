@@ -1,7 +1,7 @@
 //! A server of a test's own.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use super::{copy_data, rights, spawn};
+use super::{SETTINGS, copy_data, rights, spawn};
 use crate::process::Process;
 use std::{
     fs,
@@ -32,10 +32,27 @@ pub struct RedisServer {
 /// What a server that keeps an append-only file had on disk at some time.
 pub struct Backup(TempDir);
 
+/// The user of `deploy/redis.conf` as in a URL.
+fn credentials() -> String {
+    format!("{}:{}@", rights::NAME, rights::PASSWORD)
+}
+
 impl RedisServer {
     /// Starts a server and waits until it answers. `extra_args` are as on its command line.
     pub fn start(extra_args: &[&str]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), extra_args)
+    }
+
+    /// Starts a server with all that `deploy/redis.conf` says: nobody but the URLs' user gets in.
+    pub fn start_as_deployed() -> Self {
         let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join(SETTINGS), rights::settings()).unwrap();
+        let mut server = Self::start_in(dir, &[]);
+        server.credentials = credentials();
+        server
+    }
+
+    fn start_in(dir: TempDir, extra_args: &[&str]) -> Self {
         let args = extra_args.iter().map(|&arg| arg.to_owned()).collect();
         let mut server = Self { process: None, dir, port: 0, args, credentials: String::new() };
         // Somebody else may take a port between finding it free and using it.
@@ -56,7 +73,7 @@ impl RedisServer {
     pub fn start_with_rights_and(extra_args: &[&str]) -> Self {
         let mut server = Self::start(extra_args);
         server.allow(&[]);
-        server.credentials = format!("{}:{}@", rights::NAME, rights::PASSWORD);
+        server.credentials = credentials();
         server
     }
 
