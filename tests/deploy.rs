@@ -1,7 +1,7 @@
 //! The files in `deploy/` that no other test starts something with: they can be read, name settings that exist, and say what they have to.
 #![allow(clippy::unwrap_used)]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 fn read(file: &str) -> String {
@@ -31,6 +31,7 @@ fn every_setting_that_a_deployment_names_exists() {
     settings.extend(["HUBBUB_COMMIT", "HUBBUB_TOOLS"].map(str::to_owned));
     for file in [
         "Dockerfile",
+        "deploy/compose.valkey.yaml",
         "deploy/compose.yaml",
         "deploy/redis.conf",
         "deploy/cloud-run/README.md",
@@ -172,17 +173,83 @@ fn kubernetes_gets_what_a_rolling_restart_needs() {
     }
 }
 
+/// The files that a service of compose gets from here, and the volumes.
+fn mounts(service: &Value) -> Vec<&str> {
+    let volumes = service["volumes"].as_array().into_iter().flatten();
+    volumes.map(|volume| volume.as_str().unwrap().split(':').next().unwrap()).collect()
+}
+
 #[test]
 fn compose_keeps_what_it_starts_within_bounds() {
     let compose = yaml("deploy/compose.yaml");
     for (name, service) in compose["services"].as_object().unwrap() {
         assert!(service["mem_limit"].is_string(), "{name} has a limit");
         assert_eq!(service["read_only"], true, "{name}");
-        for volume in service["volumes"].as_array().into_iter().flatten() {
-            let from = volume.as_str().unwrap().split(':').next().unwrap();
-            if let Some(file) = from.strip_prefix("./") {
-                assert!(Path::new("deploy").join(file).is_file(), "{name}: {file}");
-            }
+        assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
+        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
+        assert_eq!(service["restart"], "unless-stopped", "{name}");
+        let logs = &service["logging"]["options"];
+        assert!(logs["max-size"].is_string() && logs["max-file"].is_string(), "{name}: its log grows for ever");
+        let health = &service["healthcheck"];
+        assert!(health["interval"].is_string() && health["timeout"].is_string(), "{name}");
+        assert!(health["test"][0].as_str().is_some_and(|kind| kind.starts_with("CMD")), "{name} is asked how it is");
+        for file in mounts(service).into_iter().filter_map(|from| from.strip_prefix("./")) {
+            assert!(Path::new("deploy").join(file).is_file(), "{name}: {file}");
         }
+    }
+}
+
+#[test]
+fn compose_sends_people_to_instances_that_serve() {
+    let (compose, nginx) = (yaml("deploy/compose.yaml"), read("deploy/proxy/nginx.conf"));
+    let services = compose["services"].as_object().unwrap();
+    let is_instance = |service: &Value| service["image"] == "hubbub";
+    let instances: BTreeSet<_> =
+        services.iter().filter(|(_, service)| is_instance(service)).map(|(name, _)| name.as_str()).collect();
+    assert!(instances.len() > 1, "{instances:?}");
+    let balanced = nginx.lines().filter_map(|line| line.trim().strip_prefix("server hubbub")?.split(':').next());
+    assert_eq!(balanced.map(|rest| format!("hubbub{rest}")).collect::<BTreeSet<_>>(), owned(&instances));
+
+    let waits_for = services["balancer"]["depends_on"].as_object().unwrap();
+    assert_eq!(waits_for.keys().cloned().collect::<BTreeSet<_>>(), owned(&instances));
+    for name in &instances {
+        assert_eq!(waits_for[*name]["condition"], "service_healthy");
+        assert_eq!(services[*name]["healthcheck"]["test"], json!(["CMD", "/opt/hubbub/hubbub", "healthcheck"]));
+        assert_eq!(services[*name]["depends_on"]["redis"]["condition"], "service_healthy");
+    }
+    // What nginx is asked is there, and is none of the instances' business.
+    let asked = services["balancer"]["healthcheck"]["test"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    let path = asked.strip_prefix("http://127.0.0.1:8080").unwrap();
+    assert!(nginx.contains("listen 8080;") && nginx.contains(&format!("location = {path} {{")), "{asked}");
+}
+
+fn owned(names: &BTreeSet<&str>) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// As its file says, it takes the place of Redis and nothing else: what bounds that holds for it, too.
+#[test]
+fn compose_runs_valkey_within_the_bounds_of_redis() {
+    let (compose, valkey) = (yaml("deploy/compose.yaml"), yaml("deploy/compose.valkey.yaml"));
+    assert_eq!(valkey["services"].as_object().unwrap().keys().collect::<Vec<_>>(), ["redis"]);
+    let (redis, instead) = (&compose["services"]["redis"], &valkey["services"]["redis"]);
+    let changed: BTreeSet<_> = instead.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(changed, BTreeSet::from(["environment", "image", "user", "volumes"]));
+    for (service, store) in [(redis, "redis"), (instead, "valkey")] {
+        assert!(service["image"].as_str().unwrap().contains(&format!("{store}:")), "{store}");
+        assert_eq!(service["user"], store);
+        assert_eq!(service["environment"]["STORE"], store);
+    }
+    for command in [&redis["command"][2], &redis["healthcheck"]["test"][1]] {
+        let command = command.as_str().unwrap();
+        assert!(command.contains("$$STORE-") && !command.contains("redis-server") && !command.contains("redis-cli"));
+    }
+    // Neither reads all that the other wrote.
+    let volumes = mounts(instead);
+    assert!(volumes.iter().all(|volume| valkey["volumes"].as_object().unwrap().contains_key(*volume)));
+    assert!(volumes.iter().all(|volume| !mounts(redis).contains(volume)), "{volumes:?}");
+    let conf = read("deploy/redis.conf");
+    for line in ["appendonly yes", "appendfsync always", "user default off ~* &* +@all"] {
+        assert!(conf.lines().any(|has| has == line), "{line}");
     }
 }

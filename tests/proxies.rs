@@ -243,6 +243,10 @@ async fn rolls_unnoticed(kind: &str) {
         assert!(begun.elapsed() < PATIENCE, "{kind} does not serve");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    if kind == "nginx" {
+        let own = Person::new().get(&at, "/health/balancer").await.status();
+        assert_eq!(own, 204, "it answers what compose.yaml has it asked");
+    }
 
     let people =
         join_all((0..LISTENERS).map(async |n| Person::signed_in(&at, &format!("listener {n}"), "a").await)).await;
