@@ -10,6 +10,8 @@ import type { Redis } from './redis';
 export interface Options {
   /** Without one the server uses its embedded engine. */
   redis?: Redis;
+  /** Whether it says what it counts; see `Server.counted`. */
+  metrics?: boolean;
   /** Further settings, as environment variables. */
   env?: Record<string, string>;
 }
@@ -35,11 +37,13 @@ export class Server {
     readonly port: number,
     readonly folder: string,
     readonly options: Options,
+    readonly metricsPort: number | undefined,
   ) {}
 
   static async start(options: Options = {}): Promise<Server> {
     for (let attempt = 1; ; attempt++) {
-      const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), 'hubbub-e2e-')), options);
+      const folder = await mkdtemp(join(tmpdir(), 'hubbub-e2e-'));
+      const server = new Server(await freePort(), folder, options, options.metrics ? await freePort() : undefined);
       try {
         await server.resume();
         return server;
@@ -74,6 +78,7 @@ export class Server {
       // The suites ask for more than people do.
       HUBBUB_LIMITS: '0',
       ...(this.options.redis && { REDIS_URL: this.options.redis.url }),
+      ...(this.metricsPort !== undefined && { HUBBUB_METRICS: `127.0.0.1:${this.metricsPort}` }),
       ...this.options.env,
     });
     await this.#program.ready(async () => (await fetch(`${this.url}/health/ready`)).ok);
@@ -86,11 +91,19 @@ export class Server {
     return stdout.trim();
   }
 
-  /** Ends it, data kept: gently, or with SIGKILL as in a crash. SIGSTOP and SIGCONT make it hang and go on. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    await this.#program?.stop(signal);
+  /** What it counts under names that begin like this, together, as Prometheus reads it. Needs `Options.metrics`. */
+  async counted(series: string): Promise<number> {
+    const metrics = await (await fetch(`http://127.0.0.1:${this.metricsPort}/metrics`)).text();
+    const lines = metrics.split('\n').filter((line) => line.startsWith(series));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
+  /** Ends it, data kept: gently, or with SIGKILL as in a crash. It is an error if that takes longer than `within` milliseconds. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', within?: number): Promise<void> {
+    await this.#program?.stop(signal, within);
+  }
+
+  /** SIGSTOP and SIGCONT make it hang and go on. */
   signal(signal: NodeJS.Signals): void {
     this.#program?.signal(signal);
   }
