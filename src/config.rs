@@ -6,11 +6,14 @@
 use crate::{
     address::{AddressHeader, TrustedProxies, Way, parse_network},
     authority::{self, Authority, Name},
-    engine::{embedded::KeepFree, redis},
+    engine::{
+        embedded::KeepFree,
+        redis::{self, PasswordFrom},
+    },
     store::NoticeText,
     telemetry::LogFormat,
 };
-use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::{
     ffi::{OsStr, OsString},
     net::{IpAddr, SocketAddr},
@@ -88,6 +91,20 @@ pub struct Config {
     /// Port of that Redis
     #[arg(long, env = "REDISPORT", default_value_t = 6379, value_name = "PORT")]
     pub redis_port: u16,
+
+    /// File that holds the password of Redis, which may change: it is read anew for each connection, and open ones are given
+    /// what is new in it. The user name stands in the URL
+    #[arg(long, env = "HUBBUB_REDIS_PASSWORD_FILE", value_name = "FILE", conflicts_with = "redis_iam")]
+    pub redis_password_file: Option<PathBuf>,
+
+    /// Whose access tokens are the password of Redis: google for those of the service account that this instance has on
+    /// Google Cloud, as Memorystore takes them
+    #[arg(long, env = "HUBBUB_REDIS_IAM", value_enum, value_name = "PLATFORM")]
+    pub redis_iam: Option<Iam>,
+
+    /// Where Google's metadata server is, as its own libraries are told
+    #[arg(long, env = "GCE_METADATA_HOST", default_value = "metadata.google.internal", hide = true)]
+    pub metadata_host: String,
 
     /// What all names in Redis begin with, so that several deployments can share one server
     #[arg(long, env = "HUBBUB_REDIS_PREFIX", default_value = redis::PREFIX, value_name = "PREFIX",
@@ -228,6 +245,12 @@ pub enum Command {
         #[arg(long)]
         replace: bool,
     },
+}
+
+/// Platforms whose access tokens Redis takes for passwords.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Iam {
+    Google,
 }
 
 /// Origins in the spelling of [`Config::public_url`].
@@ -394,6 +417,16 @@ impl Config {
         self.redis_url.as_ref().filter(is_set).cloned().or_else(from_host)
     }
 
+    /// Where the password of that Redis comes from.
+    pub fn redis_password(&self) -> PasswordFrom {
+        let file = self.redis_password_file.clone().filter(|file| !file.as_os_str().is_empty());
+        match (self.redis_iam, file) {
+            (Some(Iam::Google), _) => PasswordFrom::Google { metadata_host: self.metadata_host.clone() },
+            (None, Some(file)) => PasswordFrom::File(file),
+            (None, None) => PasswordFrom::Url,
+        }
+    }
+
     /// Whether browsers may send cookies over HTTPS only, for those who reach this server as `at`.
     pub fn secure_cookies(&self, at: Option<&Authority>) -> bool {
         let of_platform = |at: &Authority| matches!(at.name(), Name::Dns(name) if name.ends_with(".run.app"));
@@ -441,6 +474,11 @@ impl Config {
         if self.redis().is_none() && url.is_some_and(|url| url.trim().is_empty()) {
             warnings.push(
                 "REDIS_URL is set, but empty: this instance keeps its messages for itself, in its data directory",
+            );
+        }
+        if self.redis().is_none() && self.redis_password() != PasswordFrom::Url {
+            warnings.push(
+                "a password of Redis is set, but no Redis: set REDIS_URL or REDISHOST, or leave the password out",
             );
         }
         if self.limits == 0.0 {

@@ -9,6 +9,7 @@
 //! | [`config`] | every setting, parsed once |
 //! | [`start`] | the address, the store and the signals, before anything is served |
 //! | [`telemetry`] | structured logs |
+//! | `http_get` | one question over HTTP that this program asks itself |
 //! | [`doctor`] | what is wrong with the settings or around them |
 //! | [`healthcheck`] | asking a running server whether it serves |
 //! | [`audit`] | security events in the log |
@@ -36,6 +37,7 @@ pub mod doctor;
 pub mod engine;
 pub mod healthcheck;
 pub mod http;
+mod http_get;
 pub mod hub;
 pub mod limits;
 pub mod metrics;

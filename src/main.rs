@@ -34,7 +34,10 @@ fn main() -> ExitCode {
     match &config.command {
         None => end(run_to_the_end(config).map(|()| None::<String>)),
         Some(Command::Doctor { json }) => examine(&config, *json),
-        Some(Command::Healthcheck) => end(healthcheck(&config).map(|()| None::<String>)),
+        Some(Command::Healthcheck) => match Runtime::new() {
+            Ok(runtime) => end(runtime.block_on(healthcheck(&config)).map(|()| None::<String>)),
+            Err(error) => end::<String>(Err(error)),
+        },
         Some(Command::Backup { .. } | Command::Restore { .. }) if config.redis().is_some() => {
             end::<String>(Err("the store is Redis, which has its own backups: see docs/operations.md"))
         }

@@ -53,7 +53,9 @@ pub async fn change(config: &Config, change: &NoticeChange) -> Result<NoticeNow,
         return embedded::notice(dir).map(NoticeNow).map_err(|error| error.to_string());
     };
     let times = Times::with_session_ttl(config.session_ttl);
-    let redis = Redis::connect_as(&url, &config.redis_prefix, times).await.map_err(|error| error.to_string())?;
+    let redis = Redis::connect_by(&url, &config.redis_password(), &config.redis_prefix, times)
+        .await
+        .map_err(|error| error.to_string())?;
     let told = match to {
         Some(to) => redis.set_notice(to).await,
         None => Ok(()),

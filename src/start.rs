@@ -113,7 +113,7 @@ pub fn listen(config: &Config) -> Result<TcpListener, StartError> {
 pub async fn open_engine(config: &Config) -> Result<Arc<dyn Engine>, StartError> {
     if let Some(url) = config.redis() {
         let times = Times::with_session_ttl(config.session_ttl);
-        return Ok(Redis::connect_as(&url, &config.redis_prefix, times).await?);
+        return Ok(Redis::connect_by(&url, &config.redis_password(), &config.redis_prefix, times).await?);
     }
     let (dir, session_ttl) = (config.data_dir.clone(), config.session_ttl);
     // A large file takes a while to be looked through, and a signal must not wait for that.

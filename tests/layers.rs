@@ -20,8 +20,9 @@ const CRATES: [(&str, &str, &[&str]); 5] = [
 ];
 
 /// The server's modules from the ground up: each may name those before it.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "digest",
+    "http_get",
     "telemetry",
     "address",
     "authority",

@@ -3,6 +3,8 @@
 
 #[path = "process/backup.rs"]
 mod backup;
+#[path = "process/credentials.rs"]
+mod credentials;
 #[path = "process/doctor.rs"]
 mod doctor;
 #[path = "process/ending.rs"]

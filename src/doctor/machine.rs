@@ -9,7 +9,7 @@ use crate::{
 };
 use std::net::{SocketAddr, TcpListener};
 
-pub(super) fn look(config: &Config, report: &mut Report) {
+pub(super) async fn look(config: &Config, report: &mut Report) {
     let (files, wanted) = (open_files(), files_for(config.max_sockets));
     if files < wanted {
         report.warn(
@@ -37,7 +37,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
     let address = SocketAddr::new(config.host, config.port);
     match TcpListener::bind(address) {
         Ok(_) => report.ok("port", format!("{address} is free")),
-        Err(_) if healthcheck(config).is_ok() => report.ok("port", format!("a Hubbub serves on {address}")),
+        Err(_) if healthcheck(config).await.is_ok() => report.ok("port", format!("a Hubbub serves on {address}")),
         Err(error) => report.fail(
             "port",
             format!("cannot listen on {address}: {error}; end what does, or choose another --port or --host"),
@@ -46,7 +46,7 @@ pub(super) fn look(config: &Config, report: &mut Report) {
     if let Some(metrics) = config.metrics
         && metrics != address
         && let Err(error) = TcpListener::bind(metrics)
-        && healthcheck(config).is_err()
+        && healthcheck(config).await.is_err()
     {
         report.fail("metrics", format!("cannot listen on --metrics {metrics}: {error}"));
     }

@@ -89,7 +89,7 @@ impl Display for Report {
 pub async fn examine(config: &Config, told: Vec<Told>) -> Report {
     let mut report = Report { settings: told, ..Report::default() };
     settings::look(config, &mut report);
-    machine::look(config, &mut report);
+    machine::look(config, &mut report).await;
     match config.redis() {
         Some(url) => redis::look(config, &url, &mut report).await,
         None => data::look(config, &mut report),

@@ -18,7 +18,7 @@ const FULL: u64 = 80;
 
 pub(super) async fn look(config: &Config, url: &str, report: &mut Report) {
     let times = Times::with_session_ttl(config.session_ttl);
-    let redis = match Redis::connect_as(url, &config.redis_prefix, times).await {
+    let redis = match Redis::connect_by(url, &config.redis_password(), &config.redis_prefix, times).await {
         Ok(redis) => redis,
         // Its line says what to do, as at a start.
         Err(error) => return report.fail("redis", error.to_string()),

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod cluster_faults;
+mod credentials;
 mod damage;
 mod failover;
 mod faults;

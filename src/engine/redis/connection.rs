@@ -3,6 +3,8 @@
 use super::{
     cluster,
     condition::{Condition, MonitoredClient, is_about_rights},
+    connect_error::{ConnectError, connect_error, what_is_wrong},
+    credentials::{Credentials, PasswordFrom},
     health::{find_the_master, warn_of_eviction, watch_memory},
 };
 use crate::engine::StoreError;
@@ -12,7 +14,10 @@ use fred::{
         Builder, Client, ClientLike, Config, ConnectionConfig, Error, ErrorKind, Options, PerformanceConfig,
         ReconnectPolicy, TcpConfig,
     },
-    types::{ConnectHandle, RespVersion, config::UnresponsiveConfig},
+    types::{
+        ConnectHandle, RespVersion,
+        config::{CredentialProvider, UnresponsiveConfig},
+    },
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -37,72 +42,6 @@ pub const PING_LATE: Duration = Duration::from_secs(2);
 /// reader then learns of. Each costs some 200 bytes at once.
 const MESSAGES_WAITING: usize = 4096;
 
-/// Why the engine could not be opened; says what to do, never the password.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ConnectError {
-    #[error("the Redis URL is not usable: {0}")]
-    Url(String),
-    #[error("cannot reach Redis at {server}: {why}")]
-    Unreachable { server: String, why: String },
-    #[error(
-        "the certificate of Redis at {server} is not accepted: {why}; name the file with the certificate of who signed it in \
-         SSL_CERT_FILE, and reach it under a name that it is for"
-    )]
-    Certificate { server: String, why: String },
-    #[error("Redis at {server} refused the user name or password: {why}")]
-    Refused { server: String, why: String },
-    #[error("Redis at {server} is version {version}; Hubbub needs 7.0 or later")]
-    TooOld { server: String, version: String },
-    #[error("the user at {server} lacks a right in Redis that Hubbub needs: {missing}")]
-    Rights { server: String, missing: String },
-    #[error(
-        "what is kept in Redis at {server} has format {found}, of a later Hubbub; this one knows {known}: run that one"
-    )]
-    Newer { server: String, found: String, known: u64 },
-    #[error("Redis does not do what Hubbub needs: {0}")]
-    Unusable(StoreError),
-}
-
-impl ConnectError {
-    /// Whether it stays so until somebody changes something here or there. Anything else may pass: a server that starts,
-    /// loads its data, fails over or is not found yet.
-    pub fn is_lasting(&self) -> bool {
-        let passes = |why: &str| {
-            [
-                "LOADING",
-                "BUSY",
-                "READONLY",
-                "CLUSTERDOWN",
-                "MASTERDOWN",
-                "TRYAGAIN",
-                "MISCONF",
-                "OOM",
-                "NOREPLICAS",
-                "AWAY",
-            ]
-            .iter()
-            .any(|code| why.contains(code))
-        };
-        match self {
-            Self::Url(_)
-            | Self::Certificate { .. }
-            | Self::Refused { .. }
-            | Self::TooOld { .. }
-            | Self::Rights { .. }
-            | Self::Newer { .. } => true,
-            // A server that speaks another language than Redis 7, or has no such database.
-            Self::Unreachable { why, .. } => {
-                why.to_ascii_lowercase().contains("certificate")
-                    || why.starts_with("ERR ")
-                    || why.starts_with("NOPROTO")
-            }
-            Self::Unusable(StoreError(why)) => {
-                !passes(why) && !why.contains("timed out") && !why.contains("closed") && !why.contains("IO Error")
-            }
-        }
-    }
-}
-
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         Self(error.to_string())
@@ -122,19 +61,35 @@ pub struct Clients {
 /// Where the store is.
 pub struct Location {
     config: Config,
+    /// Where the password changes.
+    credentials: Option<Arc<Credentials>>,
     /// As it is named to people, without a password.
     pub server: String,
 }
 
 impl Location {
-    pub fn parse(url: &str) -> Result<Self, ConnectError> {
+    pub fn parse(url: &str, password: &PasswordFrom) -> Result<Self, ConnectError> {
         let mut config = Config::from_url(url).map_err(|error| ConnectError::Url(what_is_wrong(&error)))?;
+        let credentials = match password {
+            PasswordFrom::Url => None,
+            _ if config.password.is_some() => {
+                return Err(ConnectError::Url(format!("it has a password, and another one comes from {password}")));
+            }
+            // fred asks for a password of Sentinels by the same way, and does not say that it is for one of them.
+            _ if config.server.is_sentinel() => {
+                return Err(ConnectError::Url(format!(
+                    "behind Sentinels the password has to stand in it, and not to come from {password}"
+                )));
+            }
+            _ => Some(Arc::new(Credentials::new(password.clone(), config.username.clone()))),
+        };
+        config.credential_provider = credentials.clone().map(|credentials| credentials as Arc<dyn CredentialProvider>);
         // Confirmations and messages on one connection with replies.
         config.version = RespVersion::RESP3;
         // A server that is not there when the instance starts is an error to show; later it is waited for.
         config.fail_fast = true;
         let server = config.server.hosts().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Ok(Self { config, server })
+        Ok(Self { config, credentials, server })
     }
 
     /// Channels know nothing of it.
@@ -155,7 +110,10 @@ impl Location {
 /// Connects; the connections last until `closed`.
 pub async fn connect(place: &Location, closed: &CancellationToken) -> Result<Clients, ConnectError> {
     let server = place.server.clone();
-    let refuse = |error: Error| connect_error(&server, &error);
+    let refuse = |error: Error| connect_error(&server, place.credentials.as_deref().map(Credentials::from), &error);
+    if let Some(credentials) = &place.credentials {
+        credentials.renew().await?;
+    }
     let mut config = place.config.clone();
     cluster::look_after(&mut config, closed).await.map_err(refuse)?;
     let mut builder = Builder::from_config(config);
@@ -186,6 +144,9 @@ pub async fn connect(place: &Location, closed: &CancellationToken) -> Result<Cli
     let (appends, client) = (MonitoredClient::new(appends, condition.clone()), MonitoredClient::new(client, condition));
     tokio::spawn(watch_memory(client.clone(), closed.clone()));
     let clients = Clients { appends, client, subscriber };
+    if let Some(credentials) = &place.credentials {
+        credentials.look_after(&clients, closed);
+    }
     tokio::spawn(find_the_master(clients.clone(), closed.clone()));
     Ok(clients)
 }
@@ -275,67 +236,5 @@ pub async fn make_anew<C: ClientLike>(client: &C) {
         warn!("making a connection to Redis anew");
         // It goes on until it works, whether it is waited for or not.
         let _ = tokio::time::timeout(PING_LATE, client.force_reconnection()).await;
-    }
-}
-
-fn connect_error(server: &str, error: &Error) -> ConnectError {
-    let (server, why) = (server.to_owned(), what_is_wrong(error));
-    // As rustls says it: `… error: InvalidCertificate(UnknownIssuer) …`, or what is wrong besides.
-    if let Some((_, reason)) = why.split_once("InvalidCertificate(") {
-        let end = reason.rfind(')').unwrap_or(reason.len());
-        return ConnectError::Certificate { server, why: reason[..end].trim_end_matches([')', '}', ' ']).to_owned() };
-    }
-    // HELLO is what older servers and ones without the user refuse.
-    if *error.kind() == ErrorKind::Auth || why.starts_with("NOPERM") {
-        ConnectError::Refused { server, why }
-    } else {
-        ConnectError::Unreachable { server, why }
-    }
-}
-
-/// What an error says, on one line.
-pub fn what_is_wrong(error: &Error) -> String {
-    let text = error.details().split_whitespace().collect::<Vec<_>>().join(" ");
-    // fred shows I/O errors as `Os { code: 111, kind: ConnectionRefused, message: "Connection refused" }`.
-    match text.split('"').collect::<Vec<_>>().as_slice() {
-        [before, message, _] if before.contains(" { ") => (*message).to_owned(),
-        _ => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_somebody_has_to_mend_is_lasting() {
-        let server = || "r:6379".to_owned();
-        let unreachable = |why: &str| ConnectError::Unreachable { server: server(), why: why.to_owned() };
-        let unusable = |why: &str| ConnectError::Unusable(StoreError(why.to_owned()));
-        for passing in [
-            unreachable("Connection refused"),
-            unreachable("Request timed out."),
-            unreachable("failed to lookup address information: Temporary failure in name resolution"),
-            unreachable("LOADING Redis is loading the dataset in memory"),
-            unreachable("CLUSTERDOWN Hash slot not served"),
-            unusable("Unknown Error: READONLY You can't write against a read only replica."),
-            unusable("Unknown Error: BUSY Redis is busy running a script."),
-            unusable("Unknown Error: MISCONF Errors writing to the AOF file"),
-            unusable("IO Error: Connection closed."),
-            unusable("Timeout Error: Request timed out."),
-        ] {
-            assert!(!passing.is_lasting(), "{passing}");
-        }
-        for lasting in [
-            ConnectError::Url("EmptyHost".to_owned()),
-            ConnectError::Refused { server: server(), why: "WRONGPASS invalid username-password pair".to_owned() },
-            ConnectError::TooOld { server: server(), version: "6.2.0".to_owned() },
-            ConnectError::Rights { server: server(), missing: "XADD".to_owned() },
-            unreachable("invalid peer certificate: UnknownIssuer"),
-            unreachable("ERR unknown command `HELLO`"),
-            unreachable("ERR DB index is out of range"),
-        ] {
-            assert!(lasting.is_lasting(), "{lasting}");
-        }
     }
 }

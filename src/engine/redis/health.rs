@@ -3,7 +3,8 @@
 use super::{
     Redis,
     condition::{MonitoredClient, field, fill, tags_of_masters},
-    connection::{Clients, ConnectError, Location, make_anew},
+    connect_error::ConnectError,
+    connection::{Clients, Location, make_anew},
     keys::Keys,
     script::{PROBE, RIGHTS},
     subscriptions::subscribe,

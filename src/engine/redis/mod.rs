@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `clock` | what time it is there |
 //! | `connection` | the clients, and what must be set for them to be safe |
+//! | `credentials` | a password that changes |
 //! | `cluster` | what goes on while a master of a Cluster is away |
 //! | `condition`, `health` | whether the servers take messages, and what to do when they do not |
 //! | `keys` | the name of everything |
@@ -19,8 +20,10 @@ mod append;
 mod clock;
 mod cluster;
 mod condition;
+mod connect_error;
 mod connection;
 mod control;
+mod credentials;
 mod directory;
 mod examine;
 mod health;
@@ -35,7 +38,8 @@ mod script;
 mod sessions;
 mod subscriptions;
 
-pub use connection::ConnectError;
+pub use connect_error::ConnectError;
+pub use credentials::PasswordFrom;
 pub use examine::ServerReport;
 pub use keys::{PREFIX, parse_prefix};
 
@@ -107,7 +111,17 @@ impl Redis {
 
     /// With names of keys and channels that begin with `prefix` and a colon, so that another deployment may use the same server.
     pub async fn connect_as(url: &str, prefix: &str, times: Times) -> Result<Arc<Self>, ConnectError> {
-        let place = Location::parse(url)?;
+        Self::connect_by(url, &PasswordFrom::Url, prefix, times).await
+    }
+
+    /// The same with a password that may stand elsewhere than in the URL.
+    pub async fn connect_by(
+        url: &str,
+        password: &PasswordFrom,
+        prefix: &str,
+        times: Times,
+    ) -> Result<Arc<Self>, ConnectError> {
+        let place = Location::parse(url, password)?;
         let keys = Keys::new(prefix, place.database());
         let tasks = TaskTracker::new();
         // From here on, leaving early ends the tasks and closes the connections.

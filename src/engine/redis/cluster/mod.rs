@@ -13,7 +13,7 @@
 mod ask;
 mod stand_in;
 
-use super::connection::what_is_wrong;
+use super::connect_error::what_is_wrong;
 use ask::{Range, ask};
 use fred::{
     prelude::{Config, Error, ErrorKind, Server, ServerConfig},

@@ -126,7 +126,7 @@ fn answer(command: &[Vec<u8>], channels: &mut HashSet<Vec<u8>>) -> Answer {
         ("HELLO", _) => "%1\r\n+proto\r\n:3\r\n".to_owned(),
         ("CLIENT", "ID") => ":0\r\n".to_owned(),
         ("CLIENT", "INFO") => bulk(&format!("ssub={}", channels.len())),
-        ("CLIENT" | "QUIT", _) => "+OK\r\n".to_owned(),
+        ("AUTH" | "CLIENT" | "QUIT", _) => "+OK\r\n".to_owned(),
         ("PING", _) => "+PONG\r\n".to_owned(),
         // The least that there is in it, since this one knows nothing more.
         ("INFO", _) => bulk("redis_version:7.0.0\r\n"),
