@@ -8,6 +8,8 @@ export interface Outage {
   shown: number;
   /** How many sockets came to follow a room. */
   sockets: number;
+  /** What its sockets did, each with its number, after so many milliseconds since it was asked last: to find out why. */
+  story: string[];
 }
 
 /** Has the pages to come watch their sockets, and what they say of them. */
@@ -38,17 +40,25 @@ export async function watchOutages(page: Page): Promise<void> {
     }
 
     const [without, shown, following] = [new Stretch(), new Stretch(), new Set<WebSocket>()];
-    let sockets = 0;
+    let [sockets, all, since, story] = [0, 0, performance.now(), [] as string[]];
+    const tell = (socket: number, what: string) => story.push(`${Math.round(performance.now() - since)}: ${socket} ${what}`);
     window.WebSocket = class extends WebSocket {
       constructor(...how: ConstructorParameters<typeof WebSocket>) {
         super(...how);
+        const n = ++all;
+        tell(n, 'opens');
         this.addEventListener('message', ({ data }) => {
-          if (following.has(this) || JSON.parse(data).t !== 'joined') return;
+          const { t } = JSON.parse(data);
+          if (t === 'move') tell(n, 'is told to move');
+          if (following.has(this) || t !== 'joined') return;
+          tell(n, 'follows');
           following.add(this);
           sockets++;
           without.is(true);
         });
-        this.addEventListener('close', () => {
+        this.addEventListener('close', ({ code, isTrusted }) => {
+          // The page's library makes such an event of its own for what the page closes itself.
+          if (isTrusted) tell(n, `is closed, ${code}`);
           if (following.delete(this)) without.is(following.size > 0);
         });
       }
@@ -61,8 +71,8 @@ export async function watchOutages(page: Page): Promise<void> {
     };
     new MutationObserver(look).observe(document, { attributes: true, childList: true, subtree: true });
     const takeOutage = () => {
-      const taken = { without: without.take(), shown: shown.take(), sockets };
-      sockets = 0;
+      const taken = { without: without.take(), shown: shown.take(), sockets, story };
+      [sockets, since, story] = [0, performance.now(), []];
       return taken;
     };
     Object.assign(window, { takeOutage });
