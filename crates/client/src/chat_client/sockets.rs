@@ -19,6 +19,9 @@ const HOPELESS_MS: u64 = 3_000;
 const QUIET_MS: u64 = 2_000;
 const SILENCE_MS: u64 = SILENCE_CLIENT_SECS * 1_000;
 const PONG_WAIT_MS: u64 = PONG_WAIT_SECS * 1_000;
+/// While the socket that was told to move still serves, waits grow no longer than those before this try: the other instance is to
+/// be found within seconds, and every second try may meet the one that stops.
+const HURRIED_TRY: u32 = 2;
 /// The try from which a busy or stopping server is asked again, so that not everybody comes back at once.
 const PATIENT_TRY: u32 = 3;
 
@@ -135,6 +138,8 @@ impl SocketPair {
     fn move_if_told(&mut self, now: u64, out: &mut Vec<Command>) {
         if self.primary.as_ref().is_some_and(|socket| socket.told && socket.welcomed.is_some()) && !self.moving {
             self.moving = true;
+            // What failed before was about another instance.
+            self.tries = 0;
             self.open(now, out);
         }
     }
@@ -180,7 +185,8 @@ impl SocketPair {
         self.resting = too_many && may_rest && self.primary.is_none() && !self.signed_out;
         let needed = self.primary.is_none() || (self.moving && self.successor.is_none());
         if needed && !self.signed_out && !self.resting {
-            self.retry_at = Some(now + backoff(self.tries, spread));
+            let tries = if self.primary.is_some() { self.tries.min(HURRIED_TRY) } else { self.tries };
+            self.retry_at = Some(now + backoff(tries, spread));
             self.tries += 1;
         }
         was_primary

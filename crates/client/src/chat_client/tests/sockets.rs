@@ -192,3 +192,29 @@ fn a_successor_that_is_one_too_many_does_not_stop_the_tab() {
     tab.pass(5_000);
     assert_eq!(tab.open.len(), 1);
 }
+
+#[test]
+fn while_the_old_socket_serves_the_next_instance_is_looked_for_without_long_waits() {
+    // Numbers that lead to nearly the longest waits.
+    let mut tab = Tab::with_numbers_after(999_999_900);
+    tab.hello(1);
+    tab.joined(1, "a", JoinedHow::Resumed, resumed(3));
+    tab.joined(1, "b", JoinedHow::Newest, page(&log(7, 2)));
+    let mut primary = 1;
+    for round in 0..2 {
+        tab.receive(primary, ServerFrame::Move { within_ms: 5_000 });
+        let mut successor = primary + 1;
+        for (n, wait) in [250, 500, 1_000, 1_000, 1_000, 1_000].into_iter().enumerate() {
+            assert_eq!(tab.open, [primary, successor], "round {round}, {n} refusals");
+            tab.hello(successor);
+            tab.closed(successor, CloseCode::Restarting as u16);
+            tab.pass(wait);
+            successor += 1;
+        }
+        tab.hello(successor);
+        tab.joined(successor, "a", JoinedHow::Resumed, resumed(3));
+        tab.joined(successor, "b", JoinedHow::Resumed, Page { entries: vec![], ..page(&log(7, 2)) });
+        assert_eq!((&tab.open[..], tab.chat.connection()), (&[successor][..], ConnectionState::Online));
+        primary = successor;
+    }
+}
