@@ -17,7 +17,7 @@ build: ## Make the release: dist/, the binary and its site/
 dev: ## Rebuild on every change and reload the page
 	@scripts/dev.sh $(ARGS)
 
-test: ## Every test: Rust, the release's files, then a real browser (ONLY=rust|chaos|dist|e2e)
+test: ## Every test: Rust, the release's files, then a real browser (ONLY=rust|chaos|dist|e2e|traces)
 	@scripts/test.sh $(ONLY)
 
 simulate: ## Run seeds of the simulation of everything in one process; a failing one prints its trace (SEED=… STEPS=… SEEDS=…)

@@ -11,6 +11,8 @@ say "rustfmt"
 cargo fmt --all --check
 say "clippy: server, shared code, bench"
 cargo clippy --all-targets -- -D warnings
+say "clippy: traces for OpenTelemetry"
+cargo clippy --package hubbub --lib --bins --test opentelemetry --features opentelemetry -- -D warnings
 say "clippy: browser"
 cargo clippy -p frontend --target wasm32-unknown-unknown -- -D warnings
 say "cargo-deny: licences, bans, sources"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs every test, or one part: scripts/test.sh [rust|chaos|dist|e2e]
+# Runs every test, or one part: scripts/test.sh [rust|chaos|dist|e2e|traces]. Traces alone are no part of the whole: with their
+# feature half of what the server depends on is compiled once more.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 only=${1:-}
-case $only in '' | rust | chaos | dist | e2e) ;; *) die "usage: scripts/test.sh [rust|chaos|dist|e2e]" ;; esac
+case $only in '' | rust | chaos | dist | e2e | traces) ;; *) die "usage: scripts/test.sh [rust|chaos|dist|e2e|traces]" ;; esac
 part() { [[ -z $only || $only == "$1" ]]; }
 
 doing="installing what the tests need"
@@ -17,6 +18,10 @@ scripts/setup.sh test
 if part rust; then
   begin "Rust tests"
   cargo test
+fi
+if [[ $only == traces ]]; then
+  begin "traces for OpenTelemetry"
+  cargo test --features opentelemetry --test opentelemetry
 fi
 if part chaos; then
   begin "what makes chaos"

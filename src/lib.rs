@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`config`] | every setting, parsed once |
 //! | [`start`] | the address, the store and the signals, before anything is served |
-//! | [`telemetry`] | structured logs |
+//! | [`telemetry`] | structured logs, and traces where they are built in |
 //! | `http_get` | one question over HTTP that this program asks itself |
 //! | [`doctor`] | what is wrong with the settings or around them |
 //! | [`healthcheck`] | asking a running server whether it serves |

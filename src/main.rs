@@ -30,6 +30,12 @@ fn main() -> ExitCode {
     // What is found is said once, at the end.
     let filter = if matches!(config.command, Some(Command::Doctor { .. })) { "off" } else { &config.log };
     telemetry::start(filter, config.log_format);
+    let ended = carry_out(config);
+    telemetry::end();
+    ended
+}
+
+fn carry_out(config: Config) -> ExitCode {
     let dir = &config.data_dir;
     match &config.command {
         None => end(run_to_the_end(config).map(|()| None::<String>)),

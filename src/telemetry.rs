@@ -1,12 +1,19 @@
 //! Structured logs on standard error. No message bodies, no tokens: what is logged is named field by field.
 
+#[cfg(feature = "opentelemetry")]
+mod traces;
+
+use axum::http::{HeaderMap, StatusCode};
 use clap::ValueEnum;
 use std::{
     io::{IsTerminal, stderr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Span, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, registry, registry::LookupSpan, util::SubscriberInitExt,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -16,21 +23,69 @@ pub enum LogFormat {
     Google,
 }
 
-/// Starts logging. Tests that start several servers in one process may call it again; only the first call counts.
+/// Starts logging, and traces where there are any. Tests that start several servers in one process may call it again; only the first call
+/// counts.
 pub fn start(filter: &str, format: LogFormat) {
     let filter = EnvFilter::builder().parse_lossy(filter);
-    if format == LogFormat::Google {
-        let layer = tracing_stackdriver::layer().with_writer(stderr);
-        let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
-        return;
-    }
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    let builder = builder.with_ansi(stderr().is_terminal());
     // An error means that a subscriber is there already.
-    let _ = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text | LogFormat::Google => builder.try_init(),
-    };
+    #[cfg(not(feature = "opentelemetry"))]
+    let _ = registry().with(filter).with(lines(format)).try_init();
+    // What is logged has nothing to do with what is traced.
+    #[cfg(feature = "opentelemetry")]
+    let _ = registry().with(lines(format).with_filter(filter)).with(traces::layer()).try_init();
+}
+
+/// Sends what is left of the traces. After it none are made.
+pub fn end() {
+    #[cfg(feature = "opentelemetry")]
+    traces::flush();
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = || fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    match format {
+        LogFormat::Text => lines().boxed(),
+        LogFormat::Json => lines().json().flatten_event(true).boxed(),
+        LogFormat::Google => tracing_stackdriver::layer().with_writer(stderr).boxed(),
+    }
+}
+
+/// The span of a request. At this level, so that whatever is logged about a request names it.
+pub fn request(id: u64, method: &str, route: &str, headers: &HeaderMap) -> Span {
+    #[cfg(not(feature = "opentelemetry"))]
+    {
+        let _ = headers;
+        tracing::error_span!("request", id = %format_args!("{id:016x}"), method = %method, route)
+    }
+    #[cfg(feature = "opentelemetry")]
+    {
+        let span = tracing::error_span!("request", id = %format_args!("{id:016x}"), method = %method, route,
+            otel.name = %traces::name(method, route), otel.kind = "server");
+        traces::begin(&span, method, route, headers);
+        span
+    }
+}
+
+/// How that request was answered.
+#[cfg_attr(not(feature = "opentelemetry"), allow(unused_variables))]
+pub fn answered(span: &Span, status: StatusCode) {
+    #[cfg(feature = "opentelemetry")]
+    traces::answered(span, status);
+}
+
+/// What a socket asked for, as a trace of its own: a socket lasts for an hour.
+#[cfg(not(feature = "opentelemetry"))]
+pub fn command<F: Future>(_: &'static str, work: F) -> F {
+    work
+}
+
+/// What a socket asked for, as a trace of its own: a socket lasts for an hour.
+#[cfg(feature = "opentelemetry")]
+pub fn command<F: Future>(name: &'static str, work: F) -> tracing::instrument::Instrumented<F> {
+    tracing::Instrument::instrument(work, tracing::debug_span!(parent: None, "command", otel.name = name))
 }
 
 /// Lets through what strangers can cause at will: each name once a minute, and only so many names; the rest is counted.

@@ -58,7 +58,7 @@ use crate::{
     },
     socket::{Admitted, SocketContext},
     store::Session,
-    telemetry::Seldom,
+    telemetry::{self, Seldom},
 };
 use app::protocol::{CloseCode, ErrorCode, SUBPROTOCOL, SUBPROTOCOLS};
 use axum::{
@@ -74,8 +74,11 @@ use host::{Hosts, Reached};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tower_http::{
-    catch_panic::CatchPanicLayer, classify::ServerErrorsFailureClass, compression::CompressionLayer,
-    timeout::TimeoutLayer, trace::TraceLayer,
+    catch_panic::CatchPanicLayer,
+    classify::ServerErrorsFailureClass,
+    compression::CompressionLayer,
+    timeout::TimeoutLayer,
+    trace::{DefaultOnResponse, OnResponse, TraceLayer},
 };
 use turns::RenderTurns;
 use unkept::Unkept;
@@ -127,8 +130,11 @@ pub fn router(state: AppState) -> Router {
         // The route, not the path: a path holds what a person typed.
         let route = request.extensions().get::<MatchedPath>().map_or("file", MatchedPath::as_str);
         let id = request.extensions().get::<RequestId>().map_or(0, |RequestId(id)| *id);
-        // At this level, so that whatever is logged about a request names it.
-        tracing::error_span!("request", id = %format_args!("{id:016x}"), method = %request.method(), route)
+        telemetry::request(id, request.method().as_str(), route, request.headers())
+    });
+    let log = log.on_response(|response: &Response<_>, after: Duration, span: &tracing::Span| {
+        DefaultOnResponse::new().on_response(response, after, span);
+        telemetry::answered(span, response.status());
     });
     // Who asks too much gets 503 as often as they like.
     let log = log.on_failure(|failure: ServerErrorsFailureClass, _: Duration, _: &tracing::Span| {

@@ -11,6 +11,7 @@ use crate::{
         signals::{self, Errand},
         subscription::Subscription,
     },
+    telemetry,
 };
 use app::{
     domain::RoomKey,
@@ -45,7 +46,7 @@ impl Conn {
                 if joined.is_none_or(|joined| !joined.signals.may_type(Instant::now())) || !self.counts() {
                     return Ok(());
                 }
-                self.begin(signals::typing(chat, me, key)).await
+                self.begin("typing", signals::typing(chat, me, key)).await
             }
             ClientFrame::Join { room: key, cursor } => {
                 if let Some(reply) = self.cannot_join(&key) {
@@ -60,7 +61,7 @@ impl Conn {
                 self.next_token += 1;
                 self.joining.push((key.clone(), token));
                 let turns = self.turns.clone();
-                self.begin(request::join(chat, turns, me, self.wake.clone(), key, cursor, token)).await
+                self.begin("join", request::join(chat, turns, me, self.wake.clone(), key, cursor, token)).await
             }
             ClientFrame::Leave { room: key } => {
                 if let Some(reply) = is_no_key(&key) {
@@ -73,7 +74,7 @@ impl Conn {
                 // A join still under way finds that it is not wanted any more.
                 self.joining.retain(|(other, _)| *other != key);
                 self.marks.forget(&key);
-                self.begin(request::leave(chat, me, key)).await
+                self.begin("leave", request::leave(chat, me, key)).await
             }
             ClientFrame::History { room: key, epoch, before } => {
                 if self.joined(&key).is_none() {
@@ -81,7 +82,7 @@ impl Conn {
                     let reply = is_no_key(&key).unwrap_or_else(|| not_joined(key));
                     return self.say(&reply).await;
                 }
-                self.begin(request::history(chat, self.turns.clone(), key, epoch, before)).await
+                self.begin("history", request::history(chat, self.turns.clone(), key, epoch, before)).await
             }
             ClientFrame::Send { room, p, n, text, earlier } => {
                 self.append(room, Numbered { p, n, text: Some(text), earlier }).await
@@ -124,18 +125,23 @@ impl Conn {
         let Some(Grant { until }) = self.grant() else {
             return self.say(&number.refused(ErrorCode::Unavailable, None)).await;
         };
+        let name = if numbered.text.is_some() { "send" } else { "void" };
         match self.sockets.chat.append(access.until(until), numbered) {
             Ok(appending) => {
                 self.appends += 1;
-                self.begin(async move { request::appended(number, appending.await) }).await
+                self.begin(name, async move { request::appended(number, appending.await) }).await
             }
             Err(code) => self.say(&number.refused(code, None)).await,
         }
     }
 
     /// Starts work on a request at once, so that appends reach the engine in the order they were read in.
-    async fn begin(&mut self, work: impl Future<Output = Done> + Send + 'static) -> Result<(), End> {
-        let mut work = work.boxed();
+    async fn begin(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> Result<(), End> {
+        let mut work = telemetry::command(name, work).boxed();
         match futures_util::poll!(&mut work) {
             std::task::Poll::Ready(done) => self.done(done).await,
             std::task::Poll::Pending => {
