@@ -3,16 +3,23 @@
 //! No label is anything that people type: there are as many series as are written here, however many rooms there are. All of them
 //! are there from the start, at nought, so that an alert on one that never rose is no alert on one that is not there.
 
+mod store_meters;
+
 use crate::store::Vitals;
 use app::protocol::CloseCode;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
-    TextEncoder, core::Collector, process_collector::ProcessCollector,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 use std::time::Duration;
+pub use store_meters::StoreMeters;
 
 /// Upper ends of classes of times, in seconds: from what an append in memory takes to what is too long for anybody.
 const SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Of so many entries of a room one is timed on its way to its sockets: a look at the clock for each of 300,000 deliveries a
+/// second is not free.
+pub const TIMED_EVERY: u64 = 16;
 
 /// The series of an instance, and what they are registered with.
 pub struct Metrics {
@@ -31,6 +38,11 @@ pub struct Metrics {
     /// By outcome.
     pub appends: IntCounterVec,
     pub append_seconds: Histogram,
+    pub appends_in_flight: IntGauge,
+    /// Of one entry in [`TIMED_EVERY`], to each socket.
+    pub delivery_seconds: Histogram,
+    /// By what for.
+    pub log_reads: IntCounterVec,
     pub entries_delivered: IntCounter,
     /// What sockets said and were told, without what carries it.
     pub socket_bytes: IntCounterVec,
@@ -95,19 +107,18 @@ impl Register {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Metrics {
-    pub fn new() -> Self {
+    /// With those that the store counts itself.
+    pub fn new(store: &StoreMeters) -> Self {
         let register = Register(Registry::new());
         let seconds =
             |name: &str, help: &str| HistogramOpts::new(format!("hubbub_{name}"), help).buckets(SECONDS.to_vec());
         // Fails where there is no /proc; then there is nothing to be read of the process.
         let _ = register.0.register(Box::new(ProcessCollector::for_self()));
+        for meter in store.collectors() {
+            let known = register.0.register(meter);
+            debug_assert!(known.is_ok(), "{known:?}");
+        }
         // Beside the server's: the client closed it, or the connection was lost.
         let codes = CloseCode::ALL.map(|code| code.code().to_string());
         let codes: Vec<_> = codes.into_iter().chain(["1000", "none"].map(str::to_owned)).collect();
@@ -150,6 +161,20 @@ impl Metrics {
             ),
             append_seconds: register
                 .add(Histogram::with_opts(seconds("append_seconds", "From taking a message up to its commit"))),
+            appends_in_flight: register.add(IntGauge::new(
+                "hubbub_appends_in_flight",
+                "Messages and voids that were taken up, and of which the store has not told yet what became of them",
+            )),
+            delivery_seconds: register.add(Histogram::with_opts(seconds(
+                "delivery_seconds",
+                "From hearing of a commit to handing it to a socket, readers that are slow included; of one entry in 16",
+            ))),
+            log_reads: register.counters(
+                "log_reads_total",
+                "Questions about rooms' logs to the store, by what for",
+                "why",
+                &["join", "behind", "history", "page", "refill", "compare", "unread"],
+            ),
             entries_delivered: register.counter("entries_delivered_total", "Entries that were written to sockets"),
             socket_bytes: register.counters(
                 "socket_bytes_total",
@@ -215,6 +240,11 @@ impl Metrics {
         }
     }
 
+    /// A log is about to be read. `why`: what for, one of the label's values.
+    pub fn log_read(&self, why: &str) {
+        self.log_reads.with_label_values(&[why]).inc();
+    }
+
     pub fn closed(&self, code: Option<u16>) {
         let code = code.map(|code| code.to_string());
         self.sockets_closed.with_label_values(&[code.as_deref().unwrap_or("none")]).inc();
@@ -240,7 +270,7 @@ mod tests {
 
     #[test]
     fn every_series_is_registered_and_there_from_the_start() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(&StoreMeters::default());
         metrics.set_build("1", "2", "3", "4");
         metrics.answered("/", "GET", 200, Duration::from_millis(3));
         metrics.closed(None);
@@ -255,6 +285,9 @@ mod tests {
             "hubbub_http_request_seconds_bucket{route=\"/\",le=\"0.005\"} 1",
             "hubbub_redis_used_bytes NaN",
             "hubbub_append_seconds_count 0",
+            "hubbub_log_reads_total{why=\"refill\"} 0",
+            "hubbub_sqlite_commit_seconds_count 0",
+            "hubbub_redis_reconnects_total{client=\"subscriber\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

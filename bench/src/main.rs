@@ -3,8 +3,8 @@
 //! `cargo run --release -p bench -- joins` prints what joining a room costs the server by the operating system's
 //! account of its CPU time, for a short room and a long one, in turn. `-- pages` prints the same of a room's page, for
 //! texts made to be a burden. `-- stalled` prints what readers that stopped reading cost: memory, and the time of everybody
-//! else in their room. `-- attacks` prints the same of what an attacker does. `-- costs` compares two builds. `-- chaos`
-//! measures nothing but whether the promises hold while everything fails.
+//! else in their room. `-- attacks` prints the same of what an attacker does. `-- costs` compares two builds. `-- scrape` prints
+//! what it costs to be asked for metrics. `-- chaos` measures nothing but whether the promises hold while everything fails.
 
 mod attacks;
 mod chaos;
@@ -12,6 +12,7 @@ mod client;
 mod costs;
 mod joins;
 mod pages;
+mod scrape;
 mod server;
 mod sockets;
 mod stalled;
@@ -53,6 +54,8 @@ enum What {
         #[arg(long, default_value_t = 50)]
         runs: u32,
     },
+    /// A scrape of the metrics, with so many idle sockets open
+    Scrape(scrape::Options),
     /// Readers that stopped reading in a busy room, against as many idle ones in a quiet room
     Stalled(stalled::Options),
 }
@@ -70,6 +73,7 @@ fn main() -> Result<ExitCode> {
         What::Attacks(options) => attacks::measure(&args.server, &options)?,
         What::Costs(options) => Runtime::new()?.block_on(costs::measure(&args.server, &options))?,
         What::Pages { runs } => Runtime::new()?.block_on(pages::measure(&args.server, runs))?,
+        What::Scrape(options) => Runtime::new()?.block_on(scrape::measure(&args.server, &options))?,
         What::Stalled(options) => Runtime::new()?.block_on(stalled::measure(&args.server, &options))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,7 @@ use app::{
     domain::{Cursor, Epoch, MessageText, Operation, ProducerId, RoomKey},
     protocol::{EARLIER_MAX, Earlier, ErrorCode, JoinedHow, PAGE_ENTRIES, RESUME_MAX, ReadMark},
 };
+use prometheus::IntGauge;
 use std::future::Future;
 use tokio::time::Instant;
 
@@ -61,13 +62,31 @@ pub enum Part {
     Around(u64),
 }
 
+/// Counts as an append under way for as long as it is there: whoever waits for one may be gone before its answer.
+struct InFlight<'a>(&'a IntGauge);
+
+impl<'a> InFlight<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.appends_in_flight.inc();
+        Self(&metrics.appends_in_flight)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// What comes of appending, counted.
 async fn timed(
     metrics: &Metrics,
     appending: impl Future<Output = Result<Appended, AppendError>>,
 ) -> Result<Appended, AppendError> {
     let began = Instant::now();
+    let in_flight = InFlight::new(metrics);
     let outcome = appending.await;
+    drop(in_flight);
     metrics.append_seconds.observe(began.elapsed().as_secs_f64());
     let label = match &outcome {
         Ok(Appended::Entry(_)) => "entry",
@@ -150,6 +169,7 @@ impl Chat {
         epoch: Epoch,
         before: u64,
     ) -> Result<Option<RecordPage>, StoreError> {
+        self.hub.metrics.log_read("history");
         turns.paid(self.engine.read_before(key, epoch, before, PAGE_ENTRIES)).await
     }
 
@@ -158,17 +178,20 @@ impl Chat {
     /// # Errors
     /// The store did not answer, or the socket ended before.
     pub async fn catch_up(&self, turns: &ReadTurns, key: &RoomKey, cursor: Cursor) -> Result<CatchUp, StoreError> {
-        self.follow(turns, key, cursor, CATCH_UP).await
+        self.follow("behind", turns, key, cursor, CATCH_UP).await
     }
 
     /// At most `limit` entries that follow `cursor` in the log, or the newest page where it is too far behind or of another log.
+    /// `why`: as what it is counted.
     pub(super) async fn follow(
         &self,
+        why: &str,
         turns: &ReadTurns,
         key: &RoomKey,
         cursor: Cursor,
         limit: usize,
     ) -> Result<CatchUp, StoreError> {
+        self.hub.metrics.log_read(why);
         // What is left out of a long page is read again, and paid then.
         let read = async { self.engine.read_after(key, cursor, limit).await.map(first_of) };
         let how = match turns.paid(read).await? {
@@ -179,10 +202,11 @@ impl Chat {
             After::Entries { .. } => JoinedHow::Jumped,
             After::Reset => JoinedHow::Reset,
         };
-        Ok(CatchUp::Newest { how, page: self.newest(turns, key).await? })
+        Ok(CatchUp::Newest { how, page: self.newest(why, turns, key).await? })
     }
 
-    pub(super) async fn newest(&self, turns: &ReadTurns, key: &RoomKey) -> Result<RecordPage, StoreError> {
+    pub(super) async fn newest(&self, why: &str, turns: &ReadTurns, key: &RoomKey) -> Result<RecordPage, StoreError> {
+        self.hub.metrics.log_read(why);
         let read = async {
             let page = self.engine.newest(key, PAGE_ENTRIES).await?;
             page.ok_or_else(|| StoreError("the room is not in the store any more".to_owned()))
@@ -199,6 +223,7 @@ impl Chat {
             Part::Around(seq) => Some((seq.saturating_add(AROUND + 1), PAGE_ENTRIES + 1)),
         };
         if let Some((end, limit)) = end {
+            self.hub.metrics.log_read("page");
             let Some(top) = self.engine.top(key).await? else { return Ok(None) };
             if end <= top.seq
                 && let Some(older) = self.engine.read_before(key, top.epoch, end, limit).await?
@@ -207,6 +232,7 @@ impl Chat {
                 return Ok(Some((older, false)));
             }
         }
+        self.hub.metrics.log_read("page");
         Ok(self.engine.newest(key, PAGE_ENTRIES).await?.map(|newest| (newest, true)))
     }
 }

@@ -122,6 +122,7 @@ impl Chat {
             self.engine.add_member(me.id, key).await?;
             let (how, page) = self.start_of(turns, &room, cursor).await?;
             // What follows the page comes as entries, which the client counts itself.
+            self.hub.metrics.log_read("unread");
             let reading = self.engine.readings(me.id, &[(key.clone(), page.cursor.seq)]).await?.pop();
             Ok((how, page, reading.unwrap_or_default()))
         };
@@ -149,14 +150,14 @@ impl Chat {
         cursor: Option<Cursor>,
     ) -> Result<(JoinedHow, RecordPage), StoreError> {
         let Some(cursor) = cursor else {
-            return Ok((JoinedHow::Newest, self.newest(turns, room.key()).await?));
+            return Ok((JoinedHow::Newest, self.newest("join", turns, room.key()).await?));
         };
         // What follows comes as entry frames, like everything later; here it is only made sure that the log knows the cursor.
         let resumed = RecordPage { records: Vec::new(), cursor, older: cursor.seq > 0 };
         if room.holds(cursor) {
             return Ok((JoinedHow::Resumed, resumed));
         }
-        Ok(match self.follow(turns, room.key(), cursor, 1).await? {
+        Ok(match self.follow("join", turns, room.key(), cursor, 1).await? {
             CatchUp::Following { .. } => (JoinedHow::Resumed, resumed),
             CatchUp::Newest { how, page } => (how, page),
         })
@@ -302,6 +303,7 @@ impl Chat {
         // Of this room up to the page, which the client goes on from; of the others all.
         let end = |room: &RoomRef| if room.key == *key && newest { page.cursor.seq } else { u64::MAX };
         let places: Vec<_> = rooms.iter().map(|room| (room.key.clone(), end(room))).collect();
+        self.hub.metrics.log_read("unread");
         let readings = self.engine.readings(me.id, &places).await?;
         let rooms = rooms.into_iter().zip(readings).map(|(room, reading)| MyRoom { room, reading }).collect();
         // Whoever reads the page is here, be it said already or not.
@@ -321,6 +323,7 @@ impl Chat {
         let shown: Vec<&Listed> = listed.iter().filter(|listed| wanted.fits(listed.room.name.as_str())).collect();
         let keys = shown.iter().map(|listed| &listed.room.key).filter(|key| is_mine(key));
         let marked: Vec<_> = keys.map(|key| (key.clone(), u64::MAX)).collect();
+        self.hub.metrics.log_read("unread");
         let mut readings = self.engine.readings(me.id, &marked).await?.into_iter();
         let line = |listed: &Listed| {
             let here = || listed.people.iter().filter(|person| person.id != me.id);

@@ -22,6 +22,7 @@ pub use reads::Reads;
 
 pub(crate) use crate::digest::{hex, sha256};
 
+use crate::metrics::StoreMeters;
 use app::{
     domain::{
         Body, Cursor, EntryId, Epoch, NameKey, Operation, ProducerId, RoomKey, RoomName, RoomRef, UserId, UserName,
@@ -239,6 +240,10 @@ pub trait Live: Send + Sync {
     /// What whoever runs the server tells everybody at present; see [`notice`](crate::notice).
     async fn notice(&self) -> Result<Option<String>, StoreError> {
         Ok(None)
+    }
+    /// What the store counts while it works.
+    fn meters(&self) -> StoreMeters {
+        StoreMeters::default()
     }
     /// Releases presence and finishes what was accepted.
     async fn shutdown(&self);

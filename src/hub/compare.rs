@@ -60,6 +60,7 @@ async fn compare(hub: &Arc<Hub>, rooms: &[Arc<Room>]) -> Result<(), StoreError> 
         return Ok(());
     }
     let keys: Vec<_> = rooms.iter().map(|(room, _)| room.key().clone()).collect();
+    hub.metrics.log_read("compare");
     let tops = hub.engine.tops(&keys).await?;
     let mut ahead = Vec::new();
     for ((room, mine), top) in rooms.into_iter().zip(tops) {

@@ -118,13 +118,14 @@ impl Hub {
 
     /// The same with another source of random numbers, of which sessions' tokens are made as well.
     pub fn start_with(engine: Arc<dyn Engine>, config: &Config, random: Random) -> Arc<Self> {
+        let meters = engine.meters();
         let hub = Arc::new(Self {
             lease: Lease::new(!engine.may_miss()),
             engine,
             random,
             session_use: config.session_ttl / SESSION_USES,
             budget: Arc::new(Budget::new(config.ring_mib as usize * 1024 * 1024)),
-            metrics: Arc::default(),
+            metrics: Arc::new(Metrics::new(&meters)),
             rooms: Mutex::default(),
             sockets: SocketRegistry::default(),
             notice: NoticeBoard::default(),

@@ -52,6 +52,7 @@ async fn refill_once(hub: &Hub, room: &Room) -> Result<(), StoreError> {
     let _turn = hub.refills.acquire().await;
     // A room without a ring is about to be seeded from the log anyway.
     while let Some(top) = room.top() {
+        hub.metrics.log_read("refill");
         match hub.engine.read_after(room.key(), top, PAGE).await? {
             After::Entries { records, top } => {
                 if room.refilled(&records) == Push::Diverged {

@@ -1,8 +1,9 @@
 //! The recent entries of one room as encoded frames, shared by every socket in it.
 
-use crate::store::Record;
+use crate::{metrics::TIMED_EVERY, store::Record};
 use app::domain::{Cursor, EntryId};
 use std::collections::VecDeque;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// A bounded run of frames without a hole, ending at the newest entry this instance knows of.
@@ -18,6 +19,8 @@ pub struct Ring {
 struct Frame {
     id: EntryId,
     text: Utf8Bytes,
+    /// When this instance heard of it, if its way to the sockets is timed.
+    heard: Option<Instant>,
 }
 
 /// What became of a record.
@@ -85,7 +88,8 @@ impl Ring {
         }
     }
 
-    pub fn push(&mut self, record: &Record, encode: impl FnOnce(&str) -> Utf8Bytes) -> Push {
+    /// Takes a record of which this instance has `heard` now.
+    pub fn push(&mut self, record: &Record, heard: Instant, encode: impl FnOnce(&str) -> Utf8Bytes) -> Push {
         let top = self.top();
         if record.epoch != top.epoch {
             return Push::Diverged;
@@ -104,7 +108,8 @@ impl Ring {
         }
         let text = encode(&record.json);
         self.bytes += text.len();
-        self.frames.push_back(Frame { id: record.id, text });
+        let heard = record.seq.is_multiple_of(TIMED_EVERY).then_some(heard);
+        self.frames.push_back(Frame { id: record.id, text, heard });
         Push::Pushed
     }
 
@@ -122,8 +127,9 @@ impl Ring {
         Some(frame.text.len())
     }
 
-    /// Hands frames that follow `cursor` to `sink`, until they come to `max_bytes` (one frame is always given).
-    pub fn take(&self, cursor: Cursor, max_bytes: usize, mut sink: impl FnMut(Utf8Bytes)) -> Take {
+    /// Hands frames that follow `cursor` to `sink`, until they come to `max_bytes` (one frame is always given); with those that
+    /// are timed, when they were heard of.
+    pub fn take(&self, cursor: Cursor, max_bytes: usize, mut sink: impl FnMut(Utf8Bytes, Option<Instant>)) -> Take {
         if cursor.epoch != self.start.epoch {
             return Take::Diverged;
         }
@@ -148,7 +154,7 @@ impl Ring {
                 return Take::Upto { cursor: at, more: true };
             }
             bytes += frame.text.len();
-            sink(frame.text.clone());
+            sink(frame.text.clone(), frame.heard);
             at = Cursor { seq: at.seq + 1, id: frame.id, ..at };
         }
         Take::Upto { cursor: at, more: false }
@@ -171,6 +177,10 @@ mod tests {
         json.into()
     }
 
+    fn push(ring: &mut Ring, record: &Record) -> Push {
+        ring.push(record, Instant::now(), encode)
+    }
+
     fn cursor(seq: u64) -> Cursor {
         Cursor { epoch: EPOCH, seq, id: EntryId(seq * 11) }
     }
@@ -178,14 +188,14 @@ mod tests {
     fn ring(seqs: std::ops::RangeInclusive<u64>) -> Ring {
         let mut ring = Ring::new(cursor(seqs.start() - 1));
         for seq in seqs {
-            assert_eq!(ring.push(&record(seq), encode), Push::Pushed);
+            assert_eq!(push(&mut ring, &record(seq)), Push::Pushed);
         }
         ring
     }
 
     fn taken(ring: &Ring, from: Cursor, max: usize) -> (Take, Vec<String>) {
         let mut texts = Vec::new();
-        let take = ring.take(from, max, |text| texts.push(text.to_string()));
+        let take = ring.take(from, max, |text, _| texts.push(text.to_string()));
         (take, texts)
     }
 
@@ -214,13 +224,21 @@ mod tests {
     #[test]
     fn only_the_very_next_entry_enters() {
         let mut ring = ring(10..=12);
-        assert_eq!(ring.push(&record(11), encode), Push::Known);
-        assert_eq!(ring.push(&record(14), encode), Push::Gap);
-        assert_eq!(ring.push(&Record { id: EntryId(5), ..record(12) }, encode), Push::Diverged);
-        assert_eq!(ring.push(&Record { prev: EntryId(5), ..record(13) }, encode), Push::Diverged);
-        assert_eq!(ring.push(&Record { epoch: Epoch(8), ..record(13) }, encode), Push::Diverged);
-        assert_eq!(ring.push(&record(13), encode), Push::Pushed);
+        assert_eq!(push(&mut ring, &record(11)), Push::Known);
+        assert_eq!(push(&mut ring, &record(14)), Push::Gap);
+        assert_eq!(push(&mut ring, &Record { id: EntryId(5), ..record(12) }), Push::Diverged);
+        assert_eq!(push(&mut ring, &Record { prev: EntryId(5), ..record(13) }), Push::Diverged);
+        assert_eq!(push(&mut ring, &Record { epoch: Epoch(8), ..record(13) }), Push::Diverged);
+        assert_eq!(push(&mut ring, &record(13)), Push::Pushed);
         assert_eq!(ring.top(), cursor(13));
+    }
+
+    #[test]
+    fn one_entry_in_so_many_says_when_it_was_heard_of() {
+        let ring = ring(1..=2 * TIMED_EVERY);
+        let mut timed = Vec::new();
+        ring.take(cursor(0), usize::MAX, |text, heard| timed.extend(heard.map(|_| text.to_string())));
+        assert_eq!(timed, [TIMED_EVERY, 2 * TIMED_EVERY].map(|seq| seq.to_string()));
     }
 
     #[test]

@@ -282,7 +282,8 @@ impl Room {
     fn push(&self, log: &mut Log, record: &Record) -> Push {
         let Some(ring) = &mut log.ring else { return Push::Gap };
         let before = ring.bytes();
-        let push = ring.push(record, |json| self.encode(json));
+        let now = Instant::now();
+        let push = ring.push(record, now, |json| self.encode(json));
         self.budget.used.fetch_add(ring.bytes() - before, Ordering::Relaxed);
         // A room in which somebody writes keeps a few frames even then: without any, each message would be a read of the
         // log for each of its sockets. Upkeep takes from the quiet rooms.
@@ -291,7 +292,7 @@ impl Room {
             let Some(bytes) = ring.pop() else { break };
             self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
         }
-        log.written = Instant::now();
+        log.written = now;
         push
     }
 
@@ -301,7 +302,7 @@ impl Room {
     }
 
     /// See [`Ring::take`]. A room that has no ring yet has nothing to give.
-    pub fn take(&self, cursor: Cursor, max_bytes: usize, sink: impl FnMut(Utf8Bytes)) -> Take {
+    pub fn take(&self, cursor: Cursor, max_bytes: usize, sink: impl FnMut(Utf8Bytes, Option<Instant>)) -> Take {
         lock(&self.log).ring.as_ref().map_or(Take::Nothing, |ring| ring.take(cursor, max_bytes, sink))
     }
 

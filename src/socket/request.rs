@@ -24,7 +24,7 @@ use app::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 /// Characters of what is said about a frame that is none.
 const DETAIL_MAX: usize = 200;
@@ -171,6 +171,7 @@ pub async fn join(
         seen_presence: presence_version,
         present: true,
         reading: false,
+        since: Instant::now(),
         signals,
     };
     Done::Joined { joined, reply, is_anew, turn }

@@ -7,6 +7,7 @@ use crate::{
 };
 use app::domain::Cursor;
 use std::sync::Arc;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 pub struct Subscription {
@@ -24,19 +25,24 @@ pub struct Subscription {
     pub present: bool,
     /// The log is being read for it; the ring has to wait.
     pub reading: bool,
+    /// When it began: what was heard of before is no news that is late.
+    pub since: Instant,
     pub signals: Signals,
 }
 
 impl Subscription {
     /// Takes frames from the ring, if it changed since the last time. `Behind` and `Diverged` mean that the log has to be
-    /// asked what follows the cursor.
-    pub fn take(&mut self, max_bytes: usize, sink: impl FnMut(Utf8Bytes)) -> Option<Take> {
+    /// asked what follows the cursor. With what is timed, and new to this reader, comes when it was heard of.
+    pub fn take(&mut self, max_bytes: usize, mut sink: impl FnMut(Utf8Bytes, Option<Instant>)) -> Option<Take> {
         let version = self.room.log_version();
         if self.reading || version == self.seen_log {
             return None;
         }
         let generation = self.room.generation();
-        let mut take = self.room.take(self.cursor, max_bytes, sink);
+        let since = self.since;
+        let mut take = self.room.take(self.cursor, max_bytes, |frame, heard: Option<Instant>| {
+            sink(frame, heard.filter(|heard| *heard > since));
+        });
         if take == Take::Ahead && generation != self.seen_generation {
             // The ring was started anew at an earlier place: the log may have been set back beyond this reader.
             take = Take::Behind;
@@ -94,6 +100,7 @@ mod tests {
             seen_presence: 0,
             present: true,
             reading: false,
+            since: Instant::now(),
             signals,
         }
     }
@@ -109,27 +116,27 @@ mod tests {
     fn a_reader_ahead_of_a_ring_that_was_set_back_asks_the_log() {
         let room = room(100);
         let mut reader = reader(&room, 100);
-        assert_eq!(reader.take(1, drop), Some(Take::Nothing));
+        assert_eq!(reader.take(1, |_, _| {}), Some(Take::Nothing));
         room.seed(cursor(95));
-        assert_eq!(reader.take(1, drop), Some(Take::Behind));
+        assert_eq!(reader.take(1, |_, _| {}), Some(Take::Behind));
     }
 
     #[test]
     fn a_reader_who_read_ahead_of_the_ring_waits_for_it() {
         let room = room(100);
         let mut reader = reader(&room, 103);
-        assert_eq!(reader.take(1, drop), Some(Take::Ahead));
-        assert_eq!(reader.take(1, drop), None, "until the ring changes");
+        assert_eq!(reader.take(1, |_, _| {}), Some(Take::Ahead));
+        assert_eq!(reader.take(1, |_, _| {}), None, "until the ring changes");
     }
 
     #[test]
     fn a_reader_beyond_the_end_of_ring_and_log_asks_the_log() {
         let room = room(100);
         let mut reader = reader(&room, 103);
-        assert_eq!(reader.take(1, drop), Some(Take::Ahead));
+        assert_eq!(reader.take(1, |_, _| {}), Some(Take::Ahead));
         room.settle();
-        assert_eq!(reader.take(1, drop), Some(Take::Behind));
+        assert_eq!(reader.take(1, |_, _| {}), Some(Take::Behind));
         room.settle();
-        assert_eq!(reader.take(1, drop), None, "once");
+        assert_eq!(reader.take(1, |_, _| {}), None, "once");
     }
 }

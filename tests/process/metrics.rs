@@ -1,25 +1,12 @@
 //! What monitoring reads, on an address of its own; and that the alerts and the dashboard that come with it ask for what is there.
 
 use super::*;
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, io::Write, path::Path};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/monitoring");
 
-/// Where promtool is: installed, or where scripts/setup.sh puts it.
 fn promtool(args: &[&str]) -> Command {
-    let tools = std::env::var_os("HUBBUB_TOOLS").map_or_else(
-        || {
-            let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-            std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from).join("hubbub/tools")
-        },
-        PathBuf::from,
-    );
-    let own = tools.join("promtool/bin/promtool");
-    let mut promtool = Command::new(if own.is_file() { own } else { "promtool".into() });
+    let mut promtool = Command::new(tool("promtool"));
     promtool.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     promtool
 }
@@ -85,6 +72,11 @@ async fn what_happens_is_counted_and_read_where_people_are_not() {
         ("hubbub_appends_total{outcome=\"entry\"}", 1.0),
         ("hubbub_appends_total{outcome=\"conflict\"}", 1.0),
         ("hubbub_append_seconds_count", 2.0),
+        ("hubbub_appends_in_flight", 0.0),
+        ("hubbub_log_reads_total{why=\"join\"}", 1.0),
+        ("hubbub_log_reads_total{why=\"unread\"}", 2.0),
+        ("hubbub_log_reads_total{why=\"behind\"}", 0.0),
+        ("hubbub_writer_queue", 0.0),
         ("hubbub_entries_delivered_total", 1.0),
         ("hubbub_sign_ins_total{outcome=\"opened\"}", 1.0),
         ("hubbub_rooms_made_total", 1.0),
@@ -103,6 +95,10 @@ async fn what_happens_is_counted_and_read_where_people_are_not() {
             > value(&text, "hubbub_socket_bytes_total{direction=\"in\"}")
     );
     assert!(value(&text, "hubbub_http_requests_total{method=\"GET\",route=\"/r/{room}\",status=\"404\"}") > 0.5);
+    // More than one, of at least one change each.
+    let [commits, changes] = ["count", "sum"].map(|of| value(&text, &format!("hubbub_sqlite_group_size_{of}")));
+    assert!(commits > 2.5 && changes >= commits, "{changes} changes in {commits} commits");
+    assert!((value(&text, "hubbub_sqlite_commit_seconds_count") - commits).abs() < 0.1);
     assert!(value(&text, "hubbub_store_up") > 0.5 && value(&text, "hubbub_sqlite_file_bytes") > 1_000.0);
     assert!(value(&text, "hubbub_redis_used_bytes").is_nan());
     assert!(!text.contains("지우"), "no name of anybody");
@@ -116,6 +112,79 @@ async fn what_happens_is_counted_and_read_where_people_are_not() {
         let text = scrape(address).await;
         value(&text, "hubbub_sockets_closed_total{code=\"none\"}") > 1.5
             && value(&text, "hubbub_sockets_refused_total{reason=\"session\"}") > 0.5
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_entry_in_sixteen_is_timed_to_each_socket_that_was_there() {
+    let address = free_address();
+    let server = start(address, &[]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let (mut writer, mut reader) = (person.socket(&server).await, person.socket(&server).await);
+    writer.join("a", None).await;
+    reader.join("a", None).await;
+    let mut first = None;
+    for n in 1..=32 {
+        writer.say("a", ProducerId(1), n, "hello").await;
+        let at = writer.ack(n).await;
+        first.get_or_insert(at);
+        reader.entry().await;
+    }
+    let timed = async || value(&scrape(address).await, "hubbub_delivery_seconds_count");
+    until("two entries are timed to two sockets", async || (timed().await - 4.0).abs() < 0.1).await;
+    // Comes back to nearly all of it, of which nothing is late.
+    let mut other = person.socket(&server).await;
+    other.join("a", first).await;
+    for _ in 2..=32 {
+        other.entry().await;
+    }
+    writer.say("a", ProducerId(1), 33, "hello").await;
+    // All that it was given before is counted by now, if it is.
+    other.entry().await;
+    let text = scrape(address).await;
+    assert!((value(&text, "hubbub_delivery_seconds_count") - 4.0).abs() < 0.1, "what was there before is not timed");
+    assert!((0.0..60.0).contains(&value(&text, "hubbub_delivery_seconds_sum")), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_counted_when_redis_restarts_and_what_is_heard_again() {
+    let mut redis = RedisServer::start(&[]);
+    let address = free_address();
+    let server = start(address, &["--redis-url", &redis.tcp_url()]).await;
+    let person = Person::signed_in(&server, "지우", "a").await;
+    let mut socket = person.socket(&server).await;
+    socket.join("a", None).await;
+    let subscriptions =
+        |text: &str, state: &str| value(text, &format!("hubbub_redis_subscriptions{{state=\"{state}\"}}"));
+    let hears_all = async || {
+        let text = scrape(address).await;
+        let [wanted, confirmed] = ["wanted", "confirmed"].map(|state| subscriptions(&text, state));
+        // The room's channel, and the one of all instances.
+        (wanted - 2.0).abs() < 0.1 && (confirmed - 2.0).abs() < 0.1
+    };
+    until("it hears all that it wants to", hears_all).await;
+    let before = scrape(address).await;
+    let clients = ["appends", "commands", "subscriber"];
+    let reconnects =
+        |text: &str, client: &str| value(text, &format!("hubbub_redis_reconnects_total{{client=\"{client}\"}}"));
+    for client in clients {
+        assert!(reconnects(&before, client).abs() < 0.1, "{client} was never lost");
+    }
+    redis.kill();
+    until("it hears nothing", async || subscriptions(&scrape(address).await, "confirmed").abs() < 0.1).await;
+    redis.restart();
+    until("it hears all again", hears_all).await;
+    let text = scrape(address).await;
+    for client in clients {
+        assert!(reconnects(&text, client) > 0.5, "{client} came back");
+    }
+    assert!(value(&text, "hubbub_redis_resubscriptions_total") > 0.5);
+
+    // As if it had stood still for longer than its lease.
+    redis.cli(&["DEL", "hubbub:instances"]);
+    until("it is told that it counted as dead", async || {
+        value(&scrape(address).await, "hubbub_presence_lapses_total") > 0.5
     })
     .await;
 }

@@ -55,6 +55,7 @@ use super::{
     After, AppendError, Appended, CreateError, Directory, Draft, Ended, Listed, Live, LiveSink, NoTop, OpenError,
     Presence, RecordPage, RoomLog, Session, StoreError, TokenHash, Unwritable, Vitals,
 };
+use crate::metrics::StoreMeters;
 use app::{
     domain::{Cursor, Epoch, NameKey, RoomKey, RoomName, RoomRef, UserId, UserName},
     protocol::{Person, ReadMark},
@@ -75,7 +76,7 @@ use std::{
 };
 use tokio::sync::oneshot;
 use worker::{Queue, Worker};
-use writer::{Change, Store, Writer};
+use writer::{Change, Job, Store, Writer};
 
 const READS_MAX: usize = 16_384;
 
@@ -87,6 +88,7 @@ pub struct Embedded {
     reports: Arc<Reports>,
     health: Arc<Health>,
     clock: Clock,
+    meters: StoreMeters,
     /// How long a session lives without being used.
     session_ttl: Duration,
     dir: PathBuf,
@@ -112,9 +114,10 @@ impl Embedded {
             })
             .collect::<Result<Vec<_>, OpenDataError>>()?;
         let readers = Worker::start("hubbub-reader", READS_MAX, readers).map_err(OpenDataError::Threads)?;
-        let store = Store { db, stamper, clock, session_ttl, health: Arc::clone(&health) };
+        let meters = StoreMeters::default();
+        let store = Store { db, stamper, clock, session_ttl, health: Arc::clone(&health), meters: meters.clone() };
         let writer = writer::start(store, Arc::clone(&reports)).map_err(OpenDataError::Threads)?;
-        Ok(Self { writer, readers, reports, health, clock, session_ttl, dir: dir.to_owned() })
+        Ok(Self { writer, readers, reports, health, clock, meters, session_ttl, dir: dir.to_owned() })
     }
 
     /// Has messages refused while less of the disk is free. Without this they are taken until it is full.
@@ -148,6 +151,17 @@ impl Embedded {
         self.write_and_report(run, |_, _| {}).await
     }
 
+    /// Has the writer do it in its turn.
+    fn queue(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        // Before it is there, so that what the writer takes was counted.
+        self.meters.writer_queue.inc();
+        let queued = self.writer.push(job);
+        if queued.is_err() {
+            self.meters.writer_queue.dec();
+        }
+        queued
+    }
+
     /// `report` is called after the commit even if nobody waits for the answer any more.
     async fn write_and_report<T: Send + 'static>(
         &self,
@@ -155,7 +169,7 @@ impl Embedded {
         report: impl Fn(&T, &dyn LiveSink) + Send + 'static,
     ) -> Result<T, StoreError> {
         let (ack, answer) = oneshot::channel();
-        self.writer.push(Box::new(Change { run, report, done: None, ack }))?;
+        self.queue(Box::new(Change { run, report, done: None, ack }))?;
         answer.await.unwrap_or_else(|_| Err(StoreError("the write was given up".to_owned())))
     }
 }
@@ -192,8 +206,7 @@ impl RoomLog for Embedded {
             return Err(AppendError::Unavailable(why));
         }
         let (ack, answer) = oneshot::channel();
-        self.writer
-            .push(Box::new(append::Append::new(self.clock, draft, ack)))
+        self.queue(Box::new(append::Append::new(self.clock, draft, ack)))
             .map_err(|StoreError(error)| AppendError::Unavailable(error))?;
         answer.await.unwrap_or_else(|_| Err(AppendError::Unknown("the write was given up".to_owned())))
     }
@@ -397,6 +410,10 @@ impl Live for Embedded {
         let read = tokio::task::spawn_blocking(move || notice(&dir)).await;
         let read = read.map_err(|_| StoreError("the read was given up".to_owned()))?;
         read.map_err(|error| StoreError(error.to_string()))
+    }
+
+    fn meters(&self) -> StoreMeters {
+        self.meters.clone()
     }
 
     async fn shutdown(&self) {

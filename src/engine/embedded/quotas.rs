@@ -28,7 +28,7 @@ impl Quotas for Embedded {
         let run = move |db: &Connection| put(db, key, full_at, now, quota);
         // Not waited for: it is committed with what it was asked for, which costs no sync of its own.
         let (ack, _) = oneshot::channel();
-        self.writer.push(Box::new(Change { run, report: |(): &(), _: &dyn LiveSink| {}, done: None, ack }))?;
+        self.queue(Box::new(Change { run, report: |(): &(), _: &dyn LiveSink| {}, done: None, ack }))?;
         Ok(Ok(()))
     }
 

@@ -9,7 +9,10 @@ use super::{
     stamp::Stamper,
     worker::{Queue, Worker},
 };
-use crate::engine::{LiveSink, StoreError};
+use crate::{
+    engine::{LiveSink, StoreError},
+    metrics::StoreMeters,
+};
 use rusqlite::{Connection, config::DbConfig, hooks::Wal};
 use std::{
     io,
@@ -56,6 +59,7 @@ pub(super) struct Store {
     pub clock: Clock,
     pub session_ttl: Duration,
     pub health: Arc<Health>,
+    pub meters: StoreMeters,
 }
 
 pub(super) fn start(mut store: Store, reports: Arc<Reports>) -> io::Result<Writer> {
@@ -90,6 +94,7 @@ fn write(store: &mut Store, queue: &Queue<Box<dyn Job>>, reports: &Reports) {
     let mut group = Vec::new();
     let (mut pruned, mut looked) = (None::<(u32, Instant)>, Instant::now());
     while queue.take_many(&mut group, GROUP_MAX) {
+        store.meters.writer_queue.sub(i64::try_from(group.len()).unwrap_or(0));
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
             if let Some(why) = store.stamper.replaced() {
@@ -101,7 +106,11 @@ fn write(store: &mut Store, queue: &Queue<Box<dyn Job>>, reports: &Reports) {
             group.drain(..).for_each(|job| job.answer(&fate));
             continue;
         }
+        let began = Instant::now();
         let fate = commit(&store.db, &mut group, &store.health);
+        store.meters.commit_seconds.observe(began.elapsed().as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "a group has at most 512")]
+        store.meters.group_size.observe(group.len() as f64);
         match &fate {
             Fate::Committed => group.iter_mut().for_each(|job| job.report(reports)),
             Fate::RolledBack(error) | Fate::Unclear(error) => {

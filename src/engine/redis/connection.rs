@@ -7,12 +7,12 @@ use super::{
     credentials::{Credentials, PasswordFrom},
     health::{find_the_master, warn_of_eviction, watch_memory},
 };
-use crate::engine::StoreError;
+use crate::{engine::StoreError, metrics::StoreMeters};
 use fred::{
     clients::SubscriberClient,
     prelude::{
-        Builder, Client, ClientLike, Config, ConnectionConfig, Error, ErrorKind, Options, PerformanceConfig,
-        ReconnectPolicy, TcpConfig,
+        Builder, Client, ClientLike, Config, ConnectionConfig, Error, ErrorKind, EventInterface, Options,
+        PerformanceConfig, ReconnectPolicy, TcpConfig,
     },
     types::{
         ConnectHandle, RespVersion,
@@ -20,6 +20,7 @@ use fred::{
     },
 };
 use std::{sync::Arc, time::Duration};
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -108,7 +109,11 @@ impl Location {
 }
 
 /// Connects; the connections last until `closed`.
-pub async fn connect(place: &Location, closed: &CancellationToken) -> Result<Clients, ConnectError> {
+pub async fn connect(
+    place: &Location,
+    meters: &StoreMeters,
+    closed: &CancellationToken,
+) -> Result<Clients, ConnectError> {
     let server = place.server.clone();
     let refuse = |error: Error| connect_error(&server, place.credentials.as_deref().map(Credentials::from), &error);
     if let Some(credentials) = &place.credentials {
@@ -137,6 +142,9 @@ pub async fn connect(place: &Location, closed: &CancellationToken) -> Result<Cli
     }
     keep_connected(&appends, start(&appends).await.map_err(refuse)?, closed);
     keep_connected(&subscriber, start(&subscriber).await.map_err(refuse)?, closed);
+    count_reconnects(&appends, "appends", meters, closed);
+    count_reconnects(&client, "commands", meters, closed);
+    count_reconnects(&subscriber, "subscriber", meters, closed);
     warn_of_eviction(&client).await;
     tokio::spawn(watch(appends.clone(), closed.clone()));
     tokio::spawn(watch(client.clone(), closed.clone()));
@@ -201,6 +209,32 @@ fn keep_connected<C: ClientLike + 'static>(client: &C, first: ConnectHandle, clo
                 () = closed.cancelled() => return,
                 () = tokio::time::sleep(RESTART_PAUSE) => connection = client.connect(),
             }
+        }
+    });
+}
+
+/// Counts how often a client's connections were lost and are there again. `name`: as what.
+fn count_reconnects<C>(client: &C, name: &str, meters: &StoreMeters, closed: &CancellationToken)
+where
+    C: ClientLike + EventInterface + 'static,
+{
+    let (client, closed) = (client.clone(), closed.clone());
+    let count = meters.reconnects.with_label_values(&[name]);
+    tokio::spawn(async move {
+        loop {
+            let mut reconnects = client.reconnect_rx();
+            loop {
+                tokio::select! {
+                    () = closed.cancelled() => return,
+                    reconnect = reconnects.recv() => match reconnect {
+                        Ok(_) => count.inc(),
+                        Err(RecvError::Lagged(missed)) => count.inc_by(missed),
+                        // The client replaces its channels when its task is started again.
+                        Err(RecvError::Closed) => break,
+                    },
+                }
+            }
+            tokio::time::sleep(RESTART_PAUSE).await;
         }
     });
 }

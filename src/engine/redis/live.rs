@@ -1,7 +1,10 @@
 //! What happens elsewhere, and the engine's end.
 
 use super::{APPENDS_MAX, Redis, health::vitals, keys::TYPING};
-use crate::engine::{Live, LiveSink, StoreError, Unwritable, Vitals};
+use crate::{
+    engine::{Live, LiveSink, StoreError, Unwritable, Vitals},
+    metrics::StoreMeters,
+};
 use app::{domain::RoomKey, protocol::Person};
 use async_trait::async_trait;
 use fred::{
@@ -55,6 +58,10 @@ impl Live for Redis {
 
     async fn notice(&self) -> Result<Option<String>, StoreError> {
         Ok(self.client.get(self.keys.notice()).await?)
+    }
+
+    fn meters(&self) -> StoreMeters {
+        self.meters.clone()
     }
 
     async fn shutdown(&self) {

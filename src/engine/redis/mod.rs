@@ -44,6 +44,7 @@ pub use examine::ServerReport;
 pub use keys::{PREFIX, parse_prefix};
 
 use super::StoreError;
+use crate::metrics::StoreMeters;
 use clock::ServerClock;
 use condition::MonitoredClient;
 use connection::Location;
@@ -76,6 +77,7 @@ pub struct Redis {
     /// What names of buckets are hidden with.
     secret: OnceCell<String>,
     clock: Arc<ServerClock>,
+    meters: StoreMeters,
     tasks: TaskTracker,
     /// Ends the background tasks; the connections stay.
     stop: CancellationToken,
@@ -128,15 +130,17 @@ impl Redis {
         let closed = CancellationToken::new();
         let guard = closed.clone().drop_guard();
         let stop = closed.child_token();
-        let clients = connection::connect(&place, &closed).await?;
+        let meters = StoreMeters::default();
+        let clients = connection::connect(&place, &meters, &closed).await?;
         let unusable = |error: StoreError| place.unusable(error);
         script::load_all(&clients.client).await.map_err(|error| unusable(error.into()))?;
         health::check_rights(&clients, &keys, &place).await?;
         health::check_format(&clients, &keys, &place).await?;
-        let subscriptions = Arc::new(Subscriptions::new(clients.subscriber, keys.clone()));
+        let subscriptions = Arc::new(Subscriptions::new(clients.subscriber, keys.clone(), meters.clone()));
         subscriptions.start(&tasks, &stop).await.map_err(unusable)?;
         let clock = Arc::new(ServerClock::new());
-        let here = Arc::new(Here::new(clients.client.clone(), keys.clone(), times.lease, clock.clone()));
+        let here =
+            Arc::new(Here::new(clients.client.clone(), keys.clone(), times.lease, clock.clone(), meters.clone()));
         here.start(subscriptions.clone(), &tasks, &stop).await.map_err(unusable)?;
         Ok(Arc::new(Self {
             appends: clients.appends,
@@ -151,6 +155,7 @@ impl Redis {
             here,
             secret: OnceCell::new(),
             clock,
+            meters,
             tasks,
             stop,
             closed: guard.disarm(),

@@ -12,7 +12,10 @@ use super::{
     script::{ENTER, LEAVE, LIVE_INSTANCES, RENEW_LEASE},
     subscriptions::Subscriptions,
 };
-use crate::engine::{Presence, StoreError, in_order, random_id};
+use crate::{
+    engine::{Presence, StoreError, in_order, random_id},
+    metrics::StoreMeters,
+};
 use app::{
     domain::{RoomKey, UserId, UserName},
     protocol::Person,
@@ -69,6 +72,7 @@ pub struct Here {
     owed: Mutex<HashSet<RoomKey>>,
     /// The instances that were alive when Redis told last.
     alive: Mutex<HashSet<String>>,
+    meters: StoreMeters,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -85,7 +89,13 @@ impl Instance {
 }
 
 impl Here {
-    pub fn new(client: MonitoredClient, keys: Keys, lease: Duration, clock: Arc<ServerClock>) -> Self {
+    pub fn new(
+        client: MonitoredClient,
+        keys: Keys,
+        lease: Duration,
+        clock: Arc<ServerClock>,
+        meters: StoreMeters,
+    ) -> Self {
         Self {
             client,
             keys,
@@ -96,6 +106,7 @@ impl Here {
             doubtful: AtomicBool::new(false),
             owed: Mutex::default(),
             alive: Mutex::default(),
+            meters,
         }
     }
 
@@ -146,6 +157,7 @@ impl Here {
                 self.enter_owed().await?;
                 return Ok(alive);
             }
+            self.meters.presence_lapses.inc();
             info!("this instance's lease lapsed; entering everyone again");
         }
         self.enter_everyone_again().await

@@ -10,7 +10,10 @@ use super::{
     keys::{Keys, PRESENCE_CHANGED, TYPING},
     log::record,
 };
-use crate::engine::{LiveSink, StoreError, TokenHash, random_id};
+use crate::{
+    engine::{LiveSink, StoreError, TokenHash, random_id},
+    metrics::StoreMeters,
+};
 use app::{
     domain::{RoomKey, UserId},
     protocol::ReadMark,
@@ -79,6 +82,7 @@ pub struct Subscriptions {
     unsubscribes: AtomicBool,
     /// When it was last said that nobody is told.
     untold: Mutex<Option<Instant>>,
+    meters: StoreMeters,
 }
 
 struct Followed {
@@ -92,7 +96,7 @@ struct Followed {
 }
 
 impl Subscriptions {
-    pub fn new(client: SubscriberClient, keys: Keys) -> Self {
+    pub fn new(client: SubscriberClient, keys: Keys, meters: StoreMeters) -> Self {
         Self {
             client,
             control: keys.control_channel(),
@@ -106,6 +110,7 @@ impl Subscriptions {
             counted: AtomicBool::new(true),
             unsubscribes: AtomicBool::new(true),
             untold: Mutex::default(),
+            meters,
         }
     }
 
@@ -325,6 +330,7 @@ impl Subscriptions {
             self.making.store(false, Ordering::Release);
             if !sweep {
                 info!("subscribed again to everything in Redis");
+                self.meters.resubscriptions.inc();
                 self.made_again.fetch_add(1, Ordering::Release);
             }
             self.report(|sink| sink.doubt(None));
@@ -354,7 +360,15 @@ impl Subscriptions {
                 () = tokio::time::sleep(PING_EVERY) => {}
             }
             let expected = self.confirmed();
-            match tokio::time::timeout(PING_LATE, self.count()).await {
+            let asked = tokio::time::timeout(PING_LATE, self.count()).await;
+            let heard = match &asked {
+                Ok(Ok(Some(count))) => *count,
+                // The server does not count; then those count that it confirmed, unless they are being made again.
+                Ok(Ok(None)) if !self.making.load(Ordering::Acquire) => self.confirmed(),
+                _ => 0,
+            };
+            self.meters.subscribed(self.wanted(), heard);
+            match asked {
                 Ok(Ok(count)) => {
                     // What was given up in between is not missing.
                     let missing = count.is_some_and(|count| count < expected.min(self.confirmed()));
@@ -403,6 +417,11 @@ impl Subscriptions {
     fn confirmed(&self) -> usize {
         let rooms = self.followed();
         rooms.values().filter(|followed| followed.confirmed.load(Ordering::Acquire)).count() + 1
+    }
+
+    /// Channels that there is something to hear on: of rooms, and the control channel.
+    fn wanted(&self) -> usize {
+        self.followed().values().filter(|followed| followed.on.load(Ordering::Acquire)).count() + 1
     }
 
     /// Rises when everything that an instance wrote about itself may be gone, because the server was away.

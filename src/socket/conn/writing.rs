@@ -13,12 +13,22 @@ use crate::{
 };
 use app::domain::RoomKey;
 use futures_util::{FutureExt, SinkExt};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
 /// Bytes of entries taken for one write, over all rooms.
 const TAKE_BYTES: usize = 32 * 1024;
 /// Rooms for which the log is read at a time, as what is read is memory until it is written.
 const CATCH_UPS_MAX: usize = 4;
+
+/// What came of one look at all rooms.
+#[derive(Default)]
+struct Round {
+    /// Another one may find more.
+    more: bool,
+    /// When the first of what it took was heard of that is timed.
+    heard: Option<Instant>,
+}
 
 impl Conn {
     pub(super) async fn say(&mut self, frame: &Frame) -> Result<(), End> {
@@ -42,7 +52,7 @@ impl Conn {
 
     /// Writes a share of what follows the cursors and says whether there is more; presence and signals come last.
     pub(super) async fn write(&mut self) -> Result<bool, End> {
-        let more = self.take_round().await?;
+        let Round { more, heard } = self.take_round().await?;
         if !more {
             let mut news: Vec<_> = self.rooms.iter_mut().filter_map(Subscription::presence_news).collect();
             let Self { rooms, joining, wake, session, .. } = self;
@@ -54,16 +64,20 @@ impl Conn {
             }
         }
         self.flush().await?;
+        if let Some(heard) = heard {
+            self.traffic.arrived(heard.elapsed());
+        }
         Ok(more)
     }
 
-    /// One round over the rooms; says whether another may find more.
-    async fn take_round(&mut self) -> Result<bool, End> {
+    /// One round over the rooms.
+    async fn take_round(&mut self) -> Result<Round, End> {
         if !self.rooms.is_empty() && !self.counts() {
-            return Ok(false);
+            return Ok(Round::default());
         }
         let count = self.rooms.len();
-        let (mut frames, mut bytes, mut more) = (Vec::new(), 0_usize, false);
+        let (mut frames, mut bytes) = (Vec::new(), 0_usize);
+        let Round { mut more, mut heard } = Round::default();
         let mut behind = Vec::new();
         let mut reading = self.rooms.iter().filter(|joined| joined.reading).count();
         for step in 0..count {
@@ -72,9 +86,10 @@ impl Conn {
                 more = true;
                 break;
             }
-            match joined.take(TAKE_BYTES - bytes, |frame| {
+            match joined.take(TAKE_BYTES - bytes, |frame, at| {
                 bytes += frame.len();
                 frames.push(frame);
+                heard = heard.or(at);
             }) {
                 Some(Take::Upto { more: rest, .. }) => more |= rest,
                 Some(found @ (Take::Behind | Take::Diverged)) => {
@@ -105,6 +120,6 @@ impl Conn {
             let (chat, turns) = (self.sockets.chat.clone(), self.turns.clone());
             self.work.push(request::catch_up(chat, turns, key, cursor, token).boxed());
         }
-        Ok(more)
+        Ok(Round { more, heard })
     }
 }
