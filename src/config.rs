@@ -48,8 +48,8 @@ pub struct Config {
 
     /// Lets people sign in over plain HTTP from other machines, as in a home network. Whoever can listen in on that
     /// network can then act as them
-    #[arg(long, env = "HUBBUB_ALLOW_PLAIN_HTTP", value_name = "BOOL", num_args = 0..=1, default_value_t = false,
-          default_missing_value = "true")]
+    #[arg(long, env = "HUBBUB_ALLOW_PLAIN_HTTP", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true")]
     pub allow_plain_http: bool,
 
     /// Further origins whose pages may use this server, separated by commas. Their hosts are answered to as well
@@ -162,8 +162,8 @@ pub struct Config {
     pub cloud_run_service: Option<String>,
 
     /// Starts on Cloud Run without Redis, where each instance is a chat of its own and what it holds is gone with it
-    #[arg(long, env = "HUBBUB_EPHEMERAL", value_name = "BOOL", num_args = 0..=1, default_value_t = false,
-          default_missing_value = "true")]
+    #[arg(long, env = "HUBBUB_EPHEMERAL", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true")]
     pub ephemeral: bool,
 
     /// Folder with the page's files. By default `site` beside the executable, else `target/site`
@@ -334,6 +334,25 @@ fn without_blank_variable(arg: Arg) -> Arg {
     if blank { arg.env(None::<&'static str>) } else { arg }
 }
 
+/// `--ephemeral true` as `--ephemeral=true`. A switch takes no word behind it for its value unless that is one, so that
+/// `--ephemeral doctor` is a switch and a command.
+fn with_joined_switches(args: Vec<OsString>) -> Vec<OsString> {
+    let command = Config::command();
+    let switches = command.get_arguments().filter(|arg| arg.is_require_equals_set()).filter_map(Arg::get_long);
+    let switches: Vec<_> = switches.map(|long| format!("--{long}")).collect();
+    let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
+    for arg in args {
+        match joined.last_mut() {
+            Some(last) if (arg == "true" || arg == "false") && switches.iter().any(|switch| *last == **switch) => {
+                last.push("=");
+                last.push(arg);
+            }
+            _ => joined.push(arg),
+        }
+    }
+    joined
+}
+
 impl Config {
     /// The settings of this process, whose `version` is only asked for when it is to be printed. On a setting that does not parse:
     /// one line that says which and why.
@@ -355,7 +374,7 @@ impl Config {
         args: impl IntoIterator<Item = OsString>,
         version: impl FnOnce() -> String,
     ) -> Result<Self, (String, u8)> {
-        let args: Vec<OsString> = args.into_iter().collect();
+        let args = with_joined_switches(args.into_iter().collect());
         let is_asked = args.iter().any(|arg| arg == "--version" || arg == "-V");
         let version = if is_asked { version() } else { String::new() };
         let command = Self::command().mut_args(without_blank_variable).version(version);

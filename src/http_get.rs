@@ -1,8 +1,9 @@
-//! One question over plain HTTP that this program asks itself: of a server on its own machine, or of the platform's metadata server.
+//! One question over HTTP that this program asks itself: of a server on its own machine, of the platform's metadata server, or of
+//! whatever answers at its public URL.
 
 use std::{io, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::TcpStream,
     time::timeout,
 };
@@ -14,6 +15,8 @@ const ANSWER_MAX: u64 = 64 * 1024;
 pub struct HttpAnswer {
     /// The first line, such as `HTTP/1.1 200 OK`.
     pub line: String,
+    /// In their order, with names in lower case.
+    pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
@@ -22,6 +25,11 @@ impl HttpAnswer {
     pub fn status(&self) -> u16 {
         self.line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
+
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+    }
 }
 
 /// Asks the server at `address`, a host and a port, for `path`. All of it takes `within` at most.
@@ -29,28 +37,37 @@ impl HttpAnswer {
 /// # Errors
 /// There is no such server, or it does not answer in time.
 pub async fn http_get(address: &str, path: &str, headers: &[(&str, &str)], within: Duration) -> io::Result<HttpAnswer> {
-    timeout(within, ask(address, path, headers)).await.map_err(|_| io::Error::other("no answer in time"))?
-}
-
-async fn ask(address: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<HttpAnswer> {
-    let mut stream = TcpStream::connect(address).await?;
     let own = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
     let others: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    stream.write_all(format!("{own}{others}\r\n").as_bytes()).await?;
+    let asked = async { ask(TcpStream::connect(address).await?, &format!("{own}{others}\r\n")).await };
+    timeout(within, asked).await.map_err(|_| io::Error::other("no answer in time"))?
+}
+
+/// Sends an HTTP/1.1 request, whole as it stands, and reads the answer.
+///
+/// # Errors
+/// The connection broke, or ended before the answer did.
+pub async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<HttpAnswer> {
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
     let mut from = BufReader::new(stream).take(ANSWER_MAX);
     let line = next_line(&mut from).await?;
-    let (mut length, mut is_chunked) = (None, false);
+    if line.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut headers = Vec::new();
     loop {
         let header = next_line(&mut from).await?;
         let Some((name, value)) = header.split_once(':') else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok(),
-            "transfer-encoding" => is_chunked = value.trim().eq_ignore_ascii_case("chunked"),
-            _ => {}
-        }
+        headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
     }
+    let mut answer = HttpAnswer { line, headers, body: String::new() };
+    let length = answer.header("content-length").and_then(|length| length.parse().ok());
+    let is_chunked = answer.header("transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("chunked"));
     let mut body = Vec::new();
-    if is_chunked {
+    if answer.status() == 101 {
+        // What follows is no HTTP.
+    } else if is_chunked {
         while let Some(size) = usize::from_str_radix(next_line(&mut from).await?.trim(), 16).ok().filter(|&n| n > 0) {
             read_more(&mut from, size, &mut body).await?;
             next_line(&mut from).await?;
@@ -60,8 +77,8 @@ async fn ask(address: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<
     } else {
         from.read_to_end(&mut body).await?;
     }
-    let body = String::from_utf8(body).map_err(|_| io::Error::other("the answer is no text"))?;
-    Ok(HttpAnswer { line, body })
+    answer.body = String::from_utf8(body).map_err(|_| io::Error::other("the answer is no text"))?;
+    Ok(answer)
 }
 
 /// Without its end; nothing at the end of all.

@@ -5,13 +5,15 @@ use crate::{
     engine::{
         Engine,
         embedded::{Embedded, OpenDataError},
-        redis::{ConnectError, Redis, Times},
+        redis::{Announcement, ConnectError, Difference, Redis, Times},
     },
     http::BACKLOG,
+    version,
 };
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use std::{
+    collections::BTreeSet,
     io,
     net::SocketAddr,
     pin::pin,
@@ -113,12 +115,47 @@ pub fn listen(config: &Config) -> Result<TcpListener, StartError> {
 pub async fn open_engine(config: &Config) -> Result<Arc<dyn Engine>, StartError> {
     if let Some(url) = config.redis() {
         let times = Times::with_session_ttl(config.session_ttl);
-        return Ok(Redis::connect_by(&url, &config.redis_password(), &config.redis_prefix, times).await?);
+        let redis = Redis::connect_by(&url, &config.redis_password(), &config.redis_prefix, times).await?;
+        let announcement = announcement(config);
+        redis.announce(&announcement).await;
+        warn_of_differences(&redis, &announcement).await;
+        return Ok(redis);
     }
     let (dir, session_ttl) = (config.data_dir.clone(), config.session_ttl);
     // A large file takes a while to be looked through, and a signal must not wait for that.
     let opened = spawn_blocking(move || Embedded::open(&dir, session_ttl)).await;
     Ok(Arc::new(opened.map_err(io::Error::other)??.keep_free(config.keep_free())))
+}
+
+/// What the other instances of a deployment are told of this one: the settings of which each instance has its own effect on
+/// everybody. None of them is secret.
+pub fn announcement(config: &Config) -> Announcement {
+    let settings = [
+        ("--public-url", config.public_url.clone().unwrap_or_default()),
+        ("--allowed-origins", config.allowed_origins.0.join(",")),
+        ("--session-ttl", humantime::format_duration(config.session_ttl).to_string()),
+        ("--hsts", config.hsts.0.map_or_else(|| "off".to_owned(), |seconds| seconds.to_string())),
+        ("--allow-plain-http", config.allow_plain_http.to_string()),
+        ("--lively-rooms", config.lively_rooms.to_string()),
+        ("--limits", config.limits.to_string()),
+    ];
+    let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Announcement::new(version(None), settings)
+}
+
+async fn warn_of_differences(redis: &Redis, ours: &Announcement) {
+    // Whoever does not answer now is not asked again: it is no more than a hint.
+    let others = redis.others().await.unwrap_or_default();
+    let found: BTreeSet<_> = others.iter().flatten().flat_map(|theirs| ours.differences(theirs)).collect();
+    for Difference { what, theirs, ours } in found {
+        if what == "version" || what == "format" {
+            info!("another instance has {what} {theirs}, this one {ours}");
+        } else {
+            warn!(
+                "another instance has {what} {theirs:?}, this one {ours:?}: people find now this, now that; give all the same"
+            );
+        }
+    }
 }
 
 /// The engine that the settings choose, once its store is there. Says what it waits for.

@@ -15,6 +15,8 @@ mod logs;
 mod metrics;
 #[path = "process/notice.rs"]
 mod notice;
+#[path = "process/outside.rs"]
+mod outside;
 mod support;
 #[path = "process/systemd.rs"]
 mod systemd;
@@ -121,7 +123,7 @@ fn help_documents_every_setting_with_its_variable() {
     let help = String::from_utf8(output.stdout).unwrap();
     let readme = include_str!("../README.md");
     for line in help.lines().filter(|line| line.trim_start().starts_with("--")) {
-        let name = line.trim_start().split([' ', '=']).next().unwrap();
+        let name = line.trim_start().split([' ', '=', '[']).next().unwrap();
         assert!(readme.contains(&format!("`{name}`")), "{name} is in the README");
     }
     for variable in

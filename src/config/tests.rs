@@ -45,6 +45,27 @@ fn on_cloud_run_nothing_is_kept_without_redis_unless_that_is_meant() {
 }
 
 #[test]
+fn a_switch_leaves_the_command_behind_it_alone() {
+    let found = |args: &[&str]| {
+        let config = config(args).unwrap();
+        (config.allow_plain_http, config.ephemeral, config.command)
+    };
+    let doctor = || Some(Command::Doctor { json: false });
+    assert_eq!(found(&["--allow-plain-http", "doctor"]), (true, false, doctor()));
+    assert_eq!(found(&["--ephemeral", "--allow-plain-http", "doctor"]), (true, true, doctor()));
+    for [no, yes] in
+        [["--allow-plain-http=false", "--ephemeral=true"], ["--allow-plain-http false", "--ephemeral true"]]
+    {
+        let args: Vec<_> = no.split(' ').chain(yes.split(' ')).chain(["doctor"]).collect();
+        assert_eq!(found(&args), (false, true, doctor()), "{args:?}");
+    }
+    let (line, status) = config(&["--ephemeral", "maybe"]).unwrap_err();
+    assert!(status == 2 && line.contains("maybe"), "{line}");
+    let (line, status) = config(&["--ephemeral=maybe"]).unwrap_err();
+    assert!(status == 2 && line.contains("--ephemeral"), "{line}");
+}
+
+#[test]
 fn cookies_are_secure_unless_the_page_is_known_to_be_plain() {
     let secure = |args: &[&str], at: &str| config(args).unwrap().secure_cookies(Authority::parse(at).as_ref());
     assert!(!secure(&[], "127.0.0.1:3000"));

@@ -6,10 +6,12 @@
 //! | [`settings`] | where each setting comes from, names that are none, values that do not go together |
 //! | [`machine`] | open files, the port, the page's files |
 //! | [`data`] | the embedded store's directory |
-//! | [`redis`] | Redis: version, rights, memory, persistence, its clock, how fast it answers |
+//! | [`redis`] | Redis: version, rights, memory, persistence, its clock, how fast it answers, whether instances hear each other and are alike |
+//! | [`outside`] | the public URL: its name, certificate and proxy |
 
 mod data;
 mod machine;
+mod outside;
 mod redis;
 mod settings;
 
@@ -94,5 +96,6 @@ pub async fn examine(config: &Config, told: Vec<Told>) -> Report {
         Some(url) => redis::look(config, &url, &mut report).await,
         None => data::look(config, &mut report),
     }
+    outside::look(config, &mut report).await;
     report
 }

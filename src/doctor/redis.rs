@@ -5,10 +5,11 @@ use crate::{
     config::Config,
     engine::{
         Live,
-        redis::{Redis, ServerReport, Times},
+        redis::{Difference, Redis, ServerReport, Times},
     },
+    start::announcement,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A clock that differs by more makes times of messages jump when another server takes over.
 const CLOCK_MAX: Duration = Duration::from_secs(5);
@@ -30,6 +31,17 @@ pub(super) async fn look(config: &Config, url: &str, report: &mut Report) {
     }
     memory(&redis, report).await;
     persistence(&redis.examine().await, report);
+    match redis.echo().await {
+        Ok(took) => report.ok("echo", format!("{took:.1?} from telling the instances of something to hearing it")),
+        Err(error) => report.fail(
+            "echo",
+            format!(
+                "instances do not hear each other, and messages come late: {}; allow Redis' user all channels that begin with {}: (&{}:*), and look whether a proxy before Redis passes SSUBSCRIBE on",
+                error.0, config.redis_prefix, config.redis_prefix
+            ),
+        ),
+    }
+    others(&redis, config, report).await;
     redis.shutdown().await;
 }
 
@@ -91,7 +103,39 @@ fn persistence(found: &ServerReport, report: &mut Report) {
         Some((p50, p99)) => report.ok("round trip", format!("{p50:.1?} in the middle, {p99:.1?} at the most")),
         None => report.fail("round trip", "Redis stopped answering"),
     }
-    if let Some(instances) = found.instances {
-        report.ok("instances", format!("{instances} others use this deployment's names now"));
+}
+
+/// The instances of this deployment that are alive, and whether they are alike.
+async fn others(redis: &Redis, config: &Config, report: &mut Report) {
+    let Ok(others) = redis.others().await else { return report.fail("instances", "Redis stopped answering") };
+    let ours = announcement(config);
+    let told: Vec<_> = others.iter().flatten().collect();
+    let mut versions = BTreeMap::<_, usize>::new();
+    for theirs in &told {
+        *versions.entry(&*theirs.version).or_default() += 1;
+    }
+    let versions: Vec<_> = versions.iter().map(|(version, count)| format!("{count} of version {version}")).collect();
+    let silent = others.len() - told.len();
+    let mut said = versions;
+    if silent > 0 {
+        said.push(format!("{silent} that do not say how they were started"));
+    }
+    let said = if said.is_empty() { String::new() } else { format!(": {}", said.join(", ")) };
+    report.ok("instances", format!("{} use this deployment's names now{said}", others.len()));
+    let mut found = BTreeMap::<_, usize>::new();
+    for difference in told.iter().flat_map(|theirs| ours.differences(theirs)) {
+        *found.entry(difference).or_default() += 1;
+    }
+    for (Difference { what, theirs, ours }, count) in found {
+        report.warn(
+            "instances",
+            if what == "version" || what == "format" {
+                format!("{count} of them have {what} {theirs} and this is {ours}: finish the roll-out, or go back")
+            } else {
+                format!(
+                    "{count} of them have {what} {theirs:?} and these settings {ours:?}: give all instances the same"
+                )
+            },
+        );
     }
 }

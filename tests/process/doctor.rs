@@ -4,21 +4,21 @@ use super::*;
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-struct Patient {
+pub(super) struct Patient {
     data: TempDir,
     site: TempDir,
     port: String,
 }
 
 impl Patient {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let data = TempDir::new().unwrap();
         fs::set_permissions(data.path(), fs::Permissions::from_mode(0o700)).unwrap();
         Self { data, site: site(), port: free_address().port().to_string() }
     }
 
     /// The report, and the exit code.
-    fn examined(&self, args: &[&str], variables: &[(&str, &str)]) -> (Value, i32) {
+    pub(super) fn examined(&self, args: &[&str], variables: &[(&str, &str)]) -> (Value, i32) {
         let [data, site] = [&self.data, &self.site].map(|dir| dir.path().to_str().unwrap());
         // Those of the case come last, and win.
         let own = ["--data-dir", data, "--site-dir", site, "--port", &self.port, "--max-sockets", "100"];
@@ -32,7 +32,7 @@ impl Patient {
     }
 
     /// The case is found as one of this kind, with these words.
-    fn is_told(&self, args: &[&str], variables: &[(&str, &str)], level: &str, check: &str, words: &str) {
+    pub(super) fn is_told(&self, args: &[&str], variables: &[(&str, &str)], level: &str, check: &str, words: &str) {
         let (report, code) = self.examined(args, variables);
         let findings = report["findings"].as_array().unwrap();
         let found = findings.iter().any(|finding| {
@@ -198,10 +198,81 @@ async fn what_is_wrong_with_redis_is_found() {
     told("redis://127.0.0.1:1/x", "error", "redis", "");
 
     let guarded = RedisServer::start_with_rights();
+    // What starting takes, and nothing else.
+    guarded.allow(&["resetchannels", "&hubbub:*:probe", "&hubbub:*:sessions"]);
+    told(&guarded.tcp_url(), "error", "echo", "allow Redis' user all channels");
     guarded.allow(&["-spublish"]);
     told(&guarded.tcp_url(), "error", "redis", "lacks a right");
     guarded.allow(&[]);
     let wrong = guarded.tcp_url().replace(PASSWORD, "wrong");
     told(&wrong, "error", "redis", "refused the user name or password");
     assert!(Path::new(patient.data.path()).is_dir());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_were_started_otherwise_are_found_and_a_start_warns_of_them() {
+    let redis = RedisServer::start(&["--maxmemory", "64mb", "--appendonly", "yes", "--appendfsync", "always"]);
+    let (patient, url) = (Patient::new(), redis.url());
+    let says = |args: &[&str]| {
+        let (report, code) = patient.examined(&[&["--redis-url", &url], args].concat(), &[]);
+        let findings = report["findings"].as_array().unwrap().clone();
+        let of_instances = findings.into_iter().filter(|finding| finding["check"] == "instances");
+        (of_instances.map(|it| it["says"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), code)
+    };
+    assert_eq!(says(&[]), (vec!["0 use this deployment's names now".to_owned()], 0));
+    let start = async |more: &[&str]| {
+        let more = [&["--redis-url", &url], more].concat();
+        Process::start_by(|args: &[&str]| program(&[args, &more].concat())).await
+    };
+    let one = start(&["--session-ttl", "48h"]).await;
+    let two = start(&["--session-ttl", "48h", "--public-url", "http://chat.lan"]).await;
+    let version = concat!("of version ", env!("CARGO_PKG_VERSION"));
+    let (found, code) = says(&["--session-ttl", "48h"]);
+    assert!(found[0].starts_with("2 use this deployment's names now: 2") && found[0].contains(version), "{found:?}");
+    assert_eq!(
+        found[1..],
+        ["1 of them have --public-url \"http://chat.lan\" and these settings \"\": give all instances the same"]
+    );
+    assert_eq!(code, 1);
+    let (found, _) = says(&["--public-url", "http://chat.lan"]);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found[2] == "2 of them have --session-ttl \"2days\" and these settings \"1day\": give all instances the same",
+        "{found:?}"
+    );
+    let kept = redis.cli(&["KEYS", "hubbub:instance:*"]);
+    assert_eq!(kept.lines().count(), 2, "doctor itself leaves nothing: {kept}");
+    let key = kept.lines().next().unwrap();
+    assert!(redis.cli(&["PTTL", key]).parse::<u32>().unwrap() <= 15_000, "it goes with its instance");
+    assert!(!redis.cli(&["GET", key]).contains("redis"), "nothing of where the store is");
+
+    // One of another build, whose lease nobody renews.
+    let later = (std::time::UNIX_EPOCH.elapsed().unwrap() + Duration::from_mins(5)).as_millis().to_string();
+    let (id, key) = ("0123456789abcdef", "hubbub:instance:0123456789abcdef");
+    redis.cli(&["ZADD", "hubbub:instances", &later, id]);
+    assert!(says(&["--session-ttl", "48h"]).0[0].contains("1 that do not say how they were started"));
+    redis.cli(&["SET", key, r#"{"version":"0.0.9","format":7,"settings":{"--limits":"1","--later":"x"}}"#]);
+    let (found, _) = says(&["--session-ttl", "48h", "--public-url", "http://chat.lan"]);
+    assert!(found.iter().any(|says| says.starts_with("1 of them have version 0.0.9 and this is")), "{found:?}");
+    let newer = "1 of them have format 7 and this is 1: finish the roll-out, or go back";
+    assert!(found.iter().any(|says| says == newer), "{found:?}");
+    redis.cli(&["SET", key, "nothing that can be read"]);
+    assert!(says(&["--session-ttl", "48h"]).0[0].contains("1 that do not say how they were started"));
+
+    let third = async || {
+        let more = ["--redis-url", &url, "--session-ttl", "1h"];
+        let mut third = Process::start_by(|args: &[&str]| {
+            let mut program = program(&[args, &more].concat());
+            program.stdout(Stdio::piped()).stderr(Stdio::piped());
+            program
+        })
+        .await;
+        signal("-TERM", third.child.id());
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut third.child.stderr.take().unwrap(), &mut said).unwrap();
+        said
+    };
+    let said = third().await;
+    assert!(said.contains(r#"another instance has --session-ttl "2days", this one "1h""#), "{said}");
+    drop((one, two));
 }

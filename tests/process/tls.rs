@@ -5,7 +5,7 @@ use std::path::Path;
 use support::redis::RedisServer;
 
 /// Makes an authority and a certificate for this machine.
-fn certificates(dir: &Path) {
+pub(super) fn certificates(dir: &Path) {
     let openssl = |args: &[&str]| {
         let output = Command::new("openssl").args(args).current_dir(dir).stdin(Stdio::null()).output();
         let output = output.expect("openssl is needed: scripts/setup.sh test installs it");

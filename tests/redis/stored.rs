@@ -4,7 +4,7 @@ use crate::{contract::support::*, support::redis::RedisServer};
 use app::protocol::ReadMark;
 use hubbub::engine::{
     Directory, Presence, Quota, Quotas, Reads, RoomLog,
-    redis::{Redis, Times},
+    redis::{Announcement, Redis, Times},
 };
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ async fn keys_and_fields_are_what_they_are() {
     let engine = Redis::connect(&server.tcp_url(), DAY).await.unwrap();
     let tab = Tab::new(&room("Design"));
     let key = &tab.room.key;
+    engine.announce(&Announcement::new("0".to_owned(), [].into())).await;
     engine.create_room(&tab.room.name).await.unwrap();
     let session = engine.open_session(token(), &user_name("Ann")).await.unwrap();
     let me = session.person.id;

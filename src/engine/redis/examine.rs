@@ -1,15 +1,19 @@
 //! What a server of Redis says of itself to whoever sets one up. Nothing that an instance needs while it serves.
 
-use super::{Redis, condition::field, health::info_of_all};
+use super::{Redis, condition::field, health::info_of_all, subscriptions::subscribe};
+use crate::engine::{StoreError, random_id};
 use fred::{
     bytes_utils::Str,
-    prelude::{ClientLike, SortedSetsInterface},
+    prelude::{ClientLike, EventInterface, PubsubInterface},
     types::{ClusterHash, CustomCommand},
 };
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::broadcast::error::RecvError;
 
 /// Round trips that are timed.
 const ROUND_TRIPS: usize = 50;
+/// How long a word may be under way from here to here.
+const ECHO_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is not said is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,8 +26,6 @@ pub struct ServerReport {
     pub clock_off: Option<Duration>,
     /// The middle one and the longest of fifty.
     pub round_trip: Option<(Duration, Duration)>,
-    /// Other instances with a lease, also some that ended within a few seconds.
-    pub instances: Option<u64>,
 }
 
 impl Redis {
@@ -60,8 +62,33 @@ impl Redis {
                 Some(ours.abs_diff(theirs))
             }),
             round_trip: (trips.len() == ROUND_TRIPS).then(|| (trips[ROUND_TRIPS / 2], trips[ROUND_TRIPS - 1])),
-            // One of them is this.
-            instances: client.zcard::<u64, _>(self.keys.instances()).await.ok().map(|all| all.saturating_sub(1)),
         }
+    }
+
+    /// How long it takes from publishing a word to hearing it, on a channel where nobody else is.
+    ///
+    /// # Errors
+    /// It was not heard: then instances do not hear of each other's messages either.
+    pub async fn echo(&self) -> Result<Duration, StoreError> {
+        let (channel, word) = (self.keys.echo_channel(random_id()), "echo");
+        let subscriber = self.subscriptions.client();
+        let mut heard = subscriber.message_rx();
+        subscribe(subscriber, &channel).await?;
+        let began = Instant::now();
+        let echo = async {
+            self.client.spublish::<(), _, _>(channel.as_str(), word).await?;
+            loop {
+                match heard.recv().await {
+                    Ok(message) if *message.channel == *channel => return Ok(began.elapsed()),
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Err(StoreError("the connection was closed".to_owned())),
+                }
+            }
+        };
+        let late = |_| StoreError(format!("nothing was heard within {} s", ECHO_WITHIN.as_secs()));
+        let echo = tokio::time::timeout(ECHO_WITHIN, echo).await.map_err(late)?;
+        // Nobody hears what becomes of this one.
+        let _ = subscriber.sunsubscribe(channel).await;
+        echo
     }
 }

@@ -115,7 +115,7 @@ pub async fn check_rights(clients: &Clients, keys: &Keys, place: &Location) -> R
 
 /// The number of what is kept in Redis. Raised by a change with which an instance of before would misread it, or be misread;
 /// one that only adds to it keeps the number.
-const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 1;
 
 /// Refuses a store of a format that is not known here, and marks one that is new.
 pub async fn check_format(clients: &Clients, keys: &Keys, place: &Location) -> Result<(), ConnectError> {

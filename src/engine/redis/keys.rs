@@ -82,6 +82,16 @@ impl Keys {
         format!("{}instances", self.prefix)
     }
 
+    /// String: how the instance was started, as JSON, for as long as it is alive.
+    pub fn instance(&self, id: &str) -> String {
+        format!("{}instance:{id}", self.prefix)
+    }
+
+    /// Channel on which whoever drew the number hears itself alone.
+    pub fn echo_channel(&self, number: u64) -> String {
+        format!("{}{{echo}}:{number:016x}", self.channels)
+    }
+
     /// Channel on which instances tell each other of what concerns people rather than rooms: ended sessions, and how far
     /// somebody has read.
     pub fn control_channel(&self) -> String {

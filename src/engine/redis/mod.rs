@@ -14,6 +14,7 @@
 //! | `marks` | how far people have read: [`Reads`](super::Reads) |
 //! | `quotas` | buckets of tokens: [`Quotas`](super::Quotas) |
 //! | `presence` | who is where, leased by instance: [`Presence`](super::Presence) |
+//! | `others` | how each instance was started |
 //! | `live`, `subscriptions`, `control` | what happens elsewhere: [`Live`](super::Live) |
 
 mod append;
@@ -32,6 +33,7 @@ mod live;
 mod log;
 mod making;
 mod marks;
+mod others;
 mod presence;
 mod quotas;
 mod script;
@@ -42,6 +44,7 @@ pub use connect_error::ConnectError;
 pub use credentials::PasswordFrom;
 pub use examine::ServerReport;
 pub use keys::{PREFIX, parse_prefix};
+pub use others::{Announcement, Difference};
 
 use super::StoreError;
 use crate::metrics::StoreMeters;

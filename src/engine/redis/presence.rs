@@ -21,18 +21,21 @@ use app::{
     protocol::Person,
 };
 use async_trait::async_trait;
-use fred::prelude::{HashesInterface, Value};
+use fred::{
+    prelude::{HashesInterface, KeysInterface, Value},
+    types::Expiration,
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 use tokio::sync::RwLock;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::directory::stored;
 
@@ -73,6 +76,8 @@ pub struct Here {
     /// The instances that were alive when Redis told last.
     alive: Mutex<HashSet<String>>,
     meters: StoreMeters,
+    /// What is told of this instance beside its lease.
+    announcement: OnceLock<String>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -107,6 +112,7 @@ impl Here {
             owed: Mutex::default(),
             alive: Mutex::default(),
             meters,
+            announcement: OnceLock::new(),
         }
     }
 
@@ -148,12 +154,35 @@ impl Here {
         Ok(())
     }
 
+    /// The present id.
+    pub async fn id(&self) -> String {
+        self.instance.read().await.0.clone()
+    }
+
+    /// Has `text` stand beside the lease. It is set once.
+    pub async fn announce(&self, text: String) {
+        let _ = self.announcement.set(text);
+        let instance = self.instance.read().await.clone();
+        self.tell(&instance).await;
+    }
+
+    async fn tell(&self, instance: &Instance) {
+        let Some(text) = self.announcement.get() else { return };
+        let lease = Expiration::PX(i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX));
+        let key = self.keys.instance(&instance.0);
+        // Nothing depends on it; the next renewal writes it again.
+        if let Err(error) = self.client.set::<(), _, _>(key, text.as_str(), Some(lease), None, false).await {
+            debug!(%error, "the others were not told how this instance was started");
+        }
+    }
+
     /// Renews the lease; returns the instances that are alive.
     async fn keep(&self) -> Result<HashSet<String>, StoreError> {
         let instance = self.instance.read().await.clone();
         if !self.doubtful.load(Ordering::Acquire) {
             let (held, alive) = self.renew(&instance, false, None).await?;
             if held {
+                self.tell(&instance).await;
                 self.enter_owed().await?;
                 return Ok(alive);
             }
@@ -170,6 +199,7 @@ impl Here {
         // Until then the old id counts: to those who cannot be told of the new one either.
         let (_, alive) = self.renew(&new, true, Some(&old)).await?;
         *instance = new;
+        self.tell(&instance).await;
         *lock(&self.owed) = self.rooms().keys().cloned().collect();
         self.enter_all_owed(&instance).await?;
         self.doubtful.store(false, Ordering::Release);
@@ -341,6 +371,10 @@ impl Here {
                     return;
                 }
             }
+        }
+        if self.announcement.get().is_some() {
+            // It runs out by itself.
+            let _ = self.client.del::<(), _>(self.keys.instance(&instance.0)).await;
         }
         let gone = Instance(String::new());
         let lapsed = self.renew(&gone, false, Some(&instance)).await;

@@ -114,6 +114,11 @@ impl Subscriptions {
         }
     }
 
+    /// The connection that is subscribed.
+    pub fn client(&self) -> &SubscriberClient {
+        &self.client
+    }
+
     pub fn attach(&self, sink: Arc<dyn LiveSink>) {
         if self.sink.set(sink).is_err() {
             warn!("a second sink was attached and is ignored");
