@@ -37,9 +37,12 @@ impl HttpAnswer {
 /// # Errors
 /// There is no such server, or it does not answer in time.
 pub async fn http_get(address: &str, path: &str, headers: &[(&str, &str)], within: Duration) -> io::Result<HttpAnswer> {
-    let own = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
-    let others: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let asked = async { ask(TcpStream::connect(address).await?, &format!("{own}{others}\r\n")).await };
+    let mut question = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        question.extend([name, ": ", value, "\r\n"]);
+    }
+    question.push_str("\r\n");
+    let asked = async { ask(TcpStream::connect(address).await?, &question).await };
     timeout(within, asked).await.map_err(|_| io::Error::other("no answer in time"))?
 }
 

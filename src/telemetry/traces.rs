@@ -113,13 +113,14 @@ impl HttpClient for PlainClient {
         stream.set_read_timeout(Some(WITHIN))?;
         stream.set_write_timeout(Some(WITHIN))?;
         let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let mut head = format!("POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n");
+        let mut head = Vec::new();
+        write!(head, "POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n")?;
         for (name, value) in request.headers() {
-            head += &format!("{name}: {}\r\n", value.to_str()?);
+            write!(head, "{name}: {}\r\n", value.to_str()?)?;
         }
         let body = request.body();
-        head += &format!("Content-Length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes())?;
+        write!(head, "Content-Length: {}\r\n\r\n", body.len())?;
+        stream.write_all(&head)?;
         stream.write_all(body)?;
         // What it says of the spans that it took is not looked at.
         let mut start = [0; 12];

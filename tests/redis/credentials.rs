@@ -8,7 +8,7 @@ use crate::{
         redis::{RedisServer, rights::NAME},
     },
 };
-use app::domain::Cursor;
+use app::domain::{Cursor, Entry};
 use hubbub::engine::{
     Live, LiveSink, RoomLog,
     redis::{PREFIX, PasswordFrom, Redis, Times},
@@ -111,7 +111,7 @@ impl Writer {
         let _ = self.written.wait_for(|_| false).await;
         let all = self.written.borrow().clone();
         let entries = log(engine, &self.tab.room.key).await;
-        assert_eq!(entries.iter().map(|entry| entry.cursor()).collect::<Vec<_>>(), all);
+        assert_eq!(entries.iter().map(Entry::cursor).collect::<Vec<_>>(), all);
         assert!(entries.iter().map(|entry| entry.n).eq(1..=all.len() as u64));
         // The subscription may come back after the rest, and what it missed is doubted.
         let next = Cell::new(all.len() as u64);

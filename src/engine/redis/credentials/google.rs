@@ -11,7 +11,9 @@ const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token"
 const FLAVOR: (&str, &str) = ("Metadata-Flavor", "Google");
 const WITHIN: Duration = Duration::from_secs(5);
 /// Before its end a token is renewed, as far ahead as the metadata server has a new one.
-const AHEAD: Duration = Duration::from_secs(240);
+const AHEAD: Duration = Duration::from_mins(4);
+/// No token is relied on for longer, whatever is said of it.
+const LASTS_MAX: Duration = Duration::from_hours(24);
 /// The least time between two questions, also where tokens are told to last no time at all.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -55,7 +57,7 @@ pub async fn access_token(host: &str) -> Result<AccessToken, NoPassword> {
     let told: Told = serde_json::from_str(&answer.body).map_err(|_| {
         NoPassword::passing(format!("what the metadata server at {address} answers is not readable as a token"))
     })?;
-    let lasts = Duration::from_secs(told.expires_in);
-    let renew_at = asked_at + (lasts - AHEAD.min(lasts / 4)).max(AGAIN);
+    let lasts = Duration::from_secs(told.expires_in).min(LASTS_MAX);
+    let renew_at = asked_at + lasts.saturating_sub(AHEAD.min(lasts / 4)).max(AGAIN);
     Ok(AccessToken { text: told.access_token, renew_at, ends_at: asked_at + lasts })
 }
