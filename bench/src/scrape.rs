@@ -34,11 +34,11 @@ pub struct Options {
     /// Scrapes in a span
     #[arg(long, default_value_t = 50)]
     scrapes: u32,
-    /// Milliseconds from one scrape to the next
-    #[arg(long, default_value_t = 100)]
+    /// Milliseconds from one scrape to the next: few, or what ten thousand sockets cost at rest hides what a scrape does
+    #[arg(long, default_value_t = 20)]
     pace: u64,
     /// Spans with scrapes, and as many without, in turn
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 15)]
     spans: u32,
     /// More of the server's arguments, such as --redis-url=redis://127.0.0.1
     #[arg(last = true)]
@@ -83,17 +83,19 @@ pub async fn measure(program: &Path, options: &Options) -> Result<()> {
         });
         scraped.push(spent.await?);
     }
-    let each = |of: &[Duration]| of.iter().sum::<Duration>() / options.spans / options.scrapes;
-    let one = |scraped: Duration, rested: Duration| scraped.as_secs_f64() * 1e3 - rested.as_secs_f64() * 1e3;
+    let each = |span: Duration| span.as_secs_f64() * 1e3 / f64::from(options.scrapes);
+    let mut costs: Vec<_> =
+        scraped.iter().zip(&rested).map(|(scraped, rested)| each(*scraped) - each(*rested)).collect();
+    costs.sort_by(f64::total_cmp);
+    let (median, low, high) = (costs[costs.len() / 2], costs[costs.len() / 10], costs[costs.len() * 9 / 10]);
+    rested.sort();
     println!(
-        "a scrape of {bytes} bytes with {sockets} sockets: {:.3} ms of server CPU ({} scrapes; {:.3} ms at rest in the same time left out)",
-        one(each(&scraped), each(&rested)),
-        options.spans * options.scrapes,
-        each(&rested).as_secs_f64() * 1e3,
+        "a scrape of {bytes} bytes with {sockets} sockets: median {median:.3} ms of server CPU (10 % {low:.3}, 90 % {high:.3}; \
+         {} spans of {} scrapes), besides {:.3} ms at rest in the same time",
+        options.spans,
+        options.scrapes,
+        each(rested[rested.len() / 2]),
     );
-    let spans =
-        scraped.iter().zip(&rested).map(|(scraped, rested)| one(*scraped, *rested) / f64::from(options.scrapes));
-    println!("  by span: {}", spans.map(|each| format!("{each:.3}")).collect::<Vec<_>>().join(" "));
     Ok(())
 }
 

@@ -46,7 +46,7 @@ pub enum Done {
     },
     /// The answer to a `join`.
     Joined {
-        joined: Subscription,
+        joined: Box<Subscription>,
         reply: Frame,
         /// A cursor was given, and the ring did not hold it.
         is_anew: bool,
@@ -161,7 +161,7 @@ pub async fn join(
     let name = room.room.name.clone();
     let reply = ServerFrame::Joined { room: key, name, how, page: reply::page(page), count, people, reading };
     let is_anew = asked.is_some_and(|cursor| !room.holds(cursor));
-    let joined = Subscription {
+    let joined = Box::new(Subscription {
         token,
         access,
         room,
@@ -173,7 +173,7 @@ pub async fn join(
         reading: false,
         since: Instant::now(),
         signals,
-    };
+    });
     Done::Joined { joined, reply, is_anew, turn }
 }
 

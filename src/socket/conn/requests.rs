@@ -177,7 +177,7 @@ impl Conn {
                     hub.exit(&joined.room, self.session.person.id, &self.wake, false);
                     return self.say(&reply::unavailable(joined.room.key().clone())).await;
                 }
-                self.rooms.push(joined);
+                self.rooms.push(*joined);
                 if let ServerFrame::Joined { how, .. } = &reply {
                     self.count_start(*how);
                 }
