@@ -103,7 +103,7 @@ fn attributes(message: &[u8], field: u64) -> Vec<(String, String)> {
 
 /// The spans of an `ExportTraceServiceRequest`.
 fn spans(request: &[u8]) -> Vec<Span> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let mut all = Vec::new();
     for resource in within(request, 1) {
         let own = attributes(within(resource, 1)[0], 1);

@@ -218,7 +218,7 @@ mod tests {
             for _ in 0..3 {
                 credentials.refused("WRONGPASS");
             }
-            tokio::time::advance(spared - Duration::from_millis(1)).await;
+            tokio::time::advance(spared.saturating_sub(Duration::from_millis(1))).await;
             let error = credentials.fetch(None).await.unwrap_err();
             assert!(!error.to_string().contains("one"), "{error}");
             tokio::time::advance(Duration::from_millis(1)).await;
