@@ -4,7 +4,7 @@ use crate::Result;
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -67,23 +67,6 @@ impl Node {
         let answer = redis::command(self.address, &["ROLE"]).await;
         answer.is_ok_and(|answer| answer.list().first().and_then(Value::text) == Some(role))
     }
-}
-
-pub fn start_sentinel(dir: &Path, service: &str, address: SocketAddr, master: SocketAddr) -> Result<Process> {
-    fs::create_dir_all(dir)?;
-    // Sentinel writes what it learns into its configuration.
-    let file = dir.join("sentinel.conf");
-    let settings = format!(
-        "bind 127.0.0.1\nport {}\nlogfile sentinel.log\nsentinel monitor {service} {} {} 1\n\
-         sentinel down-after-milliseconds {service} 60000\nsentinel failover-timeout {service} 15000\n",
-        address.port(),
-        master.ip(),
-        master.port()
-    );
-    fs::write(&file, settings)?;
-    Process::start("redis-server".as_ref(), |command| {
-        command.arg(&file).arg("--sentinel").current_dir(dir);
-    })
 }
 
 /// Answers when the first PONG came.

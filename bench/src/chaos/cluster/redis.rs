@@ -6,7 +6,7 @@
 
 use super::{
     logs::{self, Ends, Loss},
-    node::{Node, start_sentinel, until_it_answers},
+    node::{Node, until_it_answers},
 };
 use crate::Result;
 use std::{
@@ -32,6 +32,8 @@ use tokio::{
 };
 
 pub(super) const SERVICE: &str = "hubbub";
+/// Longer than any fault lasts: Sentinel fails over only when asked to.
+const DOWN_AFTER_MS: u32 = 60_000;
 pub(super) const SETTLE_WITHIN: Duration = Duration::from_secs(20);
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -75,7 +77,8 @@ impl Redis {
         nodes[0].start(proxies[0].address, None).await?;
         nodes[1].start(proxies[1].address, Some(proxies[0].address)).await?;
         let sentinel_address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let mut sentinel = start_sentinel(&dir.join("sentinel"), SERVICE, sentinel_address, proxies[0].address)?;
+        let mut sentinel =
+            redis::start_sentinel(&dir.join("sentinel"), SERVICE, sentinel_address, proxies[0].address, DOWN_AFTER_MS)?;
         peers.add(&sentinel, Peer::Sentinel);
         until_it_answers(sentinel_address, &mut sentinel).await?;
         // So that a failover takes a second and not twenty.

@@ -2,9 +2,11 @@
 
 mod command;
 pub mod rights;
+mod sentinel;
 mod server;
 
 pub use command::{Value, command};
+pub use sentinel::start_sentinel;
 pub use server::{Backup, RedisServer};
 
 use crate::{Result, process::Process};

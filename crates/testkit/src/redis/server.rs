@@ -72,9 +72,14 @@ impl RedisServer {
     /// The same with more on its command line.
     pub fn start_with_rights_and(extra_args: &[&str]) -> Self {
         let mut server = Self::start(extra_args);
-        server.allow(&[]);
-        server.credentials = credentials();
+        server.limit_rights();
         server
+    }
+
+    /// From now on the URLs' user has the rights of `deploy/redis.conf`, and no others.
+    pub fn limit_rights(&mut self) {
+        self.allow(&[]);
+        self.credentials = credentials();
     }
 
     /// Gives that user those rights again, and then changes them by `rules` as in `ACL SETUSER`.
