@@ -19,6 +19,13 @@ pub struct Range {
     pub master: Server,
 }
 
+/// How many slots have no master here. A server that heard that one is a replica now, and not yet of which, has none for them.
+pub fn unserved(ranges: &[Range]) -> usize {
+    const SLOTS: usize = 16_384;
+    let served: usize = ranges.iter().map(|range| usize::from(range.last.saturating_sub(range.first)) + 1).sum();
+    SLOTS.saturating_sub(served)
+}
+
 /// What a server says of the slots.
 ///
 /// # Errors
@@ -83,6 +90,7 @@ mod tests {
         let [one, other] = <[Range; 2]>::try_from(ranges(slots, &asked).unwrap()).unwrap();
         assert_eq!(one, Range { first: 0, last: 5460, master: Server::new("a", 7001) });
         assert_eq!(other, Range { first: 5461, last: 16383, master: Server::new("seed", 7003) });
+        assert_eq!((unserved(&[one.clone(), other]), unserved(&[one])), (0, 10_923));
         for unreadable in [Value::Null, Value::Array(vec![Value::Null]), Value::Array(vec![Value::Array(vec![])])] {
             assert_eq!(ranges(unreadable, &asked), None);
         }

@@ -14,7 +14,7 @@ mod ask;
 mod stand_in;
 
 use super::connect_error::what_is_wrong;
-use ask::{Range, ask};
+use ask::{Range, ask, unserved};
 use fred::{
     prelude::{Config, Error, ErrorKind, Server, ServerConfig},
     types::config::ClusterDiscoveryPolicy,
@@ -25,10 +25,13 @@ use std::{
     collections::{BTreeSet, HashMap},
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex as AsyncMutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -43,6 +46,9 @@ pub fn is_away(why: &str) -> bool {
 /// How often a server that is away is tried, and every how many tries the others are asked whether it is a master still.
 const TRY_EVERY: Duration = Duration::from_millis(250);
 const TRIES_A_LOOK: u32 = 4;
+/// For how long an answer is given again. A client asks for each command that a server sent elsewhere, one after the other, and
+/// does nothing else until it is answered: without this a failover under load is a minute of asking.
+const HOLDS: Duration = Duration::from_millis(100);
 
 /// The masters of a Cluster, as this process knows them.
 pub struct Masters {
@@ -50,6 +56,10 @@ pub struct Masters {
     /// Those of the URL.
     seeds: Vec<Server>,
     state: Mutex<State>,
+    /// The latest answer, if there was one. One asker at a time.
+    told: AsyncMutex<Option<Told>>,
+    /// How many stand-ins have ended.
+    ended: AtomicU64,
     closed: CancellationToken,
 }
 
@@ -59,6 +69,14 @@ struct State {
     known: BTreeSet<Server>,
     /// Kept once they were needed: their ports must not become somebody else's while a client may connect to them.
     stand_ins: HashMap<Server, Arc<StandIn>>,
+}
+
+/// An answer to `CLUSTER SLOTS`.
+struct Told {
+    at: Instant,
+    /// How many stand-ins had ended before it was asked for.
+    ended: u64,
+    answer: Result<String, Error>,
 }
 
 /// What the servers say.
@@ -83,6 +101,8 @@ pub async fn look_after(config: &mut Config, closed: &CancellationToken) -> Resu
         config: config.clone(),
         seeds: config.server.hosts(),
         state: Mutex::default(),
+        told: AsyncMutex::default(),
+        ended: AtomicU64::new(0),
         closed: closed.clone(),
     });
     let Survey { away, .. } = masters.survey().await?;
@@ -109,11 +129,25 @@ impl Masters {
 
     /// The answer to `CLUSTER SLOTS`.
     async fn slots(self: &Arc<Self>) -> Result<String, Error> {
+        let mut told = self.told.lock().await;
+        let ended = self.ended.load(Ordering::Acquire);
+        if let Some(told) = &*told
+            && told.at.elapsed() < HOLDS
+            && told.ended == ended
+        {
+            return told.answer.clone();
+        }
+        let answer = self.slots_now().await;
+        *told = Some(Told { at: Instant::now(), ended, answer: answer.clone() });
+        answer
+    }
+
+    async fn slots_now(self: &Arc<Self>) -> Result<String, Error> {
         let survey = self.survey().await?;
         let mut answer = vec![format!("*{}\r\n", survey.ranges.len())];
         for Range { first, last, master } in &survey.ranges {
             let named = match survey.away.get(master) {
-                Some(why) => server_at(self.stand_in(master, why.as_ref())?),
+                Some(why) => self.stand_in(master, why.as_ref())?.map_or_else(|| master.clone(), server_at),
                 None => master.clone(),
             };
             let (host, id) = (bulk(&named.host), bulk(&named.to_string()));
@@ -140,9 +174,12 @@ impl Masters {
             Some(answer) => answer.is_err(),
             None => absent.contains(master),
         };
-        // They may differ while another server takes over: whoever knows of it names none that is away.
+        // They may differ while another server takes over: whoever knows of it names one for each slot, and none that is away.
         let count = |ranges: &[Range]| ranges.iter().filter(|range| is_absent(&range.master)).count();
-        let told = answers.values().filter_map(|answer| answer.as_ref().ok()).min_by_key(|ranges| count(ranges));
+        let told = answers
+            .values()
+            .filter_map(|answer| answer.as_ref().ok())
+            .min_by_key(|ranges| (unserved(ranges), count(ranges)));
         let Some(ranges) = told.cloned() else {
             let why = answers.into_values().find_map(Result::err);
             return Err(why.unwrap_or_else(|| Error::new(ErrorKind::Cluster, AWAY)));
@@ -167,8 +204,8 @@ impl Masters {
         join_all(servers.into_iter().map(ask)).await.into_iter().collect()
     }
 
-    /// Where the stand-in of a server is that is away.
-    fn stand_in(self: &Arc<Self>, server: &Server, why: Option<&Error>) -> io::Result<SocketAddr> {
+    /// Where the stand-in of a server is that is away; nowhere if it came back while others were asked.
+    fn stand_in(self: &Arc<Self>, server: &Server, why: Option<&Error>) -> io::Result<Option<SocketAddr>> {
         let stand_in = {
             let mut state = self.state();
             if let Some(stand_in) = state.stand_ins.get(server) {
@@ -181,12 +218,16 @@ impl Masters {
                 stand_in
             }
         };
+        // It was not asked, because it was away when the others were.
+        if why.is_none() && !stand_in.is_needed() {
+            return Ok(None);
+        }
         if stand_in.begin() {
             let why = why.map(what_is_wrong);
             warn!(%server, why, "a server of the Cluster does not answer: its rooms wait, the others go on");
             tokio::spawn(self.clone().await_return(server.clone(), stand_in.clone()));
         }
-        Ok(stand_in.address())
+        Ok(Some(stand_in.address()))
     }
 
     /// Ends what stands in for a server when it is back, or when another one has its slots.
@@ -208,6 +249,7 @@ impl Masters {
                 break;
             }
         }
+        self.ended.fetch_add(1, Ordering::Release);
         // The clients lose a connection, and ask again where the masters are.
         stand_in.end();
     }
