@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-async fn connect(masters: &[RedisServer]) -> Arc<Redis> {
+pub(super) async fn connect(masters: &[RedisServer]) -> Arc<Redis> {
     connect_with_lease(masters, Duration::from_secs(15)).await
 }
 

@@ -10,6 +10,7 @@ mod damage;
 mod failover;
 mod faults;
 mod full;
+mod moving;
 mod rights;
 mod stored;
 mod two_deployments;

@@ -50,6 +50,7 @@ impl ConnectError {
                 "OOM",
                 "NOREPLICAS",
                 "AWAY",
+                "redirections",
             ]
             .iter()
             .any(|code| why.contains(code))

@@ -164,6 +164,10 @@ fn connection_config(max_command_attempts: u32) -> ConnectionConfig {
         connection_timeout: CONNECT_TIMEOUT,
         internal_command_timeout: SETUP_TIMEOUT,
         max_command_attempts,
+        // To follow an ASK, fred writes ASKING behind what is under way on the other connection and takes the next answer there for
+        // that one's: each of these commands is given another one's. So it follows nothing. Where the slots are by now it asks
+        // all the same; see `cluster::redirected`.
+        max_redirections: 0,
         // Not bounded here: fred puts its own "reconnect" into the same queue, and a full one would end the client for
         // good. What goes in is bounded by the engine instead.
         max_command_buffer_len: 0,

@@ -2,7 +2,7 @@
 
 use super::{
     Redis,
-    cluster::is_away,
+    cluster::{is_away, redirected},
     condition::MonitoredClient,
     keys::RoomKeys,
     marks::stored_mark,
@@ -102,7 +102,7 @@ impl Directory for Redis {
 
     async fn room(&self, key: &RoomKey) -> Result<Option<RoomRef>, StoreError> {
         let keys = self.keys.room(key);
-        let name: Option<String> = self.client.hget(keys.meta(), "name").await?;
+        let name: Option<String> = redirected(|| self.client.hget(keys.meta(), "name")).await?;
         if let Some(name) = name {
             return Ok(Some(RoomRef { key: key.clone(), name: stored(name)? }));
         }

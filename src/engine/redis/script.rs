@@ -1,6 +1,6 @@
 //! Lua scripts, called by hash and sent whole when the server does not have them.
 
-use super::condition::MonitoredClient;
+use super::{cluster::redirected, condition::MonitoredClient};
 use fred::{
     bytes_utils::Str,
     prelude::{Client, Error, FromValue, LuaInterface, Value},
@@ -31,7 +31,7 @@ impl Script {
         keys: Vec<String>,
         args: Vec<Value>,
     ) -> Result<R, Error> {
-        self.run_or_reload(client, || (keys.clone(), args.clone()), || ()).await
+        redirected(|| self.run_or_reload(client, || (keys.clone(), args.clone()), || ())).await
     }
 
     /// Runs the script as where the server does not have it.

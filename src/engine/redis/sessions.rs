@@ -10,6 +10,7 @@
 
 use super::{
     Redis,
+    cluster::redirected,
     control::Word,
     directory::{MEMBERS_KEPT, stored},
     keys,
@@ -119,8 +120,10 @@ impl Redis {
 
     pub(super) async fn use_session(&self, token: TokenHash) -> Result<Option<Session>, StoreError> {
         let key = self.keys.session(token);
-        let (fields, left): (Vec<Option<String>>, i64) =
-            tokio::try_join!(self.client.hmget(&key, vec!["user", "name", "held"]), self.client.pttl(&key))?;
+        let ask = || async {
+            tokio::try_join!(self.client.hmget(&key, vec!["user", "name", "held"]), self.client.pttl(&key))
+        };
+        let (fields, left): (Vec<Option<String>>, i64) = redirected(ask).await?;
         let [Some(user), Some(name), Some(held)] = fields.as_slice() else { return Ok(None) };
         let id = user.parse().map_err(|_| StoreError("a session's user is not readable".to_owned()))?;
         let session = Session { token, person: Person { id, name: stored(name.clone())? } };
@@ -161,7 +164,7 @@ impl Redis {
 
     pub(super) async fn end_session(&self, token: TokenHash) -> Result<(), StoreError> {
         // The name first: while the session is there, a second try finds out which name it is.
-        let held: Option<String> = self.client.hget(self.keys.session(token), "held").await?;
+        let held: Option<String> = redirected(|| self.client.hget(self.keys.session(token), "held")).await?;
         if let Some(held) = held {
             self.release(token, &held).await?;
         }

@@ -5,6 +5,7 @@
 //! told to doubt.
 
 use super::{
+    cluster::redirected,
     connection::{PING_EVERY, PING_LATE, make_anew},
     control::Word,
     keys::{Keys, PRESENCE_CHANGED, TYPING},
@@ -51,7 +52,7 @@ const UNTOLD_EVERY: Duration = Duration::from_mins(1);
 /// not permit is taken for this one's: it is asked again then.
 pub async fn subscribe(client: &SubscriberClient, channel: &str) -> Result<(), Error> {
     loop {
-        match client.ssubscribe(channel).await {
+        match redirected(|| client.ssubscribe(channel)).await {
             Err(error) if is_about_an_unsubscription(&error) => {}
             answer => return answer,
         }
@@ -137,7 +138,7 @@ impl Subscriptions {
     /// [`subscribe`]s, and takes note where rooms cannot be unsubscribed from: what is left over then makes the server's count
     /// useless, too.
     async fn subscribe(&self, channel: &str) -> Result<(), Error> {
-        let first = self.client.ssubscribe(channel).await;
+        let first = redirected(|| self.client.ssubscribe(channel)).await;
         if !first.as_ref().is_err_and(is_about_an_unsubscription) {
             return first;
         }

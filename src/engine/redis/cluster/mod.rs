@@ -38,9 +38,31 @@ use tracing::{info, warn};
 /// What a stand-in says of every command that only the server could have carried out.
 pub const AWAY: &str = "AWAY the server that holds this does not answer";
 
-/// Whether an error, or what it became, is the answer of a stand-in.
+/// What fred says where a server answered that another one has a slot, or will have it: it is told to follow nowhere.
+const ELSEWHERE: &str = "Too many redirections.";
+/// How often, and after which pause, a command is sent that a server refused for that.
+const REDIRECTED_TRIES: u32 = 4;
+const REDIRECTED_PAUSE: Duration = Duration::from_millis(30);
+
+/// Whether an error, or what it became, is about one part of the Cluster alone, and says that nothing was done: the answer of a
+/// stand-in, or of a server that is giving a slot away.
 pub fn is_away(why: &str) -> bool {
-    why.contains(AWAY)
+    [AWAY, ELSEWHERE, "TRYAGAIN "].iter().any(|answer| why.contains(answer))
+}
+
+/// Asks again where a server said that another one has the slot: by then the client has learnt which. A slot that is being moved
+/// has no server for that long, and the error stays.
+pub async fn redirected<R, F: Future<Output = Result<R, Error>>>(ask: impl Fn() -> F) -> Result<R, Error> {
+    let mut tries = 1;
+    loop {
+        match ask().await {
+            Err(error) if error.details() == ELSEWHERE && tries < REDIRECTED_TRIES => {
+                tries += 1;
+                tokio::time::sleep(REDIRECTED_PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// How often a server that is away is tried, and every how many tries the others are asked whether it is a master still.
