@@ -41,6 +41,12 @@ struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // nginx ends its workers when it is asked to, and leaves them behind when it is killed.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let begun = Instant::now();
+        while matches!(self.0.try_wait(), Ok(None)) && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
