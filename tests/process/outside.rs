@@ -1,6 +1,6 @@
 //! `hubbub doctor` asks the public URL as people do, through a real proxy, and says what that does wrong.
 
-use super::{doctor::Patient, tls::certificates, *};
+use super::{doctor::Patient, support::certificates::certificates, *};
 use std::path::Path;
 
 /// nginx, which ends with its test.

@@ -1,38 +1,7 @@
 //! Redis over TLS, with a certificate that an authority of one's own has signed, as managed services have them.
 
 use super::*;
-use std::path::Path;
-use support::redis::RedisServer;
-
-/// Makes an authority and a certificate for this machine.
-pub(super) fn certificates(dir: &Path) {
-    let openssl = |args: &[&str]| {
-        let output = Command::new("openssl").args(args).current_dir(dir).stdin(Stdio::null()).output();
-        let output = output.expect("openssl is needed: scripts/setup.sh test installs it");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-    openssl(
-        &[&["req", "-x509"], &key[..], &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=An authority"]].concat(),
-    );
-    let name = [
-        "-subj",
-        "/CN=redis",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1,DNS:localhost",
-        "-addext",
-        "basicConstraints=CA:FALSE",
-    ];
-    openssl(
-        &[
-            &["req", "-x509", "-CA", "ca.pem", "-CAkey", "ca.key"],
-            &key[..],
-            &["-keyout", "redis.key", "-out", "redis.pem"],
-            &name,
-        ]
-        .concat(),
-    );
-}
+use support::{certificates::certificates, redis::RedisServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_authority_of_ones_own_is_believed_where_it_is_named() {

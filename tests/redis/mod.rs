@@ -1,7 +1,7 @@
 //! The engine on Redis: the common promises on one server and on a Cluster, those between instances, and what holds
 //! while something fails. On the one server the engine has the rights that `deploy/redis.conf` gives it, so that a command that
-//! is new in the engine has to be allowed there, and there is neither `CONFIG` nor `CLIENT`, as with managed services. On the
-//! Cluster its names begin with another prefix.
+//! is new in the engine has to be allowed there, and there is neither `CONFIG` nor `CLIENT`, as with managed services; all of that
+//! once more over TLS. On the Cluster its names begin with another prefix.
 
 mod ahead;
 mod cluster_faults;
@@ -13,6 +13,7 @@ mod full;
 mod moving;
 mod rights;
 mod stored;
+mod tls;
 mod two_deployments;
 
 use crate::{
@@ -27,17 +28,28 @@ use std::{sync::Arc, time::Duration};
 
 pub struct Store {
     server: RedisServer,
+    /// Its URL, where it is reached over TLS.
+    tls: Option<String>,
     session_ttl: Duration,
 }
 
 impl Fixture for Store {
     async fn start(session_ttl: Duration) -> Self {
         let without = ["--rename-command", "CONFIG", "", "--rename-command", "CLIENT", ""];
-        Self { server: RedisServer::start_with_rights_and(&without), session_ttl }
+        if let Some((args, address)) = tls::settings() {
+            let args: Vec<_> = without.into_iter().chain(args.iter().map(String::as_str)).collect();
+            let server = RedisServer::start_with_rights_and(&args);
+            let plain = server.tcp_url();
+            let url =
+                plain.replace("redis://", "rediss://").replace(&server.address().to_string(), &address.to_string());
+            return Self { server, tls: Some(url), session_ttl };
+        }
+        Self { server: RedisServer::start_with_rights_and(&without), tls: None, session_ttl }
     }
 
     async fn engine(&self) -> Arc<dyn Engine> {
-        Redis::connect(&self.server.tcp_url(), self.session_ttl).await.unwrap()
+        let url = self.tls.clone().unwrap_or_else(|| self.server.tcp_url());
+        Redis::connect(&url, self.session_ttl).await.unwrap()
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod bytes;
+pub mod certificates;
 pub mod metadata;
 pub mod person;
 pub mod raw;
