@@ -8,8 +8,8 @@ test('where the store lost five acknowledged messages, the page uses their numbe
   const server = await Server.start({ redis });
   try {
     const room = unique('rollback');
-    const frames: string[] = [];
-    page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => void frames.push(JSON.parse(`${payload}`).t)));
+    const frames: { t: string; n?: number }[] = [];
+    page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => void frames.push(JSON.parse(`${payload}`))));
     await enter(page, server.url, unique('지우'), room);
     const witness = await (await browser.newContext()).newPage();
     await enter(witness, server.url, unique('Megan'), room);
@@ -21,10 +21,11 @@ test('where the store lost five acknowledged messages, the page uses their numbe
       await expect.poll(async () => (await committed(one)).filter((text) => text === 'after all that')).toHaveLength(1);
     }
     await expect(page.locator('.pending')).toHaveCount(0);
-    const uses = () => frames.filter((kind) => kind === 'void' || kind === 'send').length;
+    const uses = () => frames.filter(({ t }) => t === 'void' || t === 'send').length;
     const used = uses();
-    expect(frames.filter((kind) => kind === 'void')).toHaveLength(5);
-    expect(used).toBeLessThanOrEqual(5 + 2);
+    // Once each, or once more where the store refused them while it was being put right.
+    expect(new Set(frames.filter(({ t }) => t === 'void').map(({ n }) => n)).size).toBe(5);
+    expect(used).toBeLessThanOrEqual(2 * (5 + 1));
     // What comes then costs a frame each: nothing goes round and round beside it.
     for (const text of ['one more', 'and another']) await tell(page, text);
     expect(uses()).toBe(used + 2);

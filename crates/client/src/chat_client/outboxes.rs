@@ -134,9 +134,12 @@ impl Outboxes {
         verdict
     }
 
-    pub fn seen(&mut self, p: ProducerId, n: u64, at: Cursor) {
-        self.each(|outbox| outbox.seen(p, n, at));
+    /// Says whether one of them waited for it.
+    pub fn seen(&mut self, p: ProducerId, n: u64, at: Cursor) -> bool {
+        let mut answered = false;
+        self.each(|outbox| answered |= outbox.seen(p, n, at));
         self.tidy();
+        answered
     }
 
     pub fn reset(&mut self, timeline: &Timeline) {

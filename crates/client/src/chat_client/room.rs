@@ -287,10 +287,15 @@ impl FollowedRoom {
     /// Own messages among the last `fresh` entries are answered.
     fn saw_own(&mut self, me: UserId, fresh: usize) {
         let Some(timeline) = &self.timeline else { return };
+        let mut answered = false;
         for entry in timeline.entries().rev().take(fresh).filter(|entry| entry.by == me) {
-            self.outboxes.seen(entry.p, entry.n, entry.cursor());
+            answered |= self.outboxes.seen(entry.p, entry.n, entry.cursor());
         }
         self.outboxes.shown_in(timeline);
+        // The acknowledgement that follows finds nothing to do any more.
+        if answered {
+            self.relieved();
+        }
     }
 
     pub fn acked(&mut self, p: ProducerId, n: u64, at: Cursor) {

@@ -35,13 +35,14 @@ impl Outbox {
     }
 
     /// This person's entry with this producer and number stands in the log at `at`, which is as good as an answer. The
-    /// caller makes sure that it is this person's: anyone may use any producer id.
-    pub fn seen(&mut self, p: ProducerId, n: u64, at: Cursor) {
-        self.acked(p, n, at);
+    /// caller makes sure that it is this person's: anyone may use any producer id. Says whether it was waited for.
+    pub fn seen(&mut self, p: ProducerId, n: u64, at: Cursor) -> bool {
+        let answered = self.acked(p, n, at);
         self.turned_up(p, n, at);
         for landed in self.landed.iter_mut().filter(|landed| landed.at == at) {
             landed.shown = true;
         }
+        answered
     }
 
     /// What was marked as lost stands in the log after all.

@@ -330,3 +330,19 @@ fn what_is_too_much_at_once_is_tried_again_and_told() {
     tab.receive(1, ack(1, 4));
     assert_eq!(tab.chat.trouble(), None);
 }
+
+#[test]
+fn a_trouble_is_over_once_the_message_is_seen_though_it_was_not_acknowledged_yet() {
+    let mut tab = Tab::online();
+    tab.act(|chat| chat.send(text("하나")));
+    tab.receive(1, refused(1, ErrorCode::Unavailable, true, None));
+    assert_eq!(tab.chat.trouble(), Some(ErrorCode::Unavailable));
+    // It is sent again, and comes with what everybody is sent before its sender is told.
+    tab.pass(15_000);
+    let Person { id: by, name } = jiwoo();
+    let body = protocol::domain::Body::Message { text: text("하나") };
+    tab.entry(1, "a", &Entry { by, name, p: ProducerId(P), n: 1, body, ..log(EPOCH, 4).remove(3) });
+    assert_eq!((tab.chat.trouble(), tab.pending()), (None, vec![]));
+    tab.receive(1, ack(1, 4));
+    assert_eq!(tab.chat.trouble(), None);
+}
