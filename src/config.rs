@@ -3,24 +3,30 @@
 // What documents a setting is printed by `--help`, where there is no Markdown.
 #![allow(clippy::doc_markdown)]
 
+mod command;
+mod parse;
+
 use crate::{
-    address::{AddressHeader, TrustedProxies, Way, parse_network},
+    address::{AddressHeader, TrustedProxies, Way},
     authority::{self, Authority, Name},
     engine::{
         embedded::KeepFree,
         redis::{self, PasswordFrom},
     },
-    store::NoticeText,
     telemetry::LogFormat,
 };
-use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+pub use command::Command;
+use parse::{
+    parse_duration, parse_factor, parse_filter, parse_hsts, parse_origin, parse_origins, parse_proxies, parse_switch,
+    parse_wait,
+};
 use std::{
     ffi::{OsStr, OsString},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
-use url::Url;
 
 /// Multi-room chat in which no acknowledged message is lost, doubled or reordered.
 ///
@@ -201,52 +207,6 @@ pub struct Config {
     pub found: Option<(clap::Command, ArgMatches)>,
 }
 
-/// What to do instead of serving.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Command {
-    /// Copies the embedded engine's file, also while the server uses it
-    Backup {
-        /// Where to; a file that is not there yet
-        file: PathBuf,
-    },
-
-    /// Looks for what is wrong with these settings, the store and this machine, and says what to do. Changes none of them. Ends with 0 if
-    /// all is well, with 1 if something will be regretted, with 2 if something does not work
-    Doctor {
-        /// Prints one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-
-    /// Asks the server that runs with these settings on this machine whether it serves
-    Healthcheck,
-
-    /// Tells everybody something: on every page, and at once in every room that is open. Without a text it shows what is told
-    Notice {
-        /// One line, at most 280 characters
-        #[arg(value_parser = NoticeText::parse, conflicts_with = "clear")]
-        text: Option<NoticeText>,
-
-        /// For how long
-        #[arg(long = "for", default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
-        lasts: Duration,
-
-        /// Takes it back
-        #[arg(long)]
-        clear: bool,
-    },
-
-    /// Puts a backup in the place of the embedded engine's file; the server has to be stopped
-    Restore {
-        /// The backup, as `hubbub backup` makes it
-        file: PathBuf,
-
-        /// Puts the store that is there aside, under another name. Nothing is deleted
-        #[arg(long)]
-        replace: bool,
-    },
-}
-
 /// Platforms whose access tokens Redis takes for passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Iam {
@@ -260,72 +220,6 @@ pub struct Origins(pub Vec<String>);
 /// For how many seconds browsers use nothing but HTTPS for the public host; `None`: they are told nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hsts(pub Option<u32>);
-
-fn parse_hsts(text: &str) -> Result<Hsts, String> {
-    if text.trim().eq_ignore_ascii_case("off") {
-        return Ok(Hsts(None));
-    }
-    text.trim().parse().map(|seconds| Hsts(Some(seconds))).map_err(|_| "expected off or a number of seconds".to_owned())
-}
-
-fn parse_wait(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "expected a duration such as 90s, 55m or 24h".to_owned())
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = parse_wait(text)?;
-    if duration < Duration::from_secs(1) { Err("expected at least 1s".to_owned()) } else { Ok(duration) }
-}
-
-fn parse_factor(text: &str) -> Result<f64, String> {
-    let factor = text.parse().ok().filter(|factor| (0.0..=1_000.0).contains(factor));
-    factor.ok_or_else(|| "expected a number from 0 to 1000".to_owned())
-}
-
-fn parse_proxies(text: &str) -> Result<TrustedProxies, String> {
-    if text.trim().eq_ignore_ascii_case("none") {
-        return Ok(TrustedProxies::Networks(Vec::new()));
-    }
-    text.split(',').map(parse_network).collect::<Result<_, _>>().map(TrustedProxies::Networks)
-}
-
-/// `cargo leptos watch` writes `ON`.
-#[allow(clippy::unnecessary_wraps)] // clap's signature
-fn parse_switch(text: &str) -> Result<bool, String> {
-    Ok(matches!(text.to_ascii_lowercase().as_str(), "on" | "true" | "1"))
-}
-
-fn parse_filter(text: &str) -> Result<String, String> {
-    match tracing_subscriber::EnvFilter::builder().parse(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("expected a filter such as info or hubbub=debug,warn".to_owned()),
-    }
-}
-
-/// An origin as browsers send it: scheme, host and, if it is not the scheme's own, port; lower case, international names
-/// in their ASCII form, without a slash at its end.
-fn parse_origin(text: &str) -> Result<String, String> {
-    let wrong = || "expected an origin such as https://chat.example.com, without a path".to_owned();
-    let text = text.trim().trim_end_matches('/');
-    // What the parser of URLs would mend silently is not what was meant.
-    if !text.contains("://") || text.contains(|c: char| c.is_whitespace() || c.is_control() || "@\\?#".contains(c)) {
-        return Err(wrong());
-    }
-    let url = Url::parse(text).map_err(|_| wrong())?;
-    let host = url.host_str().map(|host| host.strip_suffix('.').unwrap_or(host)).ok_or_else(wrong)?;
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let authority = Authority::parse(&format!("{host}{port}")).ok_or_else(wrong)?;
-    match (url.scheme(), url.path()) {
-        (scheme @ ("http" | "https"), "/") => Ok(format!("{scheme}://{}", authority.as_str())),
-        _ => Err(wrong()),
-    }
-}
-
-/// Some of them may be empty, as where a variable of a Compose file is.
-fn parse_origins(text: &str) -> Result<Origins, String> {
-    let set = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-    set.map(parse_origin).collect::<Result<_, _>>().map(Origins)
-}
 
 /// A variable that is set to nothing is not set: what hands it over, such as `${VAR:-}` in a Compose file, cannot leave it
 /// out.

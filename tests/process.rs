@@ -30,7 +30,6 @@ use app::{
 use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -38,6 +37,7 @@ use support::{
     person::{PATIENCE, Person},
     redis::{RedisServer, rights::PASSWORD},
     server::{At, Server, free_address, site, until_it_listens},
+    tools::tool,
 };
 use tempfile::TempDir;
 
@@ -52,15 +52,6 @@ fn fails(args: &[&str]) -> (Output, String) {
     let output = program(args).output().unwrap();
     let error = String::from_utf8(output.stderr.clone()).unwrap();
     (output, error)
-}
-
-/// Where a program is that the tests need: installed, or where scripts/setup.sh puts it.
-fn tool(name: &str) -> PathBuf {
-    let home = || std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let cache = || std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from);
-    let tools = std::env::var_os("HUBBUB_TOOLS").map_or_else(|| cache().join("hubbub/tools"), PathBuf::from);
-    let own = tools.join(name).join("bin").join(name);
-    if own.is_file() { own } else { name.into() }
 }
 
 /// Waits until it is so.

@@ -12,7 +12,7 @@ use futures_util::{
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -21,6 +21,7 @@ use support::{
     person::{PATIENCE, Person, Socket},
     redis::RedisServer,
     server::{free_address, site, until_it_listens},
+    tools::tool,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -50,14 +51,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn tool(name: &str) -> PathBuf {
-    let home = || std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let cache = || std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from);
-    let tools = std::env::var_os("HUBBUB_TOOLS").map_or_else(|| cache().join("hubbub/tools"), PathBuf::from);
-    let own = tools.join(name).join("bin").join(name);
-    if own.is_file() { own } else { name.into() }
 }
 
 /// The configuration as it is shipped, but for its addresses.

@@ -8,5 +8,6 @@ pub mod metadata;
 pub mod person;
 pub mod raw;
 pub mod server;
+pub mod tools;
 
 pub use testkit::{proxy, redis};
